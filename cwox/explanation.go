@@ -1,0 +1,86 @@
+package cwox
+
+import (
+	"cwox/cwox/saliency"
+	"cwox/nn/vision"
+)
+
+// Explanation is everything known about the output for one image.
+type Explanation struct {
+	Picture *vision.Picture // as decoded, full size
+
+	Model    ModelInfo
+	Top      []TopClass // the explained classes, by rank
+	Clusters []Cluster  // by first appearance in Top
+	Classes  []Class    // cluster by cluster, members in Top's order
+
+	Method    Method
+	Variant   Variant
+	Explainer string
+	Settings  map[string]any // of the explainer, both stages
+	Seed      uint64
+	Warnings  []Warning
+	Seconds   map[string]float64 // stage -> wall time
+}
+
+// ModelInfo identifies the network that was explained.
+type ModelInfo struct {
+	Name          string
+	WeightsFile   string
+	WeightsSHA256 string
+	Precision     string // "f32", "bf16"
+	Kernel        string // kernel tier
+	Width, Height int    // of the input
+}
+
+// TopClass is one of the classes being explained.
+type TopClass struct {
+	Class       int
+	Label       string
+	Probability float64
+	Logit       float64
+}
+
+// Cluster is a confusion cluster with its contrastive heatmap (Eq. 1).
+type Cluster struct {
+	Classes     []int
+	Probability float64 // sum over the members
+	Logit       float64 // log sum exp over the members
+	Map         saliency.Map
+	Base, Rest  *saliency.Map // what Map came from; nil where the method uses none
+}
+
+// Class is a class with its contrastive heatmap (Eq. 2). Map.Data is nil where the
+// method and variant emit no class map (reference variant, singleton cluster).
+type Class struct {
+	Class      int
+	Cluster    int // index into Clusters
+	Map        saliency.Map
+	Base, Foil *saliency.Map
+}
+
+// Warning is something a reader of the explanation must know.
+type Warning struct {
+	Code    string // "blank-map", "nan-map", "single-class", "single-cluster", "orientation-applied", ...
+	Message string
+}
+
+// Method is a whole-output explanation method.
+type Method string
+
+// The methods (paper sections 3.3 and 5).
+const (
+	CWOX2s  Method = "cwox2s"
+	CWOX1sA Method = "cwox1sa"
+	CWOX1sB Method = "cwox1sb"
+	SWOX    Method = "swox"
+)
+
+// Variant chooses between the paper's equations and what the authors' code does.
+type Variant string
+
+// The variants (spec: where the paper and the code differ).
+const (
+	Paper     Variant = "paper"
+	Reference Variant = "reference"
+)

@@ -1,0 +1,16 @@
+// Package nn is the network engine: a graph of operators, compiled into a plan of
+// SIMD kernels, run forwards for predictions and backwards for gradients and
+// relevances.
+//
+//	m, err := zoo.Load("resnet50", file)                 // *nn.Model, immutable, shared
+//	s, err := m.NewSession(nn.SessionOptions{Batch: 8})  // scratch, one goroutine
+//	logits := s.Forward(x)                               // [n][classes] for x [n][3][224][224]
+//
+// Layouts: everything that crosses the API is row-major NCHW float32. Inside,
+// activations are NCHW16c: blocks of 16 channels, [N][C/16][H][W][16], with a
+// zero border where a consumer needs one.
+//
+// Contracts: a Model is immutable and safe for concurrent use; a Session owns its
+// memory and belongs to one goroutine at a time, and Forward does not allocate after
+// its first call. Results are the same bytes for any batch size and any number of threads.
+package nn

@@ -1,0 +1,4 @@
+package nn
+
+// Model is a compiled network.
+type Model struct{}
