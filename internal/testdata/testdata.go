@@ -1,0 +1,34 @@
+// Package testdata finds the shared data that some tests read: real weights,
+// images and numbers computed by PyTorch. A clone without it skips those tests;
+// with CWOX_REQUIRE_DATA=1 in the environment they fail instead.
+package testdata
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+)
+
+// Path returns the path of a file or folder below the data folder, and skips the
+// test (or fails it, see the package comment) where it is not there.
+func Path(tb testing.TB, elem ...string) string {
+	tb.Helper()
+	path := filepath.Join(append([]string{root()}, elem...)...)
+	if _, err := os.Stat(path); err != nil {
+		if os.Getenv("CWOX_REQUIRE_DATA") == "1" {
+			tb.Fatalf("testdata: %v (CWOX_REQUIRE_DATA=1)", err)
+		}
+		tb.Skipf("testdata: %s is not on this machine", filepath.Join(elem...))
+	}
+	return path
+}
+
+// root is CWOX_DATA, or ../shared/data beside the repository.
+func root() string {
+	if dir := os.Getenv("CWOX_DATA"); dir != "" {
+		return dir
+	}
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(file), "..", "..", "..", "shared", "data")
+}
