@@ -7,6 +7,7 @@ import (
 
 // Explanation is everything known about the output for one image.
 type Explanation struct {
+	File    string          // the image's path or name as given; may be empty
 	Picture *vision.Picture // as decoded, full size
 
 	Model    ModelInfo
