@@ -45,9 +45,3 @@ type Provenance struct {
 	Words     int      `json:"words,omitempty"`
 	Options   *Options `json:"options,omitempty"`
 }
-
-// Options steer learning. The zero value means the defaults of the program that
-// built the published trees (specification section 12, column R1).
-type Options struct {
-	Seed uint64 `json:"seed"`
-}
