@@ -1,11 +1,16 @@
 package vision
 
+import (
+	"image"
+	"image/color"
+)
+
 // Picture is a decoded image: 8-bit RGB, row-major, interleaved.
 type Picture struct {
 	Width, Height int
 	Pix           []uint8 // [Height][Width][3]
 
-	Format      string // "jpeg", "png", "gif", "webp", "bmp", "tiff"
+	Format      string // "jpeg", "png", "gif", "webp", "bmp", "tiff"; empty for pictures not decoded here
 	SHA256      string // of the file's bytes, hex; empty for pictures not read from a file
 	Orientation int    // EXIF orientation found in the file, 1..8; 0 when there is none
 	Notes       []Note // what a reader of a report should know
@@ -13,19 +18,201 @@ type Picture struct {
 
 // Note says that something about a file was repaired, assumed or ignored.
 type Note struct {
-	Code    string // "orientation-applied", "orientation-ignored", "truncated", "alpha-dropped", ...
+	Code    string // one of the Note* constants
 	Message string
 }
 
-// Options guard and steer decoding. The zero value is the good default.
-type Options struct {
-	IgnoreOrientation bool  // leave EXIF rotation alone, as the reference does
-	MaxPixels         int64 // 0 means DefaultMaxPixels
-	MaxBytes          int64 // 0 means DefaultMaxBytes
+// The codes of notes.
+const (
+	NoteOrientationApplied = "orientation-applied" // the EXIF rotation was carried out
+	NoteOrientationIgnored = "orientation-ignored" // there is one, Options.IgnoreOrientation left it
+	NoteTruncated          = "truncated"           // the file ends early or is damaged: part of the picture may be missing
+	NoteAlphaDropped       = "alpha-dropped"       // transparency was dropped, not composited
+	NoteDepthReduced       = "depth-reduced"       // 16-bit samples: the high byte was taken
+	NoteCMYK               = "cmyk-converted"      // four inks, converted without a colour profile
+	NoteFirstFrame         = "first-frame"         // animation: only the first frame was read
+)
+
+// New returns a black picture. It panics unless both sizes are positive.
+func New(width, height int) *Picture {
+	if width <= 0 || height <= 0 {
+		panic("vision: New: size not positive")
+	}
+	return &Picture{Width: width, Height: height, Pix: make([]uint8, 3*width*height)}
 }
 
-// Limits that apply when Options leaves them 0.
-const (
-	DefaultMaxPixels = 50 << 20 // 50 Mi pixels
-	DefaultMaxBytes  = 64 << 20 // 64 MiB
-)
+// FromImage converts an image of any kind as Pillow's convert("RGB") does: alpha
+// is dropped, not composited, 16-bit samples give their high byte, and CMYK is
+// converted without a colour profile. Notes say so. It panics on an empty image.
+func FromImage(m image.Image) *Picture {
+	b := m.Bounds()
+	p := New(b.Dx(), b.Dy())
+	var drop dropped
+	for y := range p.Height {
+		drop.row(p.row(y), m, b.Min.Y+y)
+	}
+	p.Notes = append(p.Notes, drop.notes()...)
+	return p
+}
+
+// Image returns a copy of the pixels, for drawing and encoding.
+func (p *Picture) Image() *image.RGBA {
+	m := image.NewRGBA(image.Rect(0, 0, p.Width, p.Height))
+	dst, src := m.Pix, p.Pix
+	for len(src) >= 3 {
+		dst[0], dst[1], dst[2], dst[3] = src[0], src[1], src[2], 255
+		dst, src = dst[4:], src[3:]
+	}
+	return m
+}
+
+// row returns the pixels of row y, [Width][3].
+func (p *Picture) row(y int) []uint8 { return p.Pix[3*p.Width*y : 3*p.Width*(y+1)] }
+
+// like returns a black picture of another size that keeps what is known about p.
+func (p *Picture) like(width, height int) *Picture {
+	q := *p
+	q.Width, q.Height = width, height
+	q.Pix = make([]uint8, 3*width*height)
+	return &q
+}
+
+// oriented returns the picture turned and mirrored so that a camera's EXIF
+// orientation (1..8) shows upright. Orientation 1 returns p itself.
+func (p *Picture) oriented(orientation int) *Picture {
+	w, h := p.Width, p.Height
+	// The pixel (x, y) of the result is pixel origin + x*dx + y*dy of p.
+	var origin, dx, dy int
+	switch orientation {
+	case 2: // mirrored left to right
+		origin, dx, dy = w-1, -1, w
+	case 3: // turned by 180 degrees
+		origin, dx, dy = w*h-1, -1, -w
+	case 4: // mirrored top to bottom
+		origin, dx, dy = w*(h-1), 1, -w
+	case 5: // transposed
+		origin, dx, dy = 0, w, 1
+	case 6: // to be turned by 90 degrees clockwise
+		origin, dx, dy = w*(h-1), -w, 1
+	case 7: // transposed about the other diagonal
+		origin, dx, dy = w*h-1, -w, -1
+	case 8: // to be turned by 90 degrees anticlockwise
+		origin, dx, dy = w-1, w, -1
+	default:
+		return p
+	}
+	if orientation >= 5 {
+		w, h = h, w
+	}
+	q := p.like(w, h)
+	for y := range h {
+		dst := q.row(y)
+		for at := 3 * (origin + y*dy); len(dst) >= 3; at += 3 * dx {
+			src := p.Pix[at : at+3]
+			dst[0], dst[1], dst[2] = src[0], src[1], src[2]
+			dst = dst[3:]
+		}
+	}
+	return q
+}
+
+// dropped converts rows to RGB and remembers what that took away.
+type dropped struct{ alpha, depth, cmyk bool }
+
+// row writes row y of m to dst, [width][3].
+func (d *dropped) row(dst []uint8, m image.Image, y int) {
+	b := m.Bounds()
+	n := b.Dx()
+	switch m := m.(type) {
+	case *image.Gray:
+		src := m.Pix[m.PixOffset(b.Min.X, y):][:n]
+		for i, v := range src {
+			dst[3*i], dst[3*i+1], dst[3*i+2] = v, v, v
+		}
+	case *image.Gray16:
+		d.depth = true
+		src := m.Pix[m.PixOffset(b.Min.X, y):][:2*n]
+		for i := range n {
+			v := src[2*i]
+			dst[3*i], dst[3*i+1], dst[3*i+2] = v, v, v
+		}
+	case *image.NRGBA:
+		src := m.Pix[m.PixOffset(b.Min.X, y):][:4*n]
+		opaque := uint8(255)
+		for i := range n {
+			p := src[4*i : 4*i+4]
+			dst[3*i], dst[3*i+1], dst[3*i+2] = p[0], p[1], p[2]
+			opaque &= p[3]
+		}
+		d.alpha = d.alpha || opaque != 255
+	case *image.NRGBA64:
+		d.depth = true
+		src := m.Pix[m.PixOffset(b.Min.X, y):][:8*n]
+		opaque := uint8(255)
+		for i := range n {
+			p := src[8*i : 8*i+8]
+			dst[3*i], dst[3*i+1], dst[3*i+2] = p[0], p[2], p[4]
+			opaque &= p[6] & p[7]
+		}
+		d.alpha = d.alpha || opaque != 255
+	case *image.Paletted:
+		var palette [256][3]uint8
+		var translucent [256]bool
+		for i, c := range m.Palette[:min(len(m.Palette), 256)] {
+			palette[i], translucent[i] = straight(c)
+		}
+		src := m.Pix[m.PixOffset(b.Min.X, y):][:n]
+		for i, v := range src {
+			copy(dst[3*i:3*i+3], palette[v][:])
+			d.alpha = d.alpha || translucent[v]
+		}
+	case *image.CMYK:
+		d.cmyk = true
+		src := m.Pix[m.PixOffset(b.Min.X, y):][:4*n]
+		for i := range n {
+			p := src[4*i : 4*i+4]
+			dst[3*i], dst[3*i+1], dst[3*i+2] = ink(p[0], p[3]), ink(p[1], p[3]), ink(p[2], p[3])
+		}
+	default: // premultiplied kinds, whose straight colours this recovers, and foreign ones
+		switch m.(type) {
+		case *image.RGBA64:
+			d.depth = true
+		}
+		for i := range n {
+			c, translucent := straight(m.At(b.Min.X+i, y))
+			copy(dst[3*i:3*i+3], c[:])
+			d.alpha = d.alpha || translucent
+		}
+	}
+}
+
+func (d *dropped) notes() []Note {
+	var notes []Note
+	if d.alpha {
+		notes = append(notes, Note{NoteAlphaDropped, "transparency dropped, not composited"})
+	}
+	if d.depth {
+		notes = append(notes, Note{NoteDepthReduced, "16-bit samples reduced to their high byte"})
+	}
+	if d.cmyk {
+		notes = append(notes, Note{NoteCMYK, "CMYK converted without a colour profile"})
+	}
+	return notes
+}
+
+// straight returns a colour without its alpha, and whether it had any.
+func straight(c color.Color) (rgb [3]uint8, translucent bool) {
+	if n, ok := c.(color.NRGBA); ok {
+		return [3]uint8{n.R, n.G, n.B}, n.A != 255
+	}
+	n := color.NRGBA64Model.Convert(c).(color.NRGBA64)
+	return [3]uint8{uint8(n.R >> 8), uint8(n.G >> 8), uint8(n.B >> 8)}, n.A != 0xffff
+}
+
+// ink is Pillow's CMYK to RGB: what is left of white under colour ink c and black
+// ink k, clip((255-k) - (255-k) c/255), with the division rounded.
+func ink(c, k uint8) uint8 {
+	paper := 255 - int(k)
+	t := int(c)*paper + 128
+	return uint8(max(0, paper-(t+t>>8)>>8))
+}
