@@ -4,6 +4,32 @@ package asm
 // so the number of float32 lanes of one output vector of GemmF32.
 const Block = 16
 
+// Kernels is the table of one tier. Every entry is set: what a tier has no kernel of
+// its own for, it takes from the tier below, down to ref.
+type Kernels struct {
+	Tier       string // ref, avx2, avx512
+	GemmF32    GemmF32
+	MaxPoolF32 func(*MaxPoolF32Args)
+	LRNF32     func(*LRNF32Args)
+	PeakF32    Peak
+}
+
+// GemmF32 is a matrix-product kernel and the tiles it can run.
+type GemmF32 struct {
+	Name    string
+	Rows    []int // tile heights, descending, ending in 1
+	MaxVecs int   // output vectors of Block lanes per tile: 1 to MaxVecs all work
+	Run     func(*GemmF32Args)
+}
+
+// Peak is a loop of multiply-adds between registers alone: the speed no kernel of its
+// instruction set can pass.
+type Peak struct {
+	Name string
+	MACs int         // multiply-adds per iteration
+	Run  func(n int) // n iterations
+}
+
 // GemmF32Args describes a strip of tiles of a batch-reduce matrix product. It is the
 // one shape behind convolution (forward, input gradient, weight gradient) and linear
 // layers; the kernel gathers rows through the tap table, so no im2col copy is made.
@@ -28,8 +54,10 @@ const Block = 16
 //
 // All distances are in BYTES. The order of the sum (t outer, k inner, one fused
 // multiply-add each, starting from the bias) is part of the contract: every tier whose
-// accumulation is a plain fused chain gives the same bits.
-// max(NaN, 0) is NaN: a NaN must survive.
+// accumulation is a plain fused chain gives the same bits. The ref tier rounds the
+// product too; it stays within (NTaps*K+2) 2^-24 sum|A B| of the exact sum, as they do.
+// max(NaN, 0) is NaN: a NaN must survive. C may be Res (the sum is made in place), and
+// must not overlap A, B or Bias.
 type GemmF32Args struct {
 	A, B, C, Res, Bias *float32
 	Taps               *int // NTaps byte offsets into A
@@ -41,4 +69,39 @@ type GemmF32Args struct {
 	Tiles              int
 	ATile, CTile       int
 	Relu               bool
+}
+
+// MaxPoolF32Args describes a row of max-pooling over NCHW16c vectors.
+//
+//	for r := 0; r < Rows; r++ {
+//		for j := 0; j < Block; j++ {
+//			C[r*CRow + j] = max over tap in Taps of A[r*ARow + tap + j]
+//		}
+//	}
+//
+// Distances are in BYTES. A NaN among the operands gives NaN; of equal values (0 and
+// -0) the first counts. The bits are the same in every tier.
+type MaxPoolF32Args struct {
+	A, C       *float32
+	Taps       *int // NTaps byte offsets into A
+	NTaps      int  // at least 1
+	Rows       int
+	ARow, CRow int
+}
+
+// LRNF32Args describes Caffe's local response normalisation across five channels with
+// exponent 3/4, over one channel block of Rows consecutive pixels in NCHW16c. Prev and
+// Next are the same pixels of the channel blocks before and after, nil where there is
+// none (its channels count as zero).
+//
+//	x := channels c-2..c+2 of the pixel
+//	s := K + Alpha*(x[-2]^2 + x[-1]^2 + x[0]^2 + x[1]^2 + x[2]^2)
+//	C = x[0] / (sqrt(s) * sqrt(sqrt(s)))
+//
+// Alpha is Caffe's alpha divided by the window size 5. Every operation is rounded on
+// its own, in the order written, so the bits are the same in every tier. C may be A.
+type LRNF32Args struct {
+	A, Prev, Next, C *float32
+	Rows             int
+	K, Alpha         float32
 }

@@ -1,0 +1,114 @@
+//go:build !purego
+
+package asm
+
+var avx512 = Kernels{
+	Tier: "avx512",
+	GemmF32: GemmF32{
+		Name: "gemmF32AVX512", MaxVecs: 2, Run: gemmF32AVX512,
+		Rows: []int{14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1},
+	},
+	MaxPoolF32: maxPoolF32Ref,
+	LRNF32:     lrnF32Ref,
+	PeakF32:    ref.PeakF32,
+}
+
+func gemmF32AVX512(args *GemmF32Args) {
+	checkGemmF32(args, 14, 2)
+	gemmF32AVX512Tiles[args.Vecs-1][args.Rows-1](args)
+}
+
+var gemmF32AVX512Tiles = [2][14]func(*GemmF32Args){
+	{
+		gemmF32AVX512_1x16, gemmF32AVX512_2x16, gemmF32AVX512_3x16, gemmF32AVX512_4x16, gemmF32AVX512_5x16, gemmF32AVX512_6x16, gemmF32AVX512_7x16,
+		gemmF32AVX512_8x16, gemmF32AVX512_9x16, gemmF32AVX512_10x16, gemmF32AVX512_11x16, gemmF32AVX512_12x16, gemmF32AVX512_13x16, gemmF32AVX512_14x16,
+	},
+	{
+		gemmF32AVX512_1x32, gemmF32AVX512_2x32, gemmF32AVX512_3x32, gemmF32AVX512_4x32, gemmF32AVX512_5x32, gemmF32AVX512_6x32, gemmF32AVX512_7x32,
+		gemmF32AVX512_8x32, gemmF32AVX512_9x32, gemmF32AVX512_10x32, gemmF32AVX512_11x32, gemmF32AVX512_12x32, gemmF32AVX512_13x32, gemmF32AVX512_14x32,
+	},
+}
+
+//go:noescape
+func gemmF32AVX512_1x16(args *GemmF32Args)
+
+//go:noescape
+func gemmF32AVX512_2x16(args *GemmF32Args)
+
+//go:noescape
+func gemmF32AVX512_3x16(args *GemmF32Args)
+
+//go:noescape
+func gemmF32AVX512_4x16(args *GemmF32Args)
+
+//go:noescape
+func gemmF32AVX512_5x16(args *GemmF32Args)
+
+//go:noescape
+func gemmF32AVX512_6x16(args *GemmF32Args)
+
+//go:noescape
+func gemmF32AVX512_7x16(args *GemmF32Args)
+
+//go:noescape
+func gemmF32AVX512_8x16(args *GemmF32Args)
+
+//go:noescape
+func gemmF32AVX512_9x16(args *GemmF32Args)
+
+//go:noescape
+func gemmF32AVX512_10x16(args *GemmF32Args)
+
+//go:noescape
+func gemmF32AVX512_11x16(args *GemmF32Args)
+
+//go:noescape
+func gemmF32AVX512_12x16(args *GemmF32Args)
+
+//go:noescape
+func gemmF32AVX512_13x16(args *GemmF32Args)
+
+//go:noescape
+func gemmF32AVX512_14x16(args *GemmF32Args)
+
+//go:noescape
+func gemmF32AVX512_1x32(args *GemmF32Args)
+
+//go:noescape
+func gemmF32AVX512_2x32(args *GemmF32Args)
+
+//go:noescape
+func gemmF32AVX512_3x32(args *GemmF32Args)
+
+//go:noescape
+func gemmF32AVX512_4x32(args *GemmF32Args)
+
+//go:noescape
+func gemmF32AVX512_5x32(args *GemmF32Args)
+
+//go:noescape
+func gemmF32AVX512_6x32(args *GemmF32Args)
+
+//go:noescape
+func gemmF32AVX512_7x32(args *GemmF32Args)
+
+//go:noescape
+func gemmF32AVX512_8x32(args *GemmF32Args)
+
+//go:noescape
+func gemmF32AVX512_9x32(args *GemmF32Args)
+
+//go:noescape
+func gemmF32AVX512_10x32(args *GemmF32Args)
+
+//go:noescape
+func gemmF32AVX512_11x32(args *GemmF32Args)
+
+//go:noescape
+func gemmF32AVX512_12x32(args *GemmF32Args)
+
+//go:noescape
+func gemmF32AVX512_13x32(args *GemmF32Args)
+
+//go:noescape
+func gemmF32AVX512_14x32(args *GemmF32Args)
