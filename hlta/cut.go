@@ -1,0 +1,83 @@
+package hlta
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Cut groups words by the latent of the given level that they belong to: the
+// confusion clusters of a list of labels are its cut at level 1. A group is the
+// indices into words of its members in their order; groups are in order of first
+// appearance. An unknown or repeated word and a level that the tree does not have
+// are errors that name it.
+func (t *Tree) Cut(words []string, level int) ([][]int, error) {
+	x := t.indexed()
+	if level < 1 || level > x.levels {
+		return nil, fmt.Errorf("hlta: level %d: the tree has levels 1 to %d", level, x.levels)
+	}
+	groups := [][]int{}
+	groupOf := make(map[int32]int, len(words))
+	seen := make(map[int32]bool, len(words))
+	for i, w := range words {
+		at, ok := x.at[w]
+		if !ok {
+			return nil, fmt.Errorf("hlta: word %q is not among the %d words of the tree", w, len(x.words))
+		}
+		if seen[at] {
+			return nil, fmt.Errorf("hlta: word %q is given twice", w)
+		}
+		seen[at] = true
+		z := x.ancestor(at, level)
+		g, ok := groupOf[z]
+		if !ok {
+			g = len(groups)
+			groupOf[z] = g
+			groups = append(groups, nil)
+		}
+		groups[g] = append(groups[g], i)
+	}
+	return groups, nil
+}
+
+// CutClasses is [Tree.Cut] for classes, whose words are those of [ClassWord]: it
+// groups the classes themselves.
+func (t *Tree) CutClasses(classes []int, level int) ([][]int, error) {
+	words := make([]string, len(classes))
+	for i, c := range classes {
+		if c < 0 {
+			return nil, fmt.Errorf("hlta: class %d is negative", c)
+		}
+		words[i] = ClassWord(c)
+	}
+	groups, err := t.Cut(words, level)
+	for _, g := range groups {
+		for i := range g {
+			g[i] = classes[g[i]]
+		}
+	}
+	return groups, err
+}
+
+// ClassWord returns the word that stands for a class: "c007", "c1234".
+func ClassWord(class int) string {
+	if class < 0 {
+		panic("hlta: negative class")
+	}
+	return fmt.Sprintf("c%03d", class)
+}
+
+// ParseClassWord returns the class of a word as [ClassWord] writes it, with or
+// without a name behind it: 889 for "c889" and for "c889-violin".
+func ParseClassWord(word string) (class int, ok bool) {
+	word, _, _ = strings.Cut(word, "-")
+	digits, ok := strings.CutPrefix(word, "c")
+	if !ok || len(digits) < 3 || len(digits) > 9 {
+		return 0, false
+	}
+	class, err := strconv.Atoi(digits)
+	if err != nil || class < 0 || ClassWord(class) != word {
+		return 0, false
+	}
+	return class, true
+}

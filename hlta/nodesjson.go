@@ -1,0 +1,283 @@
+package hlta
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// nodeJSON is a node of the authors' nodes.json (specification section 11). Words
+// are not nodes: they are in the text of level-1 latents, each followed by
+// P(word=1 | Z=0) rounded to two decimals. The text of latents above has at most
+// 100 of the words below, so it says nothing about membership.
+type nodeJSON struct {
+	ID       string     `json:"id"`
+	Text     string     `json:"text"`
+	Data     nodeData   `json:"data"`
+	Children []nodeJSON `json:"children"`
+}
+
+type nodeData struct {
+	Name       string   `json:"name"`
+	Level      *int     `json:"level,omitempty"`
+	Percentage *float64 `json:"percentage,omitempty"` // P(Z=1)
+}
+
+// parseNodes reads nodes.json. If any text of a level-1 latent has a word that
+// stands for a class, only such words count: what else is there are parts of names.
+func parseNodes(data []byte) (*Tree, error) {
+	var roots []nodeJSON
+	if err := unmarshal(data, &roots); err != nil {
+		return nil, err
+	}
+	p := nodesParser{onlyClasses: hasClasses(roots)}
+	t := &Tree{}
+	for i := range roots {
+		n, err := p.node(&roots[i])
+		if err != nil {
+			return nil, err
+		}
+		t.Roots = append(t.Roots, n)
+	}
+	return t, nil
+}
+
+// unmarshal is json.Unmarshal with a bound on what a short file can make of memory,
+// and with errors that say where.
+func unmarshal(data []byte, v any) error {
+	if n := bytes.Count(data, []byte("{")); n > maxVariables {
+		return fmt.Errorf("%d objects, at most %d", n, maxVariables)
+	}
+	err := json.Unmarshal(data, v)
+	if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
+		return fmt.Errorf("byte %d: %w", syntax.Offset, err)
+	}
+	return err
+}
+
+func hasClasses(nodes []nodeJSON) bool {
+	for i := range nodes {
+		if len(nodes[i].Children) > 0 {
+			if hasClasses(nodes[i].Children) {
+				return true
+			}
+			continue
+		}
+		for token := range strings.FieldsSeq(nodes[i].Text) {
+			if _, ok := ParseClassWord(token); ok {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+type nodesParser struct{ onlyClasses bool }
+
+func (p nodesParser) node(j *nodeJSON) (*Node, error) {
+	unknown := [2]float64{math.NaN(), math.NaN()}
+	n := &Node{ID: j.ID, Level: 1, P: unknown, Marginal: math.NaN()}
+	for i := range j.Children {
+		c, err := p.node(&j.Children[i])
+		if err != nil {
+			return nil, err
+		}
+		n.Children = append(n.Children, c)
+		n.Level = max(n.Level, c.Level+1)
+	}
+	if level := j.Data.Level; level != nil {
+		if *level < n.Level || len(n.Children) == 0 && *level != 1 {
+			return nil, fmt.Errorf("node %q: level %d, but its children make it level %d", j.ID, *level, n.Level)
+		}
+		n.Level = *level
+	}
+	if j.Data.Percentage != nil {
+		n.Marginal = *j.Data.Percentage
+	}
+	if n.Level == 1 {
+		n.Words = p.words(j.Text)
+		if len(n.Words) == 0 {
+			return nil, fmt.Errorf("node %q: no words in its text %.60q", j.ID, j.Text)
+		}
+	}
+	return n, nil
+}
+
+// words reads the text of a level-1 latent: words, each followed by its number (or
+// by none, as in files whose numbers were stripped).
+func (p nodesParser) words(text string) []Word {
+	var words []Word
+	fresh := false // is the last word still without its number?
+	for token := range strings.FieldsSeq(text) {
+		if v, err := strconv.ParseFloat(token, 64); err == nil && fresh && !math.IsNaN(v) {
+			words[len(words)-1].P[0] = v
+			fresh = false
+			continue
+		}
+		name, isClass := className(token)
+		if p.onlyClasses && !isClass {
+			continue
+		}
+		words = append(words, Word{Name: name, P: [2]float64{math.NaN(), math.NaN()}})
+		fresh = true
+	}
+	return words
+}
+
+// className strips the name from a word that stands for a class.
+func className(word string) (string, bool) {
+	if c, ok := ParseClassWord(word); ok {
+		return ClassWord(c), true
+	}
+	return word, false
+}
+
+// nodesWords is the number of words in the text of a node.
+const nodesWords = 100
+
+// WriteNodes writes the tree as the authors' nodes.json, which their web page and
+// scripts read. The text of a node has its words (at most 100) by descending mutual
+// information with it, or in the tree's order where the tree has no parameters.
+// name, if not nil, gives the name to put behind a word that stands for a class
+// ("" for none): "c889-violin".
+func (t *Tree) WriteNodes(w io.Writer, name func(word string) string) error {
+	nw := nodesWriter{Writer: bufio.NewWriter(w), name: name, hasParameters: t.HasParameters()}
+	nw.WriteByte('[')
+	for i, n := range t.Roots {
+		nw.node(n, i == 0, 0)
+	}
+	nw.WriteString("]\n")
+	return nw.Flush()
+}
+
+type nodesWriter struct {
+	*bufio.Writer // remembers the first error
+	name          func(string) string
+	hasParameters bool
+}
+
+func (w *nodesWriter) node(n *Node, first bool, depth int) {
+	indent := strings.Repeat("  ", depth)
+	if !first {
+		w.WriteString(", ")
+	}
+	data := nodeData{Name: n.ID, Level: &n.Level}
+	if !math.IsNaN(n.Marginal) {
+		data.Percentage = &n.Marginal
+	}
+	fmt.Fprintf(w, "{\n%s  \"id\": %s, \"text\": %s, \"data\": %s, \"children\": [",
+		indent, jsonOf(n.ID), jsonOf(w.text(n)), jsonOf(data))
+	for i, c := range n.Children {
+		w.node(c, i == 0, depth+1)
+	}
+	fmt.Fprintf(w, "]\n%s}", indent)
+}
+
+func (w *nodesWriter) text(n *Node) string {
+	var b strings.Builder
+	for i, d := range describe(n, w.hasParameters, nodesWords) {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(w.token(d.name))
+		if !math.IsNaN(d.p[0]) {
+			b.WriteByte(' ')
+			b.WriteString(twoDecimals(d.p[0]))
+		}
+	}
+	return b.String()
+}
+
+func (w *nodesWriter) token(word string) string {
+	if _, ok := ParseClassWord(word); !ok || w.name == nil {
+		return word
+	}
+	name := strings.Join(strings.FieldsFunc(w.name(word), func(r rune) bool {
+		return unicode.IsSpace(r) || unicode.IsControl(r)
+	}), "_")
+	if name == "" {
+		return word
+	}
+	return word + "-" + name
+}
+
+// twoDecimals writes a probability as the authors do: 0.0, 0.12. Above 0.99 it stays
+// there, since their reader takes the 1 of "1.0" for a class.
+func twoDecimals(p float64) string {
+	s := strconv.FormatFloat(math.Min(math.Round(p*100)/100, 0.99), 'f', -1, 64)
+	if s == "0" {
+		return "0.0"
+	}
+	return s
+}
+
+// described is a word as seen from a latent above it.
+type described struct {
+	name string
+	p    [2]float64 // P(word=1 | Z=0), P(word=1 | Z=1)
+	mi   float64    // nats
+}
+
+// describe returns the words below a latent by descending mutual information with
+// it, at most n. Without parameters they come in the tree's order, and p is only
+// known at level 1.
+func describe(z *Node, hasParameters bool, n int) []described {
+	var words []described
+	var visit func(x *Node, p [2]float64) // p is P(x=1 | Z)
+	visit = func(x *Node, p [2]float64) {
+		for _, w := range x.Words {
+			d := described{name: w.Name, p: [2]float64{total(w.P, p[0]), total(w.P, p[1])}}
+			if x == z {
+				d.p = w.P // the same, also where only P[0] is known
+			}
+			if hasParameters {
+				d.mi = information(z.Marginal, d.p)
+			}
+			words = append(words, d)
+		}
+		for _, c := range x.Children {
+			if !hasParameters && len(words) >= n {
+				return
+			}
+			visit(c, [2]float64{total(c.P, p[0]), total(c.P, p[1])})
+		}
+	}
+	visit(z, [2]float64{0, 1})
+	slices.SortStableFunc(words, func(a, b described) int { return cmp.Compare(b.mi, a.mi) })
+	return words[:min(n, len(words))]
+}
+
+// information is the mutual information, in nats, of two binary variables: z is 1
+// with probability pz, and w with probability pw[z].
+func information(pz float64, pw [2]float64) float64 {
+	w := total(pw, pz)
+	mi := 0.0
+	for _, c := range [4][3]float64{ // joint, and the two marginals
+		{(1 - pz) * (1 - pw[0]), 1 - pz, 1 - w},
+		{(1 - pz) * pw[0], 1 - pz, w},
+		{pz * (1 - pw[1]), pz, 1 - w},
+		{pz * pw[1], pz, w},
+	} {
+		if c[0] > 0 && c[1] > 0 && c[2] > 0 {
+			mi += c[0] * math.Log(c[0]/(c[1]*c[2]))
+		}
+	}
+	return max(mi, 0)
+}
+
+func jsonOf(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic("hlta: a value without NaN cannot be marshalled")
+	}
+	return b
+}
