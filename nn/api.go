@@ -14,6 +14,9 @@ type SessionOptions struct {
 	// activations from the lowest of them to the logits survive Forward.
 	// Empty: nothing but the logits survives.
 	Keep []string
+	// Whole gives every operator's output a value of its own: nothing is fused or
+	// folded. Slower; for tests and for rules that need it.
+	Whole bool
 }
 
 // Rule says how Backward passes a signal through the layers.

@@ -1,4 +1,190 @@
 package nn
 
-// Model is a compiled network.
-type Model struct{}
+import (
+	"errors"
+	"sort"
+	"strings"
+	"sync"
+
+	"cwox/asm"
+)
+
+// Model is a compiled network. It is immutable and safe for concurrent use; sessions
+// made from it share its packed weights.
+type Model struct {
+	graph   *Graph
+	kernels *asm.Kernels
+	user    []*Node // by node id: the last node that reads it
+
+	mu     sync.Mutex
+	packed map[packKey]*packing
+}
+
+// packKey names a set of packed weights.
+type packKey struct {
+	conv, norm int // node ids; norm is -1 where nothing is folded
+	kind       packKind
+}
+
+type packKind int
+
+const (
+	packedForward packKind = iota
+	packedGradient
+	packedExcitation         // positive weights, forwards
+	packedExcitationGradient // positive weights, backwards
+	packedInhibitionForward  // magnitudes of the negative weights
+	packedInhibitionGradient
+)
+
+type packing struct {
+	once sync.Once
+	w    *convWeights
+}
+
+// CompileOptions steer Compile. The zero value is the good default.
+type CompileOptions struct {
+	// Kernels are the kernels to use; nil means asm.Select's choice.
+	Kernels *asm.Kernels
+}
+
+// Compile checks a graph, and packs its weights for the kernels.
+func Compile(g *Graph, o CompileOptions) (*Model, error) {
+	if g.err != nil {
+		return nil, g.err
+	}
+	last := g.nodes[len(g.nodes)-1]
+	if last.kind != kindConv || last.shape.H != 1 || last.shape.W != 1 {
+		return nil, errors.New("nn: the last operator must be a linear layer")
+	}
+	m := &Model{graph: g, kernels: o.Kernels, packed: map[packKey]*packing{}, user: make([]*Node, len(g.nodes))}
+	if m.kernels == nil {
+		k, _, err := asm.Select()
+		if err != nil {
+			return nil, err
+		}
+		m.kernels = k
+	}
+	for _, n := range g.nodes {
+		for _, in := range n.in {
+			m.user[in.id] = n
+		}
+	}
+	keep := make([]bool, len(g.nodes))
+	for _, f := range m.fuse(keep, false) {
+		if f.root.kind == kindConv {
+			m.weights(f.root, f.norm)
+		}
+	}
+	return m, nil
+}
+
+// Input is the shape of the images the network takes.
+func (m *Model) Input() Shape { return m.graph.input }
+
+// Classes is the number of logits.
+func (m *Model) Classes() int { return m.graph.nodes[len(m.graph.nodes)-1].shape.C }
+
+// Kernel is the name of the kernel tier the model was compiled for.
+func (m *Model) Kernel() string { return m.kernels.Tier }
+
+// Precision is the element type of the arithmetic: "f32".
+func (m *Model) Precision() string { return "f32" }
+
+// Layers lists the names of all layers in evaluation order, aliases after the name they
+// stand for.
+func (m *Model) Layers() []string {
+	var out []string
+	for _, n := range m.graph.nodes {
+		out = append(out, n.names...)
+	}
+	return out
+}
+
+// LayerShape is the output shape of a layer.
+func (m *Model) LayerShape(layer string) (Shape, error) {
+	n, err := m.resolve(layer)
+	if err != nil {
+		return Shape{}, err
+	}
+	return n.shape, nil
+}
+
+// weights returns the packed weights of a convolution, with the batch normalisation that
+// follows it folded in unless norm is nil.
+func (m *Model) weights(n, norm *Node) *convWeights {
+	return m.pack(n, norm, packedForward, func(scale []float64, bias []float32) *convWeights {
+		in := n.in[0].shape.C
+		if n.in[0].kind == kindInput {
+			return packInput(n.conv, in, scale, bias, m.kernels.GemmF32.MaxVecs)
+		}
+		return packForward(n.conv, in, scale, bias, m.kernels.GemmF32.MaxVecs)
+	})
+}
+
+// pack makes packed weights once.
+func (m *Model) pack(n, norm *Node, kind packKind, build func(scale []float64, bias []float32) *convWeights) *convWeights {
+	key := packKey{n.id, -1, kind}
+	if norm != nil {
+		key.norm = norm.id
+	}
+	m.mu.Lock()
+	p := m.packed[key]
+	if p == nil {
+		p = &packing{}
+		m.packed[key] = p
+	}
+	m.mu.Unlock()
+	p.once.Do(func() {
+		scale, bias := fold(n.conv, norm)
+		p.w = build(scale, bias)
+	})
+	return p.w
+}
+
+// fold gives the factor of each output channel and the bias, [blocks*16], that a
+// convolution has once the normalisation after it is folded in; nil where there is none.
+func fold(c *Conv, norm *Node) (scale []float64, bias []float32) {
+	if norm == nil && c.Bias == nil {
+		return nil, nil
+	}
+	bias = make([]float32, blocks(c.Out)*block)
+	copy(bias, c.Bias)
+	if norm == nil {
+		return nil, bias
+	}
+	scale = make([]float64, c.Out)
+	for o := range scale {
+		a, d := norm.norm.affine(o)
+		scale[o] = a
+		bias[o] = float32(a*float64(bias[o]) + d)
+	}
+	return scale, bias
+}
+
+// near lists layer names that resemble a mistyped one.
+func (m *Model) near(layer string) string {
+	type match struct {
+		name   string
+		common int
+	}
+	var all []match
+	for _, name := range m.Layers() {
+		c := 0
+		for c < min(len(name), len(layer)) && name[c] == layer[c] {
+			c++
+		}
+		all = append(all, match{name, c})
+	}
+	sort.SliceStable(all, func(i, j int) bool {
+		if all[i].common != all[j].common {
+			return all[i].common > all[j].common
+		}
+		return len(all[i].name) < len(all[j].name)
+	})
+	var names []string
+	for _, a := range all[:min(5, len(all))] {
+		names = append(names, a.name)
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,178 @@
+package nn
+
+import (
+	"fmt"
+	"runtime"
+	"time"
+)
+
+// Session runs a model. It owns its scratch memory and belongs to one goroutine at a
+// time.
+type Session struct {
+	model    *Model
+	plan     *plan
+	batch    int
+	keepFrom int // values of nodes from here on survive Forward
+	mem      []float32
+	crew     *crew
+	runs     []*run // by number of images
+	logits   []float32
+	images   int // of the last Forward
+	groups   []fused
+	backs    map[string]*backward // by rule and layers
+}
+
+// NewSession allocates memory for a batch and plans the work. A layer in Keep that does not
+// exist is an error that names it.
+func (m *Model) NewSession(o SessionOptions) (*Session, error) {
+	if o.Batch == 0 {
+		o.Batch = 1
+	}
+	if o.Threads == 0 {
+		o.Threads = runtime.GOMAXPROCS(0)
+	}
+	if o.Batch < 0 || o.Threads < 0 {
+		return nil, fmt.Errorf("nn: batch %d, threads %d: want positive numbers", o.Batch, o.Threads)
+	}
+	nodes := m.graph.nodes
+	keep := make([]bool, len(nodes))
+	keepFrom := len(nodes) - 1
+	for _, layer := range o.Keep {
+		n, err := m.resolve(layer)
+		if err != nil {
+			return nil, err
+		}
+		keep[n.id] = true
+		keepFrom = min(keepFrom, n.id)
+	}
+	s := &Session{model: m, batch: o.Batch, keepFrom: keepFrom, groups: m.fuse(keep, o.Whole)}
+	s.plan = m.newPlan(o, keep, keepFrom)
+	s.mem = alignedFloats(s.plan.size)
+	s.crew = newCrew(o.Threads)
+	s.runs = make([]*run, o.Batch+1)
+	s.backs = map[string]*backward{}
+	s.logits = make([]float32, o.Batch*m.Classes())
+	runtime.AddCleanup(s, func(c *crew) { c.close() }, s.crew)
+	return s, nil
+}
+
+// Close ends the session's goroutines. A session that is garbage collected closes itself.
+func (s *Session) Close() { s.crew.close() }
+
+// Batch is the most images that Forward takes.
+func (s *Session) Batch() int { return s.batch }
+
+// MemoryBytes is the size of the session's scratch memory.
+func (s *Session) MemoryBytes() int64 { return 4 * int64(len(s.mem)) }
+
+// Forward returns logits [n][classes] for x [n][C][H][W], 1 <= n <= batch. They are valid
+// until the next call.
+func (s *Session) Forward(x []float32) []float32 {
+	size := s.model.graph.input.Size()
+	if len(x) == 0 || len(x)%size != 0 || len(x)/size > s.batch {
+		panic("nn: Forward: the input is not 1 to Batch whole images")
+	}
+	return s.forward(x, nil, len(x)/size)
+}
+
+// ForwardMasked returns logits [n][classes] for the image x [C][H][W] multiplied by each of
+// the masks [n][H][W], 1 <= n <= batch: what RISE asks for. They are valid until the next
+// call.
+func (s *Session) ForwardMasked(x, masks []float32) []float32 {
+	in := s.model.graph.input
+	plane := in.H * in.W
+	if len(x) != in.Size() {
+		panic("nn: ForwardMasked: the input is not one image")
+	}
+	if len(masks) == 0 || len(masks)%plane != 0 || len(masks)/plane > s.batch {
+		panic("nn: ForwardMasked: not 1 to Batch whole masks")
+	}
+	return s.forward(x, masks, len(masks)/plane)
+}
+
+func (s *Session) forward(x, masks []float32, n int) []float32 {
+	s.images = n
+	s.plan.input.x, s.plan.input.masks = x, masks
+	if s.runs[n] == nil {
+		s.runs[n] = newRun(s.mem, s.plan.schedule(n))
+	}
+	s.crew.do(s.runs[n])
+	s.plan.input.x, s.plan.input.masks = nil, nil
+	classes := s.model.Classes()
+	v := &s.plan.views[len(s.model.graph.nodes)-1]
+	for i := range n {
+		v.unpack(s.mem, i, s.logits[i*classes:][:classes])
+	}
+	return s.logits[:n*classes]
+}
+
+// schedule lists the plan's steps for n images: the leading ones image by image.
+func (p *plan) schedule(n int) []scheduled {
+	var out []scheduled
+	for i := range n {
+		for _, s := range p.steps[:p.split] {
+			out = append(out, scheduled{s, i, 1})
+		}
+	}
+	for _, s := range p.steps[p.split:] {
+		out = append(out, scheduled{s, 0, n})
+	}
+	return out
+}
+
+// Activation copies a layer's output for one image of the last Forward, [C][H][W]. The layer
+// must be in the session's Keep, or come after one that is and not be fused into another.
+func (s *Session) Activation(image int, layer string) ([]float32, Shape, error) {
+	n, err := s.model.resolve(layer)
+	if err != nil {
+		return nil, Shape{}, err
+	}
+	if n.id < s.keepFrom || !s.plan.placed[n.id] {
+		return nil, Shape{}, fmt.Errorf("nn: layer %q is not kept by this session", layer)
+	}
+	if image < 0 || image >= s.images {
+		panic("nn: Activation: no such image in the last Forward")
+	}
+	out := make([]float32, n.shape.Size())
+	s.plan.views[n.id].unpack(s.mem, image, out)
+	return out, n.shape, nil
+}
+
+// Operator describes a step of a session's plan.
+type Operator struct {
+	Name           string
+	In, Out        Shape
+	Kernel, Stride int   // of a convolution, else 0
+	MACs           int64 // multiply-adds of a convolution by its definition, per image
+}
+
+// Timing is how long an operator took, on all threads together.
+type Timing struct {
+	Operator
+	Duration time.Duration
+}
+
+// Profile runs Forward step by step, with a wait after each, and says how long each took.
+// Layers that run image by image are listed once for each image.
+func (s *Session) Profile(x []float32) []Timing {
+	n := len(x) / s.model.graph.input.Size()
+	s.Forward(x)
+	s.plan.input.x = x
+	defer func() { s.plan.input.x = nil }()
+	var out []Timing
+	time1 := func(i, first, n int) {
+		r := newRun(s.mem, []scheduled{{s.plan.steps[i], first, n}})
+		start := time.Now()
+		s.crew.do(r)
+		out = append(out, Timing{s.plan.ops[i], time.Since(start)})
+	}
+	for image := range n {
+		for i := range s.plan.split {
+			time1(i, image, 1)
+		}
+	}
+	for i := s.plan.split; i < len(s.plan.steps); i++ {
+		time1(i, 0, n)
+	}
+	return out
+}

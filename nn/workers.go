@@ -1,0 +1,137 @@
+package nn
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"cwox/asm"
+)
+
+// worker is one goroutine's share of a session.
+type worker struct {
+	mem  []float32 // the memory of the plan being run
+	gemm asm.GemmF32Args
+	pool asm.MaxPoolF32Args
+	lrn  asm.LRNF32Args
+}
+
+// step is one operator of a plan, cut into items that may run in any order and at the
+// same time.
+type step interface {
+	items(n int) int                   // for n images
+	run(w *worker, first, n, item int) // item of images first..first+n-1
+}
+
+// crew runs plans with a fixed number of goroutines. Between the steps of a plan its
+// helpers spin on a counter rather than sleep, since a step lasts a fraction of a
+// millisecond; between plans they sleep.
+type crew struct {
+	workers []*worker
+	start   []chan *run
+	closed  sync.Once
+}
+
+// run is the execution of one plan.
+type run struct {
+	mem   []float32
+	steps []scheduled
+	next  []atomic.Int64 // per step: the next item to take
+	done  []atomic.Int64 // per step: items finished
+	idle  sync.WaitGroup
+}
+
+func newCrew(threads int) *crew {
+	c := &crew{}
+	for i := 0; i < threads; i++ {
+		w := &worker{}
+		c.workers = append(c.workers, w)
+		if i == 0 {
+			continue
+		}
+		ch := make(chan *run)
+		c.start = append(c.start, ch)
+		go func() {
+			for r := range ch {
+				r.work(w)
+				r.idle.Done()
+			}
+		}()
+	}
+	return c
+}
+
+// close ends the helpers.
+func (c *crew) close() {
+	c.closed.Do(func() {
+		for _, ch := range c.start {
+			close(ch)
+		}
+	})
+}
+
+// do executes r on all workers and returns when every step is done.
+func (c *crew) do(r *run) {
+	for i := range r.next {
+		r.next[i].Store(0)
+		r.done[i].Store(0)
+	}
+	r.idle.Add(len(c.start))
+	for _, ch := range c.start {
+		ch <- r
+	}
+	r.work(c.workers[0])
+	r.idle.Wait()
+}
+
+// work takes items of each step until none is left, then waits for the others.
+func (r *run) work(w *worker) {
+	w.mem = r.mem
+	for i, s := range r.steps {
+		total := int64(s.items(s.n))
+		for {
+			item := r.next[i].Add(1) - 1
+			if item >= total {
+				break
+			}
+			s.run(w, s.first, s.n, int(item))
+			r.done[i].Add(1)
+		}
+		for spins := 0; r.done[i].Load() < total; spins++ {
+			if spins%1024 == 1023 {
+				runtime.Gosched()
+			}
+		}
+	}
+}
+
+// scheduled is a step over images first..first+n-1.
+type scheduled struct {
+	step
+	first, n int
+}
+
+func newRun(mem []float32, steps []scheduled) *run {
+	return &run{mem: mem, steps: steps, next: make([]atomic.Int64, len(steps)), done: make([]atomic.Int64, len(steps))}
+}
+
+// parallel calls f(0), ..., f(n-1) from as many goroutines as there are processors.
+func parallel(n int, f func(i int)) {
+	threads := min(n, runtime.GOMAXPROCS(0))
+	if threads <= 1 {
+		for i := range n {
+			f(i)
+		}
+		return
+	}
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range threads {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				f(i)
+			}
+		})
+	}
+	wg.Wait()
+}
