@@ -10,7 +10,7 @@ var avx512 = Kernels{
 	},
 	MaxPoolF32: maxPoolF32Ref,
 	LRNF32:     lrnF32Ref,
-	PeakF32:    ref.PeakF32,
+	PeakF32:    Peak{Name: "peakF32AVX512", MACs: 24 * 16, Run: peakF32AVX512},
 }
 
 func gemmF32AVX512(args *GemmF32Args) {
@@ -112,3 +112,6 @@ func gemmF32AVX512_13x32(args *GemmF32Args)
 
 //go:noescape
 func gemmF32AVX512_14x32(args *GemmF32Args)
+
+//go:noescape
+func peakF32AVX512(n int)

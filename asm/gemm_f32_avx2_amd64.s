@@ -2,25 +2,101 @@
 
 #include "go_asm.h"
 #include "textflag.h"
-#include "gemm_f32_avx2.h"
+#include "gemm_f32_amd64.h"
 
-// func gemmF32AVX2_<rows>x16(args *GemmF32Args)
+// The AVX2 tiles of GemmF32, as macros over the number of rows. With one output vector
+// (two registers) up to six rows fit; with two, three do, and taller tiles are made as
+// two of one vector.
+//
+// Registers beside those of the loops: with one vector
+//	Y0-Y11	sums: row r is Y(2r) and Y(2r+1)
+//	Y12 Y13	B	Y14 Y15	A of a row, in all lanes	Y15	0 in RELU
+// and with two
+//	Y0-Y11	sums: row r is Y(4r) to Y(4r+3)
+//	Y15	B	Y12-Y14	A of the rows			Y15	0 in RELU
+
+// One vector: row R of A times Y12, Y13 into S0, S1.
+#define ZERO1 VXORPS Y0, Y0, Y0; VXORPS Y1, Y1, Y1
+#define BIAS1 VMOVUPS (AX), Y0; VMOVUPS 32(AX), Y1
+#define LOAD1 VMOVUPS (DX), Y12; VMOVUPS 32(DX), Y13
+#define ROW1(R, T, S0, S1) VBROADCASTSS R, T; VFMADD231PS Y12, T, S0; VFMADD231PS Y13, T, S1
+#define COPY1(S0, S1) VMOVAPS Y0, S0; VMOVAPS Y1, S1
+#define ADD1(S0, S1) VADDPS (R8), S0, S0; VADDPS 32(R8), S1, S1; ADDQ SI, R8
+#define RELU1(S0, S1) VMAXPS S0, Y15, S0; VMAXPS S1, Y15, S1
+#define STORE1(S0, S1) VMOVUPS S0, (AX); VMOVUPS S1, 32(AX); ADDQ SI, AX
+
+#define SUMS1_1(DO) DO(Y0, Y1)
+#define SUMS1_2(DO) SUMS1_1(DO); DO(Y2, Y3)
+#define SUMS1_3(DO) SUMS1_2(DO); DO(Y4, Y5)
+#define SUMS1_4(DO) SUMS1_3(DO); DO(Y6, Y7)
+#define SUMS1_5(DO) SUMS1_4(DO); DO(Y8, Y9)
+#define SUMS1_6(DO) SUMS1_5(DO); DO(Y10, Y11)
+
+#define STEP1_1 LOAD1; ROW1(A0, Y14, Y0, Y1)
+#define STEP1_2 STEP1_1; ROW1(A1, Y15, Y2, Y3)
+#define STEP1_3 STEP1_2; ROW1(A2, Y14, Y4, Y5)
+#define STEP1_4 STEP1_3; ROW1(A3, Y15, Y6, Y7)
+#define STEP1_5 STEP1_4; ROW1(A4, Y14, Y8, Y9)
+#define STEP1_6 STEP1_5; ROW1(A5, Y15, Y10, Y11)
+
+#define RELUS1(SUMS) VXORPS Y15, Y15, Y15; SUMS(RELU1)
+#define GEMM1(STEP, SUMS) GEMM_F32(ZERO1, BIAS1, SUMS(COPY1), STEP, SUMS(ADD1), RELUS1(SUMS), SUMS(STORE1))
+
+// Two vectors: the rows of A times quarter B of B into S0, S1, S2.
+#define ZERO2 VXORPS Y0, Y0, Y0; VXORPS Y1, Y1, Y1; VXORPS Y2, Y2, Y2; VXORPS Y3, Y3, Y3
+#define BIAS2 VMOVUPS (AX), Y0; VMOVUPS 32(AX), Y1; VMOVUPS 64(AX), Y2; VMOVUPS 96(AX), Y3
+#define COL1(B, S0) VMOVUPS B, Y15; VFMADD231PS Y15, Y12, S0
+#define COL2(B, S0, S1) COL1(B, S0); VFMADD231PS Y15, Y13, S1
+#define COL3(B, S0, S1, S2) COL2(B, S0, S1); VFMADD231PS Y15, Y14, S2
+#define COPY2(S0, S1, S2, S3) VMOVAPS Y0, S0; VMOVAPS Y1, S1; VMOVAPS Y2, S2; VMOVAPS Y3, S3
+#define ADD2(S0, S1, S2, S3) VADDPS (R8), S0, S0; VADDPS 32(R8), S1, S1 \
+	VADDPS (R8)(DX*1), S2, S2; VADDPS 32(R8)(DX*1), S3, S3; ADDQ SI, R8
+#define RELU2(S0, S1, S2, S3) VMAXPS S0, Y15, S0; VMAXPS S1, Y15, S1; VMAXPS S2, Y15, S2; VMAXPS S3, Y15, S3
+#define STORE2(S0, S1, S2, S3) VMOVUPS S0, (AX); VMOVUPS S1, 32(AX) \
+	VMOVUPS S2, (AX)(CX*1); VMOVUPS S3, 32(AX)(CX*1); ADDQ SI, AX
+
+#define SUMS2_1(DO) DO(Y0, Y1, Y2, Y3)
+#define SUMS2_2(DO) SUMS2_1(DO); DO(Y4, Y5, Y6, Y7)
+#define SUMS2_3(DO) SUMS2_2(DO); DO(Y8, Y9, Y10, Y11)
+
+#define STEP2_1 VBROADCASTSS A0, Y12 \
+	COL1((DX), Y0); COL1(32(DX), Y1); COL1((DX)(AX*1), Y2); COL1(32(DX)(AX*1), Y3)
+#define STEP2_2 VBROADCASTSS A0, Y12; VBROADCASTSS A1, Y13 \
+	COL2((DX), Y0, Y4); COL2(32(DX), Y1, Y5) \
+	COL2((DX)(AX*1), Y2, Y6); COL2(32(DX)(AX*1), Y3, Y7)
+#define STEP2_3 VBROADCASTSS A0, Y12; VBROADCASTSS A1, Y13; VBROADCASTSS A2, Y14 \
+	COL3((DX), Y0, Y4, Y8); COL3(32(DX), Y1, Y5, Y9) \
+	COL3((DX)(AX*1), Y2, Y6, Y10); COL3(32(DX)(AX*1), Y3, Y7, Y11)
+
+#define RELUS2(SUMS) VXORPS Y15, Y15, Y15; SUMS(RELU2)
+#define GEMM2(STEP, SUMS) GEMM_F32(ZERO2, BIAS2, SUMS(COPY2), STEP, SUMS(ADD2), RELUS2(SUMS), SUMS(STORE2))
+
+// func gemmF32AVX2_<rows>x<lanes>(args *GemmF32Args)
 // Requires: AVX2, FMA3
 
 TEXT ·gemmF32AVX2_6x16(SB), NOSPLIT, $24-8
-	GEMM(STEP6, SUMS6)
+	GEMM1(STEP1_6, SUMS1_6)
 
 TEXT ·gemmF32AVX2_5x16(SB), NOSPLIT, $24-8
-	GEMM(STEP5, SUMS5)
+	GEMM1(STEP1_5, SUMS1_5)
 
 TEXT ·gemmF32AVX2_4x16(SB), NOSPLIT, $24-8
-	GEMM(STEP4, SUMS4)
+	GEMM1(STEP1_4, SUMS1_4)
 
 TEXT ·gemmF32AVX2_3x16(SB), NOSPLIT, $24-8
-	GEMM(STEP3, SUMS3)
+	GEMM1(STEP1_3, SUMS1_3)
 
 TEXT ·gemmF32AVX2_2x16(SB), NOSPLIT, $24-8
-	GEMM(STEP2, SUMS2)
+	GEMM1(STEP1_2, SUMS1_2)
 
 TEXT ·gemmF32AVX2_1x16(SB), NOSPLIT, $24-8
-	GEMM(STEP1, SUMS1)
+	GEMM1(STEP1_1, SUMS1_1)
+
+TEXT ·gemmF32AVX2_3x32(SB), NOSPLIT, $24-8
+	GEMM2(STEP2_3, SUMS2_3)
+
+TEXT ·gemmF32AVX2_2x32(SB), NOSPLIT, $24-8
+	GEMM2(STEP2_2, SUMS2_2)
+
+TEXT ·gemmF32AVX2_1x32(SB), NOSPLIT, $24-8
+	GEMM2(STEP2_1, SUMS2_1)

@@ -1,0 +1,146 @@
+package asm
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// layer is a convolution shape of the networks this project runs: square maps of size
+// in, kernel size x size.
+type layer struct {
+	name                          string
+	in, channels, out, size, step int
+}
+
+var layers = []layer{
+	{"resnet50/56x56_64to64_1x1", 56, 64, 64, 1, 1},
+	{"resnet50/56x56_64to256_1x1", 56, 64, 256, 1, 1},
+	{"resnet50/56x56_256to64_1x1", 56, 256, 64, 1, 1},
+	{"resnet50/56x56_64to64_3x3", 56, 64, 64, 3, 1},
+	{"resnet50/56x56_128to128_3x3s2", 56, 128, 128, 3, 2},
+	{"resnet50/28x28_512to128_1x1", 28, 512, 128, 1, 1},
+	{"resnet50/28x28_128to128_3x3", 28, 128, 128, 3, 1},
+	{"resnet50/14x14_1024to256_1x1", 14, 1024, 256, 1, 1},
+	{"resnet50/14x14_256to256_3x3", 14, 256, 256, 3, 1},
+	{"resnet50/14x14_256to1024_1x1", 14, 256, 1024, 1, 1},
+	{"resnet50/7x7_512to512_3x3", 7, 512, 512, 3, 1},
+	{"resnet50/7x7_512to2048_1x1", 7, 512, 2048, 1, 1},
+	{"googlenet/14x14_480to192_1x1", 14, 480, 192, 1, 1},
+	{"googlenet/28x28_16to32_3x3", 28, 16, 32, 3, 1},
+}
+
+// BenchmarkGemmF32 runs whole layers on one core. GMAC/s and peak% are of the fastest
+// run, since the machine may be shared.
+func BenchmarkGemmF32(b *testing.B) {
+	for _, k := range Tiers() {
+		b.Run(k.Tier, func(b *testing.B) {
+			peak := peakRate(&k.PeakF32)
+			b.Run("peak", func(b *testing.B) {
+				for b.Loop() {
+					peak = max(peak, peakRate(&k.PeakF32))
+				}
+				b.ReportMetric(peak, "GMAC/s")
+			})
+			for _, l := range layers {
+				b.Run(l.name, func(b *testing.B) {
+					run := l.runner(&k.GemmF32)
+					best := time.Hour
+					for b.Loop() {
+						start := time.Now()
+						run()
+						best = min(best, time.Since(start))
+					}
+					rate := l.macs() / best.Seconds() / 1e9
+					b.ReportMetric(rate, "GMAC/s")
+					b.ReportMetric(100*rate/peak, "peak%")
+				})
+			}
+		})
+	}
+}
+
+// peakRate is the speed of the peak loop in GMAC/s, the best of some short runs.
+func peakRate(p *Peak) float64 {
+	n := 4 << 20 / p.MACs
+	best := time.Hour
+	for range 50 {
+		start := time.Now()
+		p.Run(n)
+		best = min(best, time.Since(start))
+	}
+	return float64(n*p.MACs) / best.Seconds() / 1e9
+}
+
+func (l layer) outSize() int { return (l.in-1)/l.step + 1 }
+
+func (l layer) macs() float64 {
+	o := l.outSize()
+	return float64(o * o * l.out * l.channels * l.size * l.size)
+}
+
+// runner returns a function that runs the layer: padded NCHW16c input, weight panels
+// of MaxVecs blocks, bias and ReLU.
+func (l layer) runner(k *GemmF32) func() {
+	rng := rand.New(rand.NewPCG(1, 1))
+	random := func(n int) []float32 {
+		s := make([]float32, n+16)
+		for i := range s {
+			s[i] = rng.Float32() - 0.5
+		}
+		return s
+	}
+	pad := l.size / 2
+	row := (l.in + 2*pad) * Block
+	plane := (l.in + 2*pad) * row
+	o := l.outSize()
+	x := random(l.channels / Block * plane)
+	w := random(l.channels * l.out * l.size * l.size)
+	y := random(l.out * o * o)
+	bias := random(l.out)
+	var taps []int
+	for c := range l.channels / Block {
+		for i := range l.size {
+			for j := range l.size {
+				taps = append(taps, 4*(c*plane+i*row+j*Block))
+			}
+		}
+	}
+	depth := len(taps) * Block
+	type call struct{ a, c, rows, tiles, aTile, cTile int }
+	var calls []call
+	cut := func(a, c, n, lines, aLine, cLine int) {
+		for n > 0 {
+			h := k.Rows[0]
+			for n%h != 0 && (n < h || n%h > 3) {
+				h--
+			}
+			if lines == 1 {
+				calls = append(calls, call{a, c, h, n / h, 4 * h * l.step * Block, 4 * h * Block})
+				a, c, n = a+n/h*h*l.step*Block, c+n/h*h*Block, n%h
+				continue
+			}
+			calls = append(calls, call{a, c, h, lines, 4 * aLine, 4 * cLine})
+			a, c, n = a+h*l.step*Block, c+h*Block, n-h
+		}
+	}
+	if l.size == 1 && l.step == 1 {
+		cut(0, 0, o*o, 1, 0, 0)
+	} else {
+		cut(0, 0, o, o, l.step*row, o*Block)
+	}
+	return func() {
+		for v := 0; v < l.out/Block; v += k.MaxVecs {
+			for _, t := range calls {
+				args := GemmF32Args{
+					A: &x[t.a], Taps: &taps[0], NTaps: len(taps), K: Block,
+					ARow: 4 * l.step * Block, AStep: 4, ATile: t.aTile,
+					B: &w[v*Block*depth], BStep: 4 * Block * k.MaxVecs, BVec: 4 * Block,
+					C: &y[v*Block*o*o+t.c], CRow: 4 * Block, CVec: 4 * Block * o * o, CTile: t.cTile,
+					Bias: &bias[v*Block], Rows: t.rows, Vecs: k.MaxVecs, Tiles: t.tiles, Relu: true,
+				}
+				k.Run(&args)
+			}
+		}
+	}
+}
