@@ -69,6 +69,8 @@ func parseTree(data []byte) (*Tree, error) {
 		return parseTreeJSON(data)
 	case data[0] == '[':
 		return parseNodes(data)
+	case looksLikeBIF(data):
+		return parseBIF(data)
 	}
 	return nil, fmt.Errorf("starts with %.20q: neither tree.json nor nodes.json nor .bif", data)
 }

@@ -6,8 +6,6 @@ import (
 	"math"
 	"slices"
 	"sync"
-	"unicode"
-	"unicode/utf8"
 )
 
 // Tree is a hierarchical latent tree model: a forest of binary latent variables
@@ -281,7 +279,7 @@ func (c *treeCheck) name(kind, name string) error {
 	if c.n++; c.n > maxVariables {
 		return fmt.Errorf("more than %d latents and words", maxVariables)
 	}
-	if err := checkTreeName(name); err != nil {
+	if err := checkName([]byte(name)); err != nil {
 		return fmt.Errorf("%s %q %w", kind, name, err)
 	}
 	if other, ok := c.seen[name]; ok {
@@ -316,25 +314,6 @@ func (t *Tree) checkLinks() error {
 	}
 	if n := len(t.rootOrder()); n < len(t.Roots) {
 		return fmt.Errorf("the links between %d of the %d roots form a cycle", len(t.Roots)-n, len(t.Roots))
-	}
-	return nil
-}
-
-// checkTreeName says why a name cannot be that of a word or latent: every format
-// that a tree is written in must be able to hold it.
-func checkTreeName(name string) error {
-	switch {
-	case name == "":
-		return errors.New("is empty")
-	case len(name) > 255:
-		return fmt.Errorf("has %d bytes, at most 255", len(name))
-	case !utf8.ValidString(name):
-		return errors.New("is not valid UTF-8")
-	}
-	for _, r := range name {
-		if unicode.IsSpace(r) || unicode.IsControl(r) || r == ',' || r == '"' {
-			return fmt.Errorf("contains %q", r)
-		}
 	}
 	return nil
 }
