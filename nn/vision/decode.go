@@ -6,25 +6,16 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"image"
-	"image/gif"
-	"image/jpeg"
-	"image/png"
 	"io"
 	"os"
-	"slices"
-
-	"golang.org/x/image/bmp"
-	"golang.org/x/image/tiff"
-	"golang.org/x/image/webp"
 )
 
 // Options guard and steer decoding. The zero value is the good default.
 type Options struct {
 	IgnoreOrientation bool  // leave EXIF rotation alone, as the reference does
 	MaxPixels         int64 // 0 means DefaultMaxPixels
-	MaxBytes          int64 // 0 means DefaultMaxBytes
-	MaxMemory         int64 // bytes a decoder may need beside the file; 0 means DefaultMaxMemory
+	MaxBytes          int64 // of the file; 0 means DefaultMaxBytes
+	MaxMemory         int64 // bytes that decoding may need beside the file; 0 means DefaultMaxMemory
 }
 
 // Limits that apply when Options leaves them 0.
@@ -41,24 +32,31 @@ func DecodeFile(path string, o Options) (*Picture, error) {
 		return nil, fmt.Errorf("vision: %w", err)
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil {
-		return nil, fmt.Errorf("vision: %w", err)
-	} else if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("vision: %s: not a regular file", path)
-	}
-	limit := orDefault(o.MaxBytes, DefaultMaxBytes)
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	info, err := f.Stat()
 	if err != nil {
 		return nil, fmt.Errorf("vision: %w", err)
 	}
-	return Decode(path, data, o)
+	limit := orDefault(o.MaxBytes, DefaultMaxBytes)
+	if info.Size() > limit {
+		return nil, fmt.Errorf("vision: %s: %d bytes, the limit is %d", path, info.Size(), limit)
+	}
+	// A pipe or a growing file has no size, but the limit.
+	data := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead))
+	if _, err := data.ReadFrom(io.LimitReader(f, limit+1)); err != nil {
+		return nil, fmt.Errorf("vision: %w", err)
+	}
+	return Decode(path, data.Bytes(), o)
 }
 
-// Decode decodes a JPEG, PNG, GIF (first frame), WebP, BMP or TIFF file, told apart
-// by content; name only serves error messages. Sizes are compared with the limits
-// of o before anything is allocated. Alpha is dropped, 16-bit samples give their
-// high byte, EXIF rotation is carried out unless o says otherwise, and the
-// picture's Notes tell.
+// Decode decodes a JPEG, PNG, GIF (first frame), WebP (still), BMP or TIFF file, told
+// apart by content; name only serves error messages. The size of the picture and
+// what the decoder will need are compared with the limits of o before anything is
+// allocated. Alpha is dropped, 16-bit samples give their high byte, EXIF rotation is
+// carried out unless o says otherwise, and of a damaged JPEG file as much as can be
+// decoded is: the picture's Notes tell.
+//
+// JPEG, PNG, GIF, BMP, TIFF and WebP pixels are those of Pillow's convert("RGB"),
+// except that Pillow saturates 16-bit grey.
 func Decode(name string, data []byte, o Options) (*Picture, error) {
 	p, err := decode(data, o)
 	if err != nil {
@@ -69,82 +67,72 @@ func Decode(name string, data []byte, o Options) (*Picture, error) {
 
 func decode(data []byte, o Options) (p *Picture, err error) {
 	if limit := orDefault(o.MaxBytes, DefaultMaxBytes); int64(len(data)) > limit {
-		return nil, fmt.Errorf("file is larger than the limit of %d bytes", limit)
+		return nil, fmt.Errorf("%d bytes or more, the limit is %d", len(data), limit)
 	}
 	if len(data) == 0 {
-		return nil, errors.New("file is empty")
+		return nil, errors.New("the file is empty")
 	}
 	format := sniff(data)
 	if format == nil {
-		return nil, fmt.Errorf("not a JPEG, PNG, GIF, WebP, BMP or TIFF file (begins with %q)", data[:min(len(data), 8)])
+		return nil, fmt.Errorf("not a JPEG, PNG, GIF, WebP, BMP or TIFF file: it begins with %q", data[:min(len(data), 8)])
 	}
-	// The decoders of other packages have panicked on hostile files before.
+	// Decoders of other packages have panicked on hostile files before.
 	defer func() {
 		if r := recover(); r != nil {
-			p, err = nil, fmt.Errorf("%s: decoder failed: %v", format.name, r)
+			p, err = nil, fmt.Errorf("%s: the decoder failed: %v", format.name, r)
 		}
 	}()
-	config, err := format.config(bytes.NewReader(data))
+	src, err := format.open(data)
+	if err == nil {
+		err = src.check(o)
+	}
+	if err == nil {
+		p, err = src.decode()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", format.name, err)
 	}
-	if config.Width <= 0 || config.Height <= 0 {
-		return nil, fmt.Errorf("%s: size %dx%d", format.name, config.Width, config.Height)
-	}
-	pixels := int64(config.Width) * int64(config.Height)
-	if limit := orDefault(o.MaxPixels, DefaultMaxPixels); pixels > limit {
-		return nil, fmt.Errorf("%s: %dx%d is %d pixels, the limit is %d", format.name, config.Width, config.Height, pixels, limit)
-	}
-	m, err := format.decode(bytes.NewReader(data))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", format.name, err)
-	}
-	p = FromImage(m)
 	p.Format = format.name
 	sum := sha256.Sum256(data)
 	p.SHA256 = hex.EncodeToString(sum[:])
-	p.Notes = slices.Clip(p.Notes)
+	p.Orientation = src.orientation
+	if n := src.orientation; n > 1 {
+		if o.IgnoreOrientation {
+			p.note(NoteOrientationIgnored, "EXIF orientation %d (to be %s) was ignored", n, turns[n])
+		} else {
+			p = p.oriented(n)
+			p.note(NoteOrientationApplied, "%s by EXIF orientation %d", turns[n], n)
+		}
+	}
 	return p, nil
 }
 
-// format is a kind of file.
-type format struct {
-	name   string
-	magic  string // '?' stands for any byte
-	config func(io.Reader) (image.Config, error)
-	decode func(io.Reader) (image.Image, error)
+// source is a file whose header was read.
+type source struct {
+	width, height int
+	memory        int64 // bytes that decode will allocate, the picture included
+	orientation   int   // 0..8
+	decode        func() (*Picture, error)
 }
 
-var formats = []format{
-	{"jpeg", "\xff\xd8\xff", jpeg.DecodeConfig, jpeg.Decode},
-	{"png", "\x89PNG\r\n\x1a\n", png.DecodeConfig, png.Decode},
-	{"gif", "GIF8", gif.DecodeConfig, gif.Decode},
-	{"webp", "RIFF????WEBP", webp.DecodeConfig, webp.Decode},
-	{"bmp", "BM", bmp.DecodeConfig, bmp.Decode},
-	{"tiff", "II*\x00", tiff.DecodeConfig, tiff.Decode},
-	{"tiff", "MM\x00*", tiff.DecodeConfig, tiff.Decode},
-}
+func (s *source) pixels() int64 { return int64(s.width) * int64(s.height) }
 
-// sniff returns the format of a file, or nil.
-func sniff(data []byte) *format {
-	for i, f := range formats {
-		if matches(data, f.magic) {
-			return &formats[i]
-		}
+// check compares the header with the limits.
+func (s *source) check(o Options) error {
+	if s.width <= 0 || s.height <= 0 {
+		return fmt.Errorf("size %dx%d", s.width, s.height)
+	}
+	if limit := orDefault(o.MaxPixels, DefaultMaxPixels); int64(s.width) > limit || int64(s.height) > limit || s.pixels() > limit {
+		return fmt.Errorf("%dx%d pixels, the limit is %d in all", s.width, s.height, limit)
+	}
+	need := s.memory
+	if s.orientation > 1 && !o.IgnoreOrientation {
+		need += 3 * s.pixels()
+	}
+	if limit := orDefault(o.MaxMemory, DefaultMaxMemory); need > limit {
+		return fmt.Errorf("decoding %dx%d pixels takes %d bytes, the limit is %d", s.width, s.height, need, limit)
 	}
 	return nil
-}
-
-func matches(data []byte, magic string) bool {
-	if len(data) < len(magic) {
-		return false
-	}
-	for i := range magic {
-		if magic[i] != '?' && magic[i] != data[i] {
-			return false
-		}
-	}
-	return true
 }
 
 func orDefault(v, otherwise int64) int64 {

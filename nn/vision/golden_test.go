@@ -123,9 +123,6 @@ func TestChannelSumsGolden(t *testing.T) {
 	}
 	readJSON(t, &golden, "preprocess.json")
 	for _, name := range slices.Sorted(maps.Keys(golden.PNG)) {
-		if !strings.HasSuffix(name, ".png") {
-			continue
-		}
 		want := golden.PNG[name]
 		p := mustDecode(t, reference, "golden", "preprocess", name)
 		if !slices.Equal(want.Size, []int{p.Width, p.Height}) {
@@ -141,6 +138,39 @@ func TestChannelSumsGolden(t *testing.T) {
 	}
 	if len(golden.PNG) < 20 {
 		t.Errorf("only %d pictures", len(golden.PNG))
+	}
+}
+
+// Decoded pixels of JPEG files of every kind against libjpeg-turbo. The files allow 2
+// levels (1 for CMYK) for an inverse DCT of one's own; ours is libjpeg's, so 0.
+func TestJPEGGolden(t *testing.T) {
+	for name, want := range readTensors(t, "preprocess_decoded.safetensors") {
+		o := reference
+		if file, ok := strings.CutSuffix(name, ":transposed"); ok {
+			name, o = file, Options{}
+		}
+		got := mustDecode(t, o, "golden", "preprocess", name)
+		d, share := difference(t, got, want)
+		t.Logf("%s: largest difference %d, %.3f %% of the values differ", name, d, 100*share)
+		if d != 0 {
+			t.Errorf("%s: largest difference %d, want 0", name, d)
+		}
+	}
+}
+
+// The paper's pictures from the file to 224x224.
+func TestPaperGolden(t *testing.T) {
+	for name, want := range readTensors(t, "preprocess.safetensors") {
+		file, ok := strings.CutPrefix(name, "paper/")
+		if !ok {
+			continue
+		}
+		got := mustDecode(t, reference, "images", "paper", file).Resize(224, 224)
+		d, share := difference(t, got, want)
+		t.Logf("%s: largest difference %d, %.3f %% of the values differ", file, d, 100*share)
+		if d != 0 {
+			t.Errorf("%s: largest difference %d, want 0", file, d)
+		}
 	}
 }
 

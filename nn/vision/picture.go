@@ -1,8 +1,11 @@
 package vision
 
 import (
+	"fmt"
 	"image"
 	"image/color"
+
+	"cwox/nn/vision/internal/jpeg"
 )
 
 // Picture is a decoded image: 8-bit RGB, row-major, interleaved.
@@ -51,7 +54,15 @@ func FromImage(m image.Image) *Picture {
 	for y := range p.Height {
 		drop.row(p.row(y), m, b.Min.Y+y)
 	}
-	p.Notes = append(p.Notes, drop.notes()...)
+	if drop.alpha {
+		p.note(NoteAlphaDropped, "transparency dropped, not composited")
+	}
+	if drop.depth {
+		p.note(NoteDepthReduced, "16-bit samples reduced to their high byte")
+	}
+	if drop.cmyk {
+		p.note(NoteCMYK, "CMYK converted without a colour profile")
+	}
 	return p
 }
 
@@ -64,6 +75,11 @@ func (p *Picture) Image() *image.RGBA {
 		dst, src = dst[4:], src[3:]
 	}
 	return m
+}
+
+// note adds a note. Pictures made from p before keep theirs.
+func (p *Picture) note(code, format string, args ...any) {
+	p.Notes = append(p.Notes[:len(p.Notes):len(p.Notes)], Note{code, fmt.Sprintf(format, args...)})
 }
 
 // row returns the pixels of row y, [Width][3].
@@ -171,7 +187,7 @@ func (d *dropped) row(dst []uint8, m image.Image, y int) {
 		src := m.Pix[m.PixOffset(b.Min.X, y):][:4*n]
 		for i := range n {
 			p := src[4*i : 4*i+4]
-			dst[3*i], dst[3*i+1], dst[3*i+2] = ink(p[0], p[3]), ink(p[1], p[3]), ink(p[2], p[3])
+			dst[3*i], dst[3*i+1], dst[3*i+2] = jpeg.Ink(p[0], p[3]), jpeg.Ink(p[1], p[3]), jpeg.Ink(p[2], p[3])
 		}
 	default: // premultiplied kinds, whose straight colours this recovers, and foreign ones
 		switch m.(type) {
@@ -186,20 +202,6 @@ func (d *dropped) row(dst []uint8, m image.Image, y int) {
 	}
 }
 
-func (d *dropped) notes() []Note {
-	var notes []Note
-	if d.alpha {
-		notes = append(notes, Note{NoteAlphaDropped, "transparency dropped, not composited"})
-	}
-	if d.depth {
-		notes = append(notes, Note{NoteDepthReduced, "16-bit samples reduced to their high byte"})
-	}
-	if d.cmyk {
-		notes = append(notes, Note{NoteCMYK, "CMYK converted without a colour profile"})
-	}
-	return notes
-}
-
 // straight returns a colour without its alpha, and whether it had any.
 func straight(c color.Color) (rgb [3]uint8, translucent bool) {
 	if n, ok := c.(color.NRGBA); ok {
@@ -207,12 +209,4 @@ func straight(c color.Color) (rgb [3]uint8, translucent bool) {
 	}
 	n := color.NRGBA64Model.Convert(c).(color.NRGBA64)
 	return [3]uint8{uint8(n.R >> 8), uint8(n.G >> 8), uint8(n.B >> 8)}, n.A != 0xffff
-}
-
-// ink is Pillow's CMYK to RGB: what is left of white under colour ink c and black
-// ink k, clip((255-k) - (255-k) c/255), with the division rounded.
-func ink(c, k uint8) uint8 {
-	paper := 255 - int(k)
-	t := int(c)*paper + 128
-	return uint8(max(0, paper-(t+t>>8)>>8))
 }
