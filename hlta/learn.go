@@ -2,7 +2,6 @@ package hlta
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -68,8 +67,10 @@ func Learn(ctx context.Context, docs *Documents, o Options) (*Tree, error) {
 	fillMarginals(t)
 	orderStates(t)
 	name(t)
-	smooth(t, float64(docs.N))
-	fillMarginals(t)
+	if o.GlobalEM != BatchGlobalEM { // whose M step has smoothed already
+		smooth(t, float64(docs.N))
+		fillMarginals(t)
+	}
 	return t, nil
 }
 
@@ -236,8 +237,4 @@ func smooth(t *Tree, n float64) {
 	for _, z := range t.Roots {
 		visit(z)
 	}
-}
-
-func globalEM(ctx context.Context, t *Tree, docs *Documents, o *Options) error {
-	return errors.New("hlta: global EM")
 }
