@@ -2,6 +2,7 @@ package saliency
 
 import (
 	"context"
+	"math"
 
 	"cwox/nn"
 	"cwox/nn/vision"
@@ -22,6 +23,14 @@ const (
 	ClassStage
 )
 
+// String is "cluster" or "class".
+func (s Stage) String() string {
+	if s == ClassStage {
+		return "class"
+	}
+	return "cluster"
+}
+
 // Map is a saliency map, row-major, at the explainer's native resolution:
 // the pivot layer's for Grad-CAM and MWP, the input's for RISE and LIME.
 type Map struct {
@@ -31,13 +40,18 @@ type Map struct {
 
 // Input is one image as the explainers see it.
 type Input struct {
-	Model   *nn.Model
-	X       []float32       // normalised network input [3][H][W]
+	Model *nn.Model
+	// Session has run Forward on X alone and keeps the layers that the explainer's
+	// Keep names. An explainer may use it, but must not call Forward on it.
+	Session *nn.Session
+	X       []float32       // normalised network input [C][H][W]
 	Picture *vision.Picture // resized to the network's input size (LIME segments it)
-	Logits  []float32       // of X, [classes]
-	Prob    []float32       // softmax of Logits
+	// Tensor normalises another picture of that size the way X was made.
+	Tensor  func(*vision.Picture) []float32
+	Logits  []float32 // of X, [classes]
+	Prob    []float64 // softmax of Logits
 	Seed    uint64
-	Threads int
+	Threads int // 0 means GOMAXPROCS
 	// Progress, if not nil, is told how much of the work is done (0 <= done <= total).
 	Progress func(done, total int)
 }
@@ -46,6 +60,39 @@ type Input struct {
 type Request struct {
 	Stage   Stage
 	Targets []Target
+	// Contrasts are the pairs of Targets whose maps will be subtracted from each other;
+	// explainers that sample say how settled the difference is, and sample for it.
+	Contrasts []Contrast
+}
+
+// Contrast is a pair of a request's targets: the fact and its foil.
+type Contrast struct {
+	Fact, Foil int // indices into Request.Targets
+}
+
+// Result answers a Request.
+type Result struct {
+	Maps []Map // one per target
+	// Noise and ContrastNoise say how settled the maps and the contrasts are, one per
+	// target and one per contrast; nil where the explainer does not sample.
+	Noise, ContrastNoise []Noise
+}
+
+// Noise says how far a map made by sampling has settled.
+type Noise struct {
+	Masks int // network evaluations behind the map
+	// Fidelity is the predicted correlation of the map with the one that endless
+	// sampling would give; FidelityLow is the cautious value of it (variance times 1.8).
+	Fidelity, FidelityLow float64
+	// StdErr is the root mean square over the pixels of the map's standard error, in
+	// the map's own unit.
+	StdErr float64
+	// Tail is the share of the variance that the single heaviest mask carries. Above
+	// 0.5 the other figures are not to be trusted.
+	Tail float64
+	// Resolved says that FidelityLow reaches the explainer's tolerance and Tail is
+	// at most 0.5.
+	Resolved bool
 }
 
 // Explainer makes maps: for every request one map per target, in order. All
@@ -55,5 +102,56 @@ type Explainer interface {
 	Name() string
 	// Settings are what report.json records: everything that determines the maps.
 	Settings() map[string]any
-	Explain(ctx context.Context, in *Input, reqs []Request) ([][]Map, error)
+	// Keep names the layers that Input.Session must keep for a pass from the logits
+	// down to the pivot layers; nil where none is needed.
+	Keep() []string
+	// Explain answers every request. It returns ctx's error within a second of its end.
+	Explain(ctx context.Context, in *Input, reqs []Request) ([]Result, error)
+}
+
+// Logit is the target's compound logit z_C = log sum exp z_c (paper section 4.1).
+func (t Target) Logit(logits []float32) float64 {
+	top := math.Inf(-1)
+	for _, c := range t.Classes {
+		top = max(top, float64(logits[c]))
+	}
+	if math.IsInf(top, 0) {
+		return top
+	}
+	sum := 0.0
+	for _, c := range t.Classes {
+		sum += math.Exp(float64(logits[c]) - top)
+	}
+	return top + math.Log(sum)
+}
+
+// weights are the members' shares p_c/p(C) of the compound class, which is also the
+// gradient of z_C with respect to the members' logits.
+func (t Target) weights(logits []float32) []float64 {
+	z := t.Logit(logits)
+	w := make([]float64, len(t.Classes))
+	for i, c := range t.Classes {
+		w[i] = math.Exp(float64(logits[c]) - z)
+	}
+	return w
+}
+
+// union lists the classes of all targets of some requests, each once, in order of
+// first appearance, and says where each is in the list.
+func union(reqs []Request, stages ...Stage) (classes []int, index map[int]int) {
+	index = map[int]int{}
+	for _, r := range reqs {
+		if len(stages) > 0 && stages[0] != r.Stage {
+			continue
+		}
+		for _, t := range r.Targets {
+			for _, c := range t.Classes {
+				if _, ok := index[c]; !ok {
+					index[c] = len(classes)
+					classes = append(classes, c)
+				}
+			}
+		}
+	}
+	return classes, index
 }

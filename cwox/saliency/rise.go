@@ -1,0 +1,270 @@
+package saliency
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"cwox/nn"
+)
+
+// RISE is randomised input sampling (Petsiuk et al., 2018): a class's map is the mean of
+// random masks weighted with the class's probability for the masked picture. Masked
+// pixels are 0 in the network's input, that is the mean colour. A target's map is the sum
+// of its classes' maps. All targets share all masks; stages share them where their
+// settings are equal.
+type RISE struct {
+	Cluster, Class RISEStage // zero fields mean the defaults below
+	Quality        Quality   // "" means Plain
+
+	// Tolerance, where positive, stops a stage when every wanted map and contrast has
+	// settled: its cautious fidelity is at least 1 - Tolerance and no single mask
+	// carries half of its variance. Masks is then the most that are spent, by default
+	// 8000.
+	Tolerance float64
+
+	// Raw leaves out the last step, the scaling of each map to [0, 1].
+	Raw bool
+
+	// Batch is how many masked pictures go through the network together; 0 means 8.
+	// It does not change the result.
+	Batch int
+
+	session    *nn.Session
+	sessionFor sessionKey
+}
+
+// RISEStage are one stage's settings.
+type RISEStage struct {
+	Masks int     // network evaluations; cluster stage 5000, class stage 3000
+	Cells int     // grid cells per side; 15, 10
+	Keep  float64 // probability to keep a cell; 0.3, 0.14
+}
+
+// Quality is RISE's estimator.
+type Quality string
+
+// The estimators.
+const (
+	// Plain is the definition: the mean of p_c(M) M over plain masks, over keep.
+	Plain Quality = "plain"
+	// Debiased is cov(p_c, M) / var(M) for each pixel, over plain masks.
+	Debiased Quality = "debiased"
+)
+
+// Limits of the settings: they bound memory.
+const (
+	maxMasks     = 1 << 20
+	maxMaskProbs = 1 << 23 // masks x classes
+)
+
+// defaultTolerance is that of Noise.Resolved where the options give none.
+const defaultTolerance = 0.10
+
+type sessionKey struct {
+	model          *nn.Model
+	batch, threads int
+}
+
+// Name is "rise".
+func (r *RISE) Name() string { return "rise" }
+
+// Settings are the settings of both stages, the estimator, the tolerance and whether maps
+// are scaled to [0, 1].
+func (r *RISE) Settings() map[string]any {
+	a, b := r.stage(ClusterStage), r.stage(ClassStage)
+	return map[string]any{
+		"cluster_masks": a.Masks, "cluster_cells": a.Cells, "cluster_keep": a.Keep,
+		"class_masks": b.Masks, "class_cells": b.Cells, "class_keep": b.Keep,
+		"quality": string(r.quality()), "tolerance": r.Tolerance, "minmax": !r.Raw,
+	}
+}
+
+// Keep is nil: masked pictures go through a session of RISE's own.
+func (r *RISE) Keep() []string { return nil }
+
+// Close frees the session that RISE keeps between calls. It makes a new one when it is used
+// again.
+func (r *RISE) Close() {
+	if r.session != nil {
+		r.session.Close()
+	}
+	r.session, r.sessionFor = nil, sessionKey{}
+}
+
+// Explain makes maps of the size of the network's input.
+func (r *RISE) Explain(ctx context.Context, in *Input, reqs []Request) ([]Result, error) {
+	shape := in.Model.Input()
+	if err := r.check(shape, reqs); err != nil {
+		return nil, err
+	}
+	if err := r.open(in); err != nil {
+		return nil, err
+	}
+	probs := func(masks []float32, classes []int, dst []float64) {
+		logits := r.session.ForwardMasked(in.X, masks)
+		n := in.Model.Classes()
+		for i := range len(masks) / (shape.H * shape.W) {
+			softmaxOf(logits[i*n:][:n], classes, dst[i*len(classes):][:len(classes)])
+		}
+	}
+	return r.explain(ctx, in, shape, reqs, probs)
+}
+
+// prober gives the probabilities [n][classes] of the picture under n masks [n][H][W].
+type prober func(masks []float32, classes []int, dst []float64)
+
+// explain answers the requests with a given network.
+func (r *RISE) explain(ctx context.Context, in *Input, shape nn.Shape, reqs []Request, probs prober) ([]Result, error) {
+	results := make([]Result, len(reqs))
+	var total, done int
+	groups := r.groups(reqs)
+	for _, g := range groups {
+		total += g.Masks
+	}
+	for number, g := range groups {
+		s := &sweep{
+			RISEStage: g.RISEStage, quality: r.quality(), tolerance: r.Tolerance, batch: r.batch(), raw: r.Raw, threads: in.Threads,
+			law: newMaskLaw(shape.H, shape.W, g.Cells, g.Keep, in.Seed, number), probs: probs,
+			progress: func(n int) {
+				if in.Progress != nil {
+					in.Progress(done+n, total)
+				}
+			},
+		}
+		s.classes, s.index = union(g.reqs)
+		if s.Masks*len(s.classes) > maxMaskProbs {
+			return nil, fmt.Errorf("saliency: rise: %d masks for %d classes: at most %d masks times classes", s.Masks, len(s.classes), maxMaskProbs)
+		}
+		for _, req := range g.reqs {
+			s.addRequest(req)
+		}
+		if err := s.run(ctx); err != nil {
+			return nil, err
+		}
+		for i, at := range g.at {
+			results[at] = s.result(i)
+		}
+		done += g.Masks
+		if in.Progress != nil {
+			in.Progress(done, total)
+		}
+	}
+	return results, nil
+}
+
+// group are requests that share masks.
+type group struct {
+	RISEStage
+	reqs []Request
+	at   []int // where they are in the list of all
+}
+
+func (r *RISE) groups(reqs []Request) []group {
+	var out []group
+	for i, req := range reqs {
+		stage := r.stage(req.Stage)
+		k := slices.IndexFunc(out, func(g group) bool { return g.RISEStage == stage })
+		if k < 0 {
+			k = len(out)
+			out = append(out, group{RISEStage: stage})
+		}
+		out[k].reqs, out[k].at = append(out[k].reqs, req), append(out[k].at, i)
+	}
+	return out
+}
+
+// stage are a stage's settings with defaults: those of the authors' README.
+func (r *RISE) stage(s Stage) RISEStage {
+	out, def := r.Cluster, RISEStage{5000, 15, 0.3}
+	if s == ClassStage {
+		out, def = r.Class, RISEStage{3000, 10, 0.14}
+	}
+	if r.Tolerance > 0 {
+		def.Masks = 8000
+	}
+	if out.Masks == 0 {
+		out.Masks = def.Masks
+	}
+	if out.Cells == 0 {
+		out.Cells = def.Cells
+	}
+	if out.Keep == 0 {
+		out.Keep = def.Keep
+	}
+	return out
+}
+
+func (r *RISE) quality() Quality {
+	if r.Quality == "" {
+		return Plain
+	}
+	return r.Quality
+}
+
+func (r *RISE) batch() int {
+	if r.Batch == 0 {
+		return 8
+	}
+	return r.Batch
+}
+
+func (r *RISE) check(shape nn.Shape, reqs []Request) error {
+	if q := r.quality(); q != Plain && q != Debiased {
+		return fmt.Errorf("saliency: rise: unknown quality %q (known: %s, %s)", q, Plain, Debiased)
+	}
+	if !(r.Tolerance >= 0 && r.Tolerance < 1) {
+		return fmt.Errorf("saliency: rise: tolerance %g: want at least 0 and less than 1", r.Tolerance)
+	}
+	if r.Batch < 0 || r.Batch > 1024 {
+		return fmt.Errorf("saliency: rise: batch %d: want 1 to 1024", r.Batch)
+	}
+	for _, req := range reqs {
+		s := r.stage(req.Stage)
+		if s.Masks < 1 || s.Masks > maxMasks {
+			return fmt.Errorf("saliency: rise: %s stage: %d masks: want 1 to %d", req.Stage, s.Masks, maxMasks)
+		}
+		if most := min(shape.H, shape.W); s.Cells < 1 || s.Cells > most {
+			return fmt.Errorf("saliency: rise: %s stage: %d cells per side: want 1 to %d, the size of the input", req.Stage, s.Cells, most)
+		}
+		if !(s.Keep > 0 && s.Keep <= 1) {
+			return fmt.Errorf("saliency: rise: %s stage: keep probability %g: want more than 0 and at most 1", req.Stage, s.Keep)
+		}
+	}
+	if len(reqs) == 0 {
+		return errors.New("saliency: rise: nothing is asked for")
+	}
+	return nil
+}
+
+// open makes the session for masked pictures, or keeps the one there is.
+func (r *RISE) open(in *Input) error {
+	key := sessionKey{in.Model, r.batch(), in.Threads}
+	if r.session != nil && r.sessionFor == key {
+		return nil
+	}
+	r.Close()
+	s, err := in.Model.NewSession(nn.SessionOptions{Batch: key.batch, Threads: key.threads})
+	if err != nil {
+		return err
+	}
+	r.session, r.sessionFor = s, key
+	return nil
+}
+
+// softmaxOf writes the softmax probabilities of some classes.
+func softmaxOf(logits []float32, classes []int, dst []float64) {
+	top := math.Inf(-1)
+	for _, z := range logits {
+		top = max(top, float64(z))
+	}
+	sum := 0.0
+	for _, z := range logits {
+		sum += math.Exp(float64(z) - top)
+	}
+	for i, c := range classes {
+		dst[i] = math.Exp(float64(logits[c])-top) / sum
+	}
+}
