@@ -179,11 +179,12 @@ func openTIFF(data []byte) (*source, error) {
 	if blocks > maxBlocks {
 		return nil, fmt.Errorf("%d strips or tiles, the limit is %d", blocks, maxBlocks)
 	}
-	// Fax compression needs a bit for a line at least, the others shrink less than
-	// LZW, which makes at most 4096 bytes of a code of 9 bits or more.
-	compression := tags[tagCompression]
-	if fax := 2 <= compression && compression <= 4; fax && int64(s.height)/8 > int64(len(data)) ||
-		!fax && s.pixels()/8/4096 > int64(len(data)) {
+	// Readers disagree about black and white in these.
+	if c := tags[tagCompression]; 2 <= c && c <= 4 {
+		return nil, errors.New("fax compression is not supported")
+	}
+	// LZW, the densest of the others, makes at most 4096 bytes of a code of 9 bits.
+	if s.pixels()/8/4096 > int64(len(data)) {
 		return nil, s.tooShort(len(data))
 	}
 	return s, nil
@@ -340,12 +341,29 @@ func openWebP(data []byte) (*source, error) {
 	if animated {
 		return nil, errors.New("animated WebP is not supported")
 	}
-	s, err := open(data, webp.DecodeConfig, webp.Decode)
+	s, err := open(data, webp.DecodeConfig, nil)
 	if err != nil {
 		return nil, err
 	}
 	s.orientation = orientation(exif)
 	s.memory = s.pixels() * (2 + 3)
+	s.decode = func() (*Picture, error) {
+		m, err := webp.Decode(bytes.NewReader(data))
+		if err != nil {
+			return nil, err
+		}
+		switch m := m.(type) {
+		case *image.YCbCr:
+			return fromWebP(m), nil
+		case *image.NYCbCrA:
+			p := fromWebP(&m.YCbCr)
+			if !m.Opaque() {
+				p.note(NoteAlphaDropped, "transparency dropped, not composited")
+			}
+			return p, nil
+		}
+		return FromImage(m), nil
+	}
 	if lossless || alpha { // the lossless decoder works on 4 bytes a pixel, twice
 		s.memory += 8 * s.pixels()
 	}
