@@ -109,19 +109,20 @@ func (l layer) runner(k *GemmF32) func() {
 	depth := len(taps) * Block
 	type call struct{ a, c, rows, tiles, aTile, cTile int }
 	var calls []call
+	// cut makes tiles of nearly equal height out of n pixels of one or more lines.
 	cut := func(a, c, n, lines, aLine, cLine int) {
-		for n > 0 {
-			h := k.Rows[0]
-			for n%h != 0 && (n < h || n%h > 3) {
-				h--
-			}
+		for left := (n + k.Rows[0] - 1) / k.Rows[0]; left > 0; {
+			h := (n + left - 1) / left
+			tiles, aTile, cTile := lines, 4*aLine, 4*cLine
+			used := 1
 			if lines == 1 {
-				calls = append(calls, call{a, c, h, n / h, 4 * h * l.step * Block, 4 * h * Block})
-				a, c, n = a+n/h*h*l.step*Block, c+n/h*h*Block, n%h
-				continue
+				if used = n - left*(h-1); h == 1 {
+					used = left
+				}
+				tiles, aTile, cTile = used, 4*h*l.step*Block, 4*h*Block
 			}
-			calls = append(calls, call{a, c, h, lines, 4 * aLine, 4 * cLine})
-			a, c, n = a+h*l.step*Block, c+h*Block, n-h
+			calls = append(calls, call{a, c, h, tiles, aTile, cTile})
+			a, c, n, left = a+used*h*l.step*Block, c+used*h*Block, n-used*h, left-used
 		}
 	}
 	if l.size == 1 && l.step == 1 {

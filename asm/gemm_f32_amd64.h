@@ -3,7 +3,7 @@
 //
 //	ZERO   clears the sums of row 0		BIAS   loads them from (AX)
 //	COPY   copies them to all rows
-//	STEP   adds the products of one k
+//	FETCH  prefetches A of the next tap	STEP   adds the products of one k
 //	ADD    adds Res				RELU   clears negative sums
 //	STORE  stores them to C
 //
@@ -34,7 +34,22 @@
 #define A12 (R8)(R11*1)
 #define A13 (R8)(R10*2)
 
-#define GEMM_F32(ZERO, BIAS, COPY, STEP, ADD, RELU, STORE) \
+#define FETCH1  PREFETCHT0 A0
+#define FETCH2  FETCH1; PREFETCHT0 A1
+#define FETCH3  FETCH2; PREFETCHT0 A2
+#define FETCH4  FETCH3; PREFETCHT0 A3
+#define FETCH5  FETCH4; PREFETCHT0 A4
+#define FETCH6  FETCH5; PREFETCHT0 A5
+#define FETCH7  FETCH6; PREFETCHT0 A6
+#define FETCH8  FETCH7; PREFETCHT0 A7
+#define FETCH9  FETCH8; PREFETCHT0 A8
+#define FETCH10 FETCH9; PREFETCHT0 A9
+#define FETCH11 FETCH10; PREFETCHT0 A10
+#define FETCH12 FETCH11; PREFETCHT0 A11
+#define FETCH13 FETCH12; PREFETCHT0 A12
+#define FETCH14 FETCH13; PREFETCHT0 A13
+
+#define GEMM_F32(ZERO, BIAS, COPY, FETCH, STEP, ADD, RELU, STORE) \
 	MOVQ  args+0(FP), DI \
 	MOVQ  GemmF32Args_Tiles(DI), AX \
 	TESTQ AX, AX \
@@ -63,6 +78,18 @@ start: \
 	TESTQ R12, R12 \
 	JZ    summed \
 tap: /* for t := 0; t < NTaps; t++ */ \
+	/* The tap after this one, or the first of the next tile. */ \
+	XORL  R8, R8 \
+	LEAQ  8(BX), CX \
+	CMPQ  R12, $1 \
+	CMOVQEQ GemmF32Args_Taps(DI), CX \
+	CMOVQEQ GemmF32Args_ATile(DI), R8 \
+	MOVQ  (CX), SI \
+	ADDQ  R13, SI \
+	ADDQ  R8, SI \
+	LEAQ  (SI)(R10*2), R8 \
+	ADDQ  R9, R8 \
+	FETCH \
 	MOVQ  (BX), SI \
 	ADDQ  $8, BX \
 	ADDQ  R13, SI \
