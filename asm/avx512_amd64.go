@@ -8,8 +8,8 @@ var avx512 = Kernels{
 		Name: "gemmF32AVX512", MaxVecs: 2, Run: gemmF32AVX512,
 		Rows: []int{14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1},
 	},
-	MaxPoolF32: maxPoolF32Ref,
-	LRNF32:     lrnF32Ref,
+	MaxPoolF32: runMaxPoolF32AVX512,
+	LRNF32:     lrnF32AVX512,
 	PeakF32:    Peak{Name: "peakF32AVX512", MACs: 24 * 16, Run: peakF32AVX512},
 }
 
@@ -27,6 +27,11 @@ var gemmF32AVX512Tiles = [2][14]func(*GemmF32Args){
 		gemmF32AVX512_1x32, gemmF32AVX512_2x32, gemmF32AVX512_3x32, gemmF32AVX512_4x32, gemmF32AVX512_5x32, gemmF32AVX512_6x32, gemmF32AVX512_7x32,
 		gemmF32AVX512_8x32, gemmF32AVX512_9x32, gemmF32AVX512_10x32, gemmF32AVX512_11x32, gemmF32AVX512_12x32, gemmF32AVX512_13x32, gemmF32AVX512_14x32,
 	},
+}
+
+func runMaxPoolF32AVX512(args *MaxPoolF32Args) {
+	checkMaxPoolF32(args)
+	maxPoolF32AVX512(args)
 }
 
 //go:noescape
@@ -115,3 +120,9 @@ func gemmF32AVX512_14x32(args *GemmF32Args)
 
 //go:noescape
 func peakF32AVX512(n int)
+
+//go:noescape
+func maxPoolF32AVX512(args *MaxPoolF32Args)
+
+//go:noescape
+func lrnF32AVX512(args *LRNF32Args)

@@ -265,11 +265,20 @@ func FuzzGemmF32(f *testing.F) {
 }
 
 func TestKernelsDoNotAllocate(t *testing.T) {
+	var x [4 * Block]float32
+	taps := []int{0, 4 * Block}
+	pool := &MaxPoolF32Args{A: &x[0], C: &x[3*Block], Taps: &taps[0], NTaps: 2, Rows: 1}
+	lrn := &LRNF32Args{A: &x[0], C: &x[0], Rows: 4, K: 1}
 	for _, k := range Tiers() {
-		g := newGemmCase(t, rand.New(rand.NewPCG(5, 6)), k.GemmF32.Rows[0], 1)
-		args := &g.args
-		if n := testing.AllocsPerRun(10, func() { k.GemmF32.Run(args) }); n != 0 {
-			t.Errorf("%s: %v allocations", k.GemmF32.Name, n)
+		gemm := &newGemmCase(t, rand.New(rand.NewPCG(5, 6)), k.GemmF32.Rows[0], k.GemmF32.MaxVecs).args
+		n := testing.AllocsPerRun(10, func() {
+			k.GemmF32.Run(gemm)
+			k.MaxPoolF32(pool)
+			k.LRNF32(lrn)
+			k.PeakF32.Run(1)
+		})
+		if n != 0 {
+			t.Errorf("%s: %v allocations", k.Tier, n)
 		}
 	}
 }

@@ -1,0 +1,65 @@
+package asm
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestSelect(t *testing.T) {
+	best, why := Best()
+	if why == "" {
+		t.Error("Best gives no reason")
+	}
+	t.Setenv("CWOX_ISA", "")
+	k, got, err := Select()
+	if k != best || got != why || err != nil {
+		t.Errorf("Select() = %v, %q, %v; want Best's %v, %q", k, got, err, best, why)
+	}
+	for _, want := range Tiers() {
+		t.Setenv("CWOX_ISA", want.Tier)
+		k, why, err := Select()
+		if k != want || err != nil || !strings.Contains(why, "CWOX_ISA") {
+			t.Errorf("CWOX_ISA=%s: Select() = %v, %q, %v", want.Tier, k, why, err)
+		}
+	}
+	for _, name := range []string{"neon9", "AVX2", " "} {
+		t.Setenv("CWOX_ISA", name)
+		if k, _, err := Select(); k != nil || err == nil || !strings.Contains(err.Error(), "CWOX_ISA="+name) || !strings.Contains(err.Error(), "ref") {
+			t.Errorf("CWOX_ISA=%q: Select() = %v, %v; want an error that names it and the tiers there are", name, k, err)
+		}
+	}
+}
+
+func TestByNameUnsupported(t *testing.T) {
+	saved := tiers
+	defer func() { tiers = saved }()
+	tiers = append(saved[:1:1], tier{&Kernels{Tier: "wide"}, "WIDE and FAST", "WIDE"})
+	if k, err := ByName("wide"); k != nil || err == nil || !strings.Contains(err.Error(), `"wide" needs WIDE`) {
+		t.Errorf("got %v, %v", k, err)
+	}
+	k, why := Best()
+	if k.Tier != "ref" || !strings.Contains(why, "wide needs WIDE") {
+		t.Errorf("Best() = %s, %q; want ref because wide needs WIDE", k.Tier, why)
+	}
+	if len(Tiers()) != 1 {
+		t.Errorf("Tiers() lists a tier that cannot run")
+	}
+}
+
+// Every table is complete.
+func TestTiersComplete(t *testing.T) {
+	for _, k := range Tiers() {
+		if k.Tier == "" || k.GemmF32.Name == "" || k.GemmF32.Run == nil || k.GemmF32.MaxVecs < 1 ||
+			k.MaxPoolF32 == nil || k.LRNF32 == nil || k.PeakF32.Name == "" || k.PeakF32.MACs < 1 || k.PeakF32.Run == nil {
+			t.Errorf("%s: incomplete table %+v", k.Tier, k)
+		}
+		for i, r := range k.GemmF32.Rows {
+			if last := i == len(k.GemmF32.Rows)-1; last && r != 1 || !last && r <= k.GemmF32.Rows[i+1] {
+				t.Errorf("%s: rows %v, want descending to 1", k.Tier, k.GemmF32.Rows)
+			}
+		}
+		k.PeakF32.Run(0)
+		k.PeakF32.Run(-1)
+		k.PeakF32.Run(3)
+	}
+}
