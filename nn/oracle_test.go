@@ -137,9 +137,9 @@ func (r random) norm(g *Graph, name string, x *Node) *Node {
 }
 
 // mixed is a small network with every operator, odd sizes and odd channel counts.
-func mixed(seed uint64) *Graph {
+func mixed(seed uint64, height, width int) *Graph {
 	r := newRandom(seed)
-	g := NewGraph(Shape{3, 37, 29})
+	g := NewGraph(Shape{3, height, width})
 	g.InputAffine([]float32{0.5, 1.5, 1}, []float32{0.1, -0.2, 0})
 	x := g.ReLU("stem", r.norm(g, "stem.bn", r.conv(g, "stem.conv", g.Input(), 20, 7, 2, 3)))
 	x = g.MaxPool("pool1", x, Pool{Size: 3, Stride: 2, Ceil: true})

@@ -149,8 +149,12 @@ func (m *Model) newPlan(o SessionOptions, keep []bool, keepFrom int) *plan {
 			} else if i < p.split && end < p.split && made[target.id] < p.split {
 				images = 1
 			}
+			begin := i
+			if images == o.Batch && i < p.split {
+				begin = 0 // the steps before this one run again, for the next image
+			}
 			v, size := newView(target.shape, border[target.id], images, 0)
-			v.off += a.alloc(size, i, end)
+			v.off += a.alloc(size, begin, end)
 			if images == 1 && o.Batch > 1 {
 				v.image = 0
 			}

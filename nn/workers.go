@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"cwox/asm"
 )
@@ -98,7 +99,9 @@ func (r *run) work(w *worker) {
 			r.done[i].Add(1)
 		}
 		for spins := 0; r.done[i].Load() < total; spins++ {
-			if spins%1024 == 1023 {
+			if spins > patience {
+				time.Sleep(20 * time.Microsecond)
+			} else if spins%1024 == 1023 {
 				runtime.Gosched()
 			}
 		}
@@ -110,6 +113,11 @@ type scheduled struct {
 	step
 	first, n int
 }
+
+// patience is how often a worker looks for the others before it sleeps: some hundred
+// microseconds, the length of a step that was cut badly. Longer waits mean that another
+// program has the processor.
+const patience = 1 << 17
 
 func newRun(mem []float32, steps []scheduled) *run {
 	return &run{mem: mem, steps: steps, next: make([]atomic.Int64, len(steps)), done: make([]atomic.Int64, len(steps))}
