@@ -1,0 +1,131 @@
+package drawnworld
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"os"
+	"path/filepath"
+)
+
+// Truth is the content of truth.json. Masks are 8-bit grey PNG files in the same folder,
+// of the picture's size, 255 where a pixel is covered whole.
+type Truth struct {
+	Seed    uint64        `json:"seed"`
+	Size    int           `json:"size"`
+	Objects []TruthObject `json:"objects"` // back to front
+}
+
+// TruthObject is one object of a Truth.
+type TruthObject struct {
+	Class  int        `json:"class"`
+	Label  string     `json:"label"`
+	Rival  *int       `json:"rival,omitempty"` // a sibling whose part is drawn as well
+	Family string     `json:"family"`
+	Part   string     `json:"part"`
+	Box    [4]float64 `json:"box"`    // x0, y0, x1, y1 in shares of the picture
+	Weight float64    `json:"weight"` // share of the label
+	Hidden float64    `json:"hidden"` // share of the telling part that something covers
+	Body   string     `json:"body_mask"`
+	// Places is, for every class of the family, the mask of the place of its telling
+	// part on this object; what tells a from b is the union of the masks of a and b.
+	Places []TruthPlace `json:"places"`
+}
+
+// TruthPlace is the place of a class's telling part.
+type TruthPlace struct {
+	Class int    `json:"class"`
+	Label string `json:"label"`
+	Part  string `json:"part"`
+	Mask  string `json:"mask"`
+}
+
+// WriteTruth writes scene.png, truth.json and the masks it names into dir, which it
+// makes if need be. Each file appears whole or not at all.
+func (s *Scene) WriteTruth(dir string, size int) error {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return fmt.Errorf("drawnworld: %w", err)
+	}
+	pic := s.Picture(size)
+	scene := image.NewNRGBA(image.Rect(0, 0, size, size))
+	for i := range size * size {
+		copy(scene.Pix[4*i:], pic.Pix[3*i:3*i+3])
+		scene.Pix[4*i+3] = 255
+	}
+	if err := writePNG(filepath.Join(dir, "scene.png"), scene); err != nil {
+		return err
+	}
+	mask := func(name string, a []float32) (string, error) {
+		m := image.NewGray(image.Rect(0, 0, size, size))
+		for i, v := range a {
+			m.SetGray(i%size, i/size, color.Gray{Y: uint8(v*255 + 0.5)})
+		}
+		return name, writePNG(filepath.Join(dir, name), m)
+	}
+	t := Truth{Seed: s.Seed, Size: size}
+	for i := range s.Objects {
+		o := &s.Objects[i]
+		c := classes[o.Class]
+		to := TruthObject{Class: o.Class, Label: c.Name, Family: families[c.Family].Name, Part: c.Part,
+			Box: o.Box, Weight: o.Weight, Hidden: o.Hidden}
+		if o.Rival >= 0 {
+			to.Rival = &o.Rival
+		}
+		var err error
+		if to.Body, err = mask(fmt.Sprintf("mask-%d-body.png", i), s.BodyMask(i, size)); err != nil {
+			return err
+		}
+		for _, k := range families[c.Family].Classes {
+			name, err := mask(fmt.Sprintf("mask-%d-class-%d.png", i, k), s.PartMask(i, k, size))
+			if err != nil {
+				return err
+			}
+			to.Places = append(to.Places, TruthPlace{Class: k, Label: classes[k].Name, Part: classes[k].Part, Mask: name})
+		}
+		t.Objects = append(t.Objects, to)
+	}
+	text, err := json.MarshalIndent(t, "", "  ")
+	if err != nil {
+		return fmt.Errorf("drawnworld: truth.json: %w", err)
+	}
+	return writeFile(filepath.Join(dir, "truth.json"), append(text, '\n'))
+}
+
+func writePNG(path string, m image.Image) error {
+	var b bytes.Buffer
+	if err := png.Encode(&b, m); err != nil {
+		return fmt.Errorf("drawnworld: %s: %w", path, err)
+	}
+	return writeFile(path, b.Bytes())
+}
+
+// writeFile writes beside the file, then renames.
+func writeFile(path string, data []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), ".cwox-*")
+	if err != nil {
+		return fmt.Errorf("drawnworld: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+			err = fmt.Errorf("drawnworld: %s: %w", path, err)
+		}
+	}()
+	if _, err = f.Write(data); err != nil {
+		return err
+	}
+	if err = f.Chmod(0o644); err != nil {
+		return err
+	}
+	if err = f.Sync(); err != nil {
+		return err
+	}
+	if err = f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
