@@ -518,7 +518,7 @@ func (t *Tree) WriteBIF(w io.Writer) error {
 		if e.parent < 0 {
 			prior(t.Roots[e.root].ID, t.Roots[e.root].P[1])
 		} else {
-			conditional(t.Roots[e.root].ID, t.Roots[e.parent].ID, e.p)
+			conditional(t.Roots[e.root].ID, t.Roots[e.parent].ID, t.Roots[e.root].P)
 		}
 	}
 	for i, n := range x.latents {

@@ -2,7 +2,6 @@ package hlta
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 )
 
@@ -70,14 +69,28 @@ func ClassWord(class int) string {
 // ParseClassWord returns the class of a word as [ClassWord] writes it, with or
 // without a name behind it: 889 for "c889" and for "c889-violin".
 func ParseClassWord(word string) (class int, ok bool) {
-	word, _, _ = strings.Cut(word, "-")
 	digits, ok := strings.CutPrefix(word, "c")
-	if !ok || len(digits) < 3 || len(digits) > 9 {
+	if !ok {
 		return 0, false
 	}
-	class, err := strconv.Atoi(digits)
-	if err != nil || class < 0 || ClassWord(class) != word {
+	digits, _, _ = strings.Cut(digits, "-")
+	if n := len(digits); n < 3 || n > 9 || n > 3 && digits[0] == '0' {
 		return 0, false
+	}
+	for _, d := range []byte(digits) {
+		if d < '0' || d > '9' {
+			return 0, false
+		}
+		class = 10*class + int(d-'0')
 	}
 	return class, true
+}
+
+// className strips the name from a word that stands for a class.
+func className(word string) (string, bool) {
+	if _, ok := ParseClassWord(word); !ok {
+		return word, false
+	}
+	word, _, _ = strings.Cut(word, "-")
+	return word, true
 }

@@ -15,7 +15,7 @@ type Inference struct {
 	parent  []int32         // of each latent, along edges and Links; -1 without one
 	depth   []int32         // of each latent
 	order   []int32         // latents, each after its parent
-	latent  [][2][2]float64 // latent[i][s][z] = ln P(z | parent = s); s makes no difference without one
+	latent  [][2][2]float64 // latent[i][s][z] = ln P(z | parent = s); without one both s are the prior
 	word    [][2][2]float64 // word[i][v][z] = ln P(word = v | z)
 	base    []logSum        // of each latent: messages from its children in a document without words
 	message [][2]float64    // of each latent: to its parent in a document without words
@@ -65,19 +65,14 @@ func (t *Tree) NewInference() (*Inference, error) {
 	}
 	for _, e := range t.rootOrder() {
 		i := at[e.root]
-		p := t.Roots[e.root].P
 		if e.parent >= 0 {
-			p = e.p
 			in.parent[i] = at[e.parent]
-		} else {
-			p[0] = p[1]
 		}
-		in.latent[i] = logTable(p)
 		in.order = append(in.order, i)
 	}
 	for i, n := range x.latents {
+		in.latent[i] = logTable(n.P)
 		if x.parent[i] >= 0 {
-			in.latent[i] = logTable(n.P)
 			in.order = append(in.order, int32(i))
 		}
 	}
@@ -159,7 +154,7 @@ func (in *Inference) Posterior(e Evidence) (*Posterior, error) {
 	on := make([][2]float64, n) // P(z | evidence)
 	for _, i := range in.order {
 		below := sums[i].value()
-		above := [2]float64{1, 0} // without a parent: both rows of its table are the prior
+		above := [2]float64{1, 0} // without a parent, for either row of its table
 		if up := in.parent[i]; up >= 0 {
 			above = on[up]
 		}

@@ -54,7 +54,8 @@ func randomTree(r *rand.Rand) *Tree {
 	}
 	for i := len(t.Roots) - 1; i >= 0; i-- { // any order; parents may come after
 		if j := r.IntN(len(t.Roots)); j != i && !leadsTo(t, i, j) {
-			t.Links = append(t.Links, Link{Parent: j, Child: i, P: p()})
+			t.Roots[i].P = p()
+			t.Links = append(t.Links, Link{Parent: j, Child: i, P: t.Roots[i].P})
 		}
 	}
 	t.setMarginals()

@@ -81,9 +81,12 @@ func hasClasses(nodes []nodeJSON) bool {
 	return false
 }
 
-type nodesParser struct{ onlyClasses bool }
+type nodesParser struct {
+	onlyClasses bool
+	n           int // words so far
+}
 
-func (p nodesParser) node(j *nodeJSON) (*Node, error) {
+func (p *nodesParser) node(j *nodeJSON) (*Node, error) {
 	unknown := [2]float64{math.NaN(), math.NaN()}
 	n := &Node{ID: j.ID, Level: 1, P: unknown, Marginal: math.NaN()}
 	for i := range j.Children {
@@ -108,37 +111,37 @@ func (p nodesParser) node(j *nodeJSON) (*Node, error) {
 		if len(n.Words) == 0 {
 			return nil, fmt.Errorf("node %q: no words in its text %.60q", j.ID, j.Text)
 		}
+		if p.n += len(n.Words); p.n > maxVariables {
+			return nil, fmt.Errorf("more than %d words", maxVariables)
+		}
 	}
 	return n, nil
 }
 
 // words reads the text of a level-1 latent: words, each followed by its number (or
 // by none, as in files whose numbers were stripped).
-func (p nodesParser) words(text string) []Word {
+func (p *nodesParser) words(text string) []Word {
 	var words []Word
 	fresh := false // is the last word still without its number?
 	for token := range strings.FieldsSeq(text) {
-		if v, err := strconv.ParseFloat(token, 64); err == nil && fresh && !math.IsNaN(v) {
-			words[len(words)-1].P[0] = v
-			fresh = false
-			continue
-		}
 		name, isClass := className(token)
+		if fresh && !isClass {
+			if v, err := strconv.ParseFloat(token, 64); err == nil && !math.IsNaN(v) {
+				words[len(words)-1].P[0] = v
+				fresh = false
+				continue
+			}
+		}
 		if p.onlyClasses && !isClass {
 			continue
 		}
 		words = append(words, Word{Name: name, P: [2]float64{math.NaN(), math.NaN()}})
 		fresh = true
+		if len(words) > maxVariables {
+			break
+		}
 	}
 	return words
-}
-
-// className strips the name from a word that stands for a class.
-func className(word string) (string, bool) {
-	if c, ok := ParseClassWord(word); ok {
-		return ClassWord(c), true
-	}
-	return word, false
 }
 
 // nodesWords is the number of words in the text of a node.

@@ -45,6 +45,9 @@ func ParseTree(name string, data []byte) (*Tree, error) {
 	if err != nil {
 		return nil, fmt.Errorf("hlta: %s: %w", name, err)
 	}
+	for _, l := range t.Links {
+		t.Roots[l.Child].P = l.P
+	}
 	if t.HasParameters() {
 		t.setMarginals()
 	}
@@ -61,18 +64,18 @@ func parseTree(data []byte) (*Tree, error) {
 			return nil, err
 		}
 	}
-	data = bytes.TrimSpace(bytes.TrimPrefix(data, []byte("\uFEFF")))
-	switch {
-	case len(data) == 0:
+	data = bytes.TrimPrefix(data, []byte("\uFEFF"))
+	switch start := bytes.TrimSpace(data); {
+	case len(start) == 0:
 		return nil, errors.New("the file is empty")
-	case data[0] == '{':
+	case start[0] == '{':
 		return parseTreeJSON(data)
-	case data[0] == '[':
+	case start[0] == '[':
 		return parseNodes(data)
 	case looksLikeBIF(data):
 		return parseBIF(data)
 	}
-	return nil, fmt.Errorf("starts with %.20q: neither tree.json nor nodes.json nor .bif", data)
+	return nil, fmt.Errorf("starts with %.20q: neither tree.json nor nodes.json nor .bif", bytes.TrimSpace(data))
 }
 
 func readBounded(r io.Reader) ([]byte, error) {

@@ -36,9 +36,9 @@ type Link struct {
 type Node struct {
 	ID    string // "Z136": Z, level, running index within the level
 	Level int    // 1 for the parents of words
-	// P is P(Z=1 | parent=0), P(Z=1 | parent=1); a root without an incoming Link
-	// has its prior P(Z=1) in both. NaN where the source did not store it (nodes.json).
-	// With an incoming Link, the Link's P is what counts.
+	// P is P(Z=1 | parent=0), P(Z=1 | parent=1), along an edge or a Link; a root
+	// without an incoming Link has its prior P(Z=1) in both. NaN where the source did
+	// not store it (nodes.json).
 	P [2]float64
 	// Marginal is P(Z=1).
 	Marginal float64
@@ -83,16 +83,8 @@ func (t *Tree) Latents(level int) []*Node {
 // HasParameters says whether every conditional probability is known, which
 // inference and .bif need. It is false for trees read from nodes.json.
 func (t *Tree) HasParameters() bool {
-	linked := make([]bool, len(t.Roots))
-	for _, l := range t.Links {
-		linked[l.Child] = true
-		if !known(l.P) {
-			return false
-		}
-	}
-	x := t.indexed()
-	for i, n := range x.latents {
-		if !known(n.P) && !(x.parent[i] < 0 && linked[x.root[i]]) {
+	for _, n := range t.indexed().latents {
+		if !known(n.P) {
 			return false
 		}
 		for _, w := range n.Words {
@@ -168,38 +160,38 @@ func (t *Tree) setMarginals() {
 		if e.parent < 0 {
 			down(t.Roots[e.root], t.Roots[e.root].P[1])
 		} else {
-			down(t.Roots[e.root], total(e.p, t.Roots[e.parent].Marginal))
+			down(t.Roots[e.root], total(t.Roots[e.root].P, t.Roots[e.parent].Marginal))
 		}
 	}
 }
 
-// total is P(child=1) where P(parent=1) is p.
-func total(cpt [2]float64, p float64) float64 { return cpt[0]*(1-p) + cpt[1]*p }
-
-// rootEdge is a root with the Link that leads to it; parent is -1 without one.
-type rootEdge struct {
-	root, parent int
-	p            [2]float64
+// total is P(child=1) where P(parent=1) is p. The conversions forbid fused
+// multiply-add, so that every machine gets the same bits.
+func total(cpt [2]float64, p float64) float64 {
+	return float64(cpt[0]*(1-p)) + float64(cpt[1]*p)
 }
+
+// rootEdge is a root with the root that a Link to it starts at, -1 if there is none.
+type rootEdge struct{ root, parent int }
 
 // rootOrder returns the roots such that each comes after the one its Link starts at.
 // Where the Links form a cycle the roots on it and behind it are missing.
 func (t *Tree) rootOrder() []rootEdge {
 	linked := make([]bool, len(t.Roots))
-	from := make([][]Link, len(t.Roots))
+	from := make([][]int, len(t.Roots))
 	for _, l := range t.Links {
 		linked[l.Child] = true
-		from[l.Parent] = append(from[l.Parent], l)
+		from[l.Parent] = append(from[l.Parent], l.Child)
 	}
 	var order []rootEdge
 	for i := range t.Roots {
 		if linked[i] {
 			continue
 		}
-		order = append(order, rootEdge{root: i, parent: -1})
+		order = append(order, rootEdge{i, -1})
 		for at := len(order) - 1; at < len(order); at++ {
-			for _, l := range from[order[at].root] {
-				order = append(order, rootEdge{l.Child, l.Parent, l.P})
+			for _, child := range from[order[at].root] {
+				order = append(order, rootEdge{child, order[at].root})
 			}
 		}
 	}
@@ -209,7 +201,7 @@ func (t *Tree) rootOrder() []rootEdge {
 // Bounds on a tree that comes from outside.
 const (
 	maxLevels    = 64      // a level has at most half as many latents as the one below
-	maxVariables = 1 << 20 // words and latents together
+	maxVariables = 1 << 19 // words and latents together
 )
 
 // check says what is wrong with a tree that comes from outside: levels, names that
