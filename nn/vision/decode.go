@@ -36,6 +36,9 @@ func DecodeFile(path string, o Options) (*Picture, error) {
 	if err != nil {
 		return nil, fmt.Errorf("vision: %w", err)
 	}
+	if info.IsDir() {
+		return nil, fmt.Errorf("vision: %s: is a directory", path)
+	}
 	limit := orDefault(o.MaxBytes, DefaultMaxBytes)
 	if info.Size() > limit {
 		return nil, fmt.Errorf("vision: %s: %d bytes, the limit is %d", path, info.Size(), limit)

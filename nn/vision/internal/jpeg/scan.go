@@ -10,8 +10,8 @@ import (
 const maxScans = 200
 
 var (
-	errEarly   = errors.New("picture data end early")
-	errRestart = errors.New("restart marker missing")
+	errEarly   = errors.New("picture data end")
+	errRestart = errors.New("no restart marker")
 )
 
 // scan is one SOS segment's parameters (T.81 B.2.3).
@@ -146,9 +146,6 @@ func (d *decoder) decodeScan(s *scan) (done int, err error) {
 			d.allocate(c)
 		}
 	}
-	r := &bits{data: d.data, pos: d.pos}
-	defer func() { d.pos = r.pos }()
-
 	// A scan of several components interleaves h x v blocks of each; one of a
 	// single component has its blocks alone and without padding (T.81 A.2).
 	unitsX, unitsY := d.mcusX, d.mcusY
@@ -156,9 +153,11 @@ func (d *decoder) decodeScan(s *scan) (done int, err error) {
 	if single {
 		unitsX, unitsY = ceilDiv(s.comps[0].width, 8), ceilDiv(s.comps[0].height, 8)
 	}
+	r := &bits{data: d.data, pos: d.pos}
 	defer func() {
+		d.pos = r.pos
 		if err != nil {
-			err = fmt.Errorf("%w, after %d of %d units", err, done, unitsX*unitsY)
+			err = fmt.Errorf("%w after %d %% of the picture", err, 100*done/(unitsX*unitsY))
 		}
 	}()
 	var block [64]int16

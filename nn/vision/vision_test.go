@@ -1,0 +1,577 @@
+package vision
+
+import (
+	"bytes"
+	"fmt"
+	"hash/crc32"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"image/png"
+	"math"
+	"math/big"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"cwox/internal/testdata"
+)
+
+// Small made pictures in the formats that other packages decode, saved with Pillow
+// 12.3.0, and the CRC-32 (IEEE) of its convert("RGB"). JPEG has its own.
+func TestDecodeAsPillow(t *testing.T) {
+	for _, c := range []struct {
+		name          string
+		width, height int
+		crc           uint32
+		notes         []string
+	}{
+		{"lossy.webp", 37, 29, 0x2c7b5c1c, nil},
+		{"lossy-alpha.webp", 37, 29, 0x10a926c1, []string{NoteAlphaDropped}},
+		{"lossless.webp", 37, 29, 0x79b9cfd0, nil},
+		{"interlaced.gif", 16, 9, 0x43b8bd19, nil},
+		{"margin.gif", 20, 12, 0xbc83d8e2, []string{NoteAlphaDropped}},
+		{"animated.gif", 16, 9, 0x9b74e17a, []string{NoteFirstFrame}},
+		{"palette.bmp", 16, 9, 0x43b8bd19, nil},
+		{"rgb.bmp", 16, 9, 0x9b74e17a, nil},
+		{"lzw.tif", 16, 9, 0x9b74e17a, nil},
+		{"deflate.tif", 16, 9, 0x43b8bd19, nil},
+		{"palette.png", 16, 9, 0x43b8bd19, []string{NoteAlphaDropped}},
+		{"la.png", 16, 9, 0x28be5784, []string{NoteAlphaDropped}},
+	} {
+		p, err := DecodeFile(filepath.Join("testdata", c.name), Options{})
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if p.Width != c.width || p.Height != c.height {
+			t.Errorf("%s: size %dx%d, want %dx%d", c.name, p.Width, p.Height, c.width, c.height)
+		}
+		if crc := crc32.ChecksumIEEE(p.Pix); crc != c.crc {
+			t.Errorf("%s: pixels have CRC %#08x, want %#08x", c.name, crc, c.crc)
+		}
+		if codes := codes(p); !slices.Equal(codes, c.notes) {
+			t.Errorf("%s: notes %v, want %v", c.name, codes, c.notes)
+		}
+		if len(p.SHA256) != 64 || !strings.HasPrefix(c.name[strings.LastIndex(c.name, ".")+1:], p.Format[:3]) {
+			t.Errorf("%s: format %q, SHA-256 %q", c.name, p.Format, p.SHA256)
+		}
+	}
+}
+
+func codes(p *Picture) []string {
+	var codes []string
+	for _, n := range p.Notes {
+		codes = append(codes, n.Code)
+	}
+	return codes
+}
+
+// Hostile and unusual pictures: the verdict, in time and memory, and the pixels.
+func TestAttacks(t *testing.T) {
+	var golden struct {
+		Images []struct{ File, Verdict, Why string } `json:"image_files"`
+	}
+	readJSON(t, &golden, "attacks.json")
+	if len(golden.Images) < 20 {
+		t.Fatalf("only %d files", len(golden.Images))
+	}
+	expected := readTensors(t, "attacks_images_expected.safetensors")
+	for _, c := range golden.Images {
+		path := testdata.Path(t, "golden", "attacks", filepath.FromSlash(c.File))
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		start := time.Now()
+		p, err := DecodeFile(path, reference)
+		elapsed := time.Since(start)
+		runtime.ReadMemStats(&after)
+		allocated := after.TotalAlloc - before.TotalAlloc
+		got := "ok"
+		switch {
+		case err != nil:
+			got = "error"
+			if !strings.HasPrefix(err.Error(), "vision: "+path+": ") {
+				t.Errorf("%s: the error does not name the file: %v", c.File, err)
+			}
+		case slices.Contains(codes(p), NoteTruncated):
+			got = "warning"
+		}
+		t.Logf("%-36s %-18s got %-8s %8.3f ms %9d bytes  %v", filepath.Base(path), c.Verdict, got, elapsed.Seconds()*1e3, allocated, err)
+		if allocated > 16<<20 || elapsed > time.Second {
+			t.Errorf("%s: %d bytes allocated in %v", c.File, allocated, elapsed)
+		}
+		switch c.Verdict {
+		case "error":
+			if got != "error" {
+				t.Errorf("%s (%s): %s, want an error", c.File, c.Why, got)
+			}
+		case "error_or_warning":
+			if got == "ok" {
+				t.Errorf("%s (%s): passes as sound", c.File, c.Why)
+			}
+		case "ok", "ok_or_unsupported":
+			want, found := expected[filepath.Base(path)]
+			if !found {
+				want, found = expected[c.File]
+			}
+			if !found {
+				t.Errorf("%s: no expected pixels", c.File)
+			} else if got != "ok" {
+				t.Errorf("%s (%s): %s: %v, want pixels", c.File, c.Why, got, err)
+			} else if d, _ := difference(t, p.Resize(224, 224), want); d != 0 {
+				t.Errorf("%s: largest difference %d, want 0", c.File, d)
+			}
+		}
+	}
+}
+
+func TestLimits(t *testing.T) {
+	var file bytes.Buffer
+	if err := png.Encode(&file, image.NewNRGBA64(image.Rect(0, 0, 300, 200))); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		o    Options
+		want string
+	}{
+		{Options{}, ""},
+		{Options{MaxPixels: 60000}, ""},
+		{Options{MaxPixels: 59999}, "x.png: png: 300x200 pixels, the limit is 59999 in all"},
+		{Options{MaxBytes: int64(file.Len())}, ""},
+		{Options{MaxBytes: int64(file.Len()) - 1}, fmt.Sprintf("the limit is %d", file.Len()-1)},
+		{Options{MaxMemory: 11 * 60000}, ""},
+		{Options{MaxMemory: 11*60000 - 1}, "takes 660000 bytes, the limit is 659999"},
+	} {
+		_, err := Decode("x.png", file.Bytes(), c.o)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%+v: error %v, want %q", c.o, err, c.want)
+		}
+	}
+}
+
+func TestDecodeFileErrors(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for _, c := range []struct{ path, want string }{
+		{filepath.Join(dir, "none.jpg"), "none.jpg"},
+		{dir, "directory"},
+		{write("empty.png", ""), "the file is empty"},
+		{write("text.jpg", "not a picture"), `it begins with "not a pi"`},
+		{write("short.gif", "GIF89a"), "gif: unexpected EOF"},
+		{write("big.bmp", "BM"+strings.Repeat("x", 2000)), "2002 bytes, the limit is 1000"},
+	} {
+		_, err := DecodeFile(c.path, Options{MaxBytes: 1000})
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "vision: ") {
+			t.Errorf("%s: error %v, want %q", c.path, err, c.want)
+		}
+	}
+}
+
+// An endless stream is read up to the limit and no further.
+func TestEndlessStream(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	path := fmt.Sprintf("/dev/fd/%d", r.Fd())
+	if _, err := os.Stat(path); err != nil {
+		w.Close()
+		t.Skip("no /dev/fd")
+	}
+	go func() {
+		defer w.Close()
+		chunk := bytes.Repeat([]byte{0xff, 0xd8}, 4096)
+		for {
+			if _, err := w.Write(chunk); err != nil {
+				return
+			}
+		}
+	}()
+	if _, err := DecodeFile(path, Options{MaxBytes: 100000}); err == nil || !strings.Contains(err.Error(), "the limit is 100000") {
+		t.Errorf("error %v, want the limit", err)
+	}
+}
+
+// letterF is a picture without any symmetry: top left red, top right green, bottom
+// left blue, on white.
+func letterF() *image.NRGBA {
+	m := image.NewNRGBA(image.Rect(0, 0, 3, 2))
+	for i := range m.Pix {
+		m.Pix[i] = 255
+	}
+	m.SetNRGBA(0, 0, color.NRGBA{255, 0, 0, 255})
+	m.SetNRGBA(2, 0, color.NRGBA{0, 255, 0, 255})
+	m.SetNRGBA(0, 1, color.NRGBA{0, 0, 255, 255})
+	return m
+}
+
+// Orientation n says what the first row and column of the stored picture are (EXIF
+// 2.3, tag 0x0112): 1 top left, 2 top right, 3 bottom right, 4 bottom left, 5 left
+// top, 6 right top, 7 right bottom, 8 left bottom.
+func TestOrientation(t *testing.T) {
+	want := [9]string{
+		1: "R.G\nB..", 2: "G.R\n..B", 3: "..B\nG.R", 4: "B..\nR.G",
+		5: "RB\n..\nG.", 6: "BR\n..\n.G", 7: ".G\n..\nBR", 8: "G.\n..\nRB",
+	}
+	names := map[[3]uint8]byte{{255, 0, 0}: 'R', {0, 255, 0}: 'G', {0, 0, 255}: 'B', {255, 255, 255}: '.'}
+	p := FromImage(letterF())
+	for n := 1; n <= 8; n++ {
+		q := p.oriented(n)
+		var rows []string
+		for y := range q.Height {
+			var row []byte
+			for x := range q.Width {
+				row = append(row, names[[3]uint8(q.row(y)[3*x:])])
+			}
+			rows = append(rows, string(row))
+		}
+		if got := strings.Join(rows, "\n"); got != want[n] {
+			t.Errorf("orientation %d:\n%s\nwant:\n%s", n, got, want[n])
+		}
+	}
+}
+
+// exif is a TIFF structure with an orientation.
+func exif(orientation byte, big bool) []byte {
+	if big {
+		return []byte{'M', 'M', 0, '*', 0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0, 0, 0, 0, 0}
+	}
+	return []byte{'I', 'I', '*', 0, 8, 0, 0, 0, 1, 0, 0x12, 0x01, 3, 0, 1, 0, 0, 0, orientation, 0, 0, 0, 0, 0, 0, 0}
+}
+
+func TestOrientationFromFile(t *testing.T) {
+	var jpg, pngFile bytes.Buffer
+	if err := jpeg.Encode(&jpg, letterF(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := png.Encode(&pngFile, letterF()); err != nil {
+		t.Fatal(err)
+	}
+	webp, err := os.ReadFile(filepath.Join("testdata", "lossless.webp"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	withEXIF := map[string]func(e []byte) []byte{
+		"jpeg": func(e []byte) []byte {
+			segment := append([]byte{0xff, 0xe1, 0, byte(len(e) + 8)}, "Exif\x00\x00"...)
+			return slices.Concat(jpg.Bytes()[:2], segment, e, jpg.Bytes()[2:])
+		},
+		"png": func(e []byte) []byte {
+			chunk := append([]byte{0, 0, 0, byte(len(e))}, "eXIf"...)
+			chunk = append(chunk, e...)
+			sum := crc32.ChecksumIEEE(chunk[4:])
+			chunk = append(chunk, byte(sum>>24), byte(sum>>16), byte(sum>>8), byte(sum))
+			return slices.Concat(pngFile.Bytes()[:33], chunk, pngFile.Bytes()[33:])
+		},
+		"webp": func(e []byte) []byte { // RIFF, then VP8X before and EXIF behind the picture
+			header := []byte{'V', 'P', '8', 'X', 10, 0, 0, 0, 8, 0, 0, 0, 36, 0, 0, 28, 0, 0}
+			chunk := append([]byte{'E', 'X', 'I', 'F', byte(len(e)), 0, 0, 0}, e...)
+			file := slices.Concat(webp[:12], header, webp[12:], chunk)
+			file[4], file[5] = byte(len(file)-8), byte((len(file)-8)>>8)
+			return file
+		},
+	}
+	for name, file := range withEXIF {
+		plain, err := Decode(name, file(exif(1, false)), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(plain.Notes) != 0 || plain.Orientation != 1 || plain.Format != name {
+			t.Errorf("%s: orientation %d, notes %v, format %s", name, plain.Orientation, plain.Notes, plain.Format)
+		}
+		for n := 2; n <= 9; n++ {
+			for _, ignore := range []bool{false, true} {
+				p, err := Decode(name, file(exif(byte(n), n%2 == 0)), Options{IgnoreOrientation: ignore})
+				if err != nil {
+					t.Fatal(err)
+				}
+				want, note, found := plain.oriented(n), NoteOrientationApplied, n
+				if ignore {
+					want, note = plain, NoteOrientationIgnored
+				}
+				notes := []string{note}
+				if n == 9 { // no such orientation
+					notes, found = nil, 0
+				}
+				if !bytes.Equal(p.Pix, want.Pix) || p.Width != want.Width || !slices.Equal(codes(p), notes) || p.Orientation != found {
+					t.Errorf("%s, orientation %d, ignore %t: size %dx%d, found %d, notes %v", name, n, ignore, p.Width, p.Height, p.Orientation, p.Notes)
+				}
+			}
+		}
+	}
+}
+
+func TestFirstIFDHostile(t *testing.T) {
+	good := exif(6, true)
+	for n := range len(good) {
+		firstIFD(good[:n]) // must not panic
+	}
+	for _, c := range []struct {
+		data []byte
+		want int
+	}{
+		{good, 6},
+		{exif(6, false), 6},
+		{good[:20], 0},
+		{slices.Concat([]byte("MM\x00*\xff\xff\xff\xff"), good[8:]), 0},
+		{slices.Concat([]byte("MM\x00+"), good[4:]), 0},
+		{exif(9, true), 0},
+		{nil, 0},
+	} {
+		if got := orientation(c.data); got != c.want {
+			t.Errorf("%q: orientation %d, want %d", c.data, got, c.want)
+		}
+	}
+}
+
+// Every kind of image gives straight (not premultiplied) colours.
+func TestFromImage(t *testing.T) {
+	r := image.Rect(5, 7, 6, 8) // not at the origin
+	palette := color.Palette{color.NRGBA{1, 2, 3, 255}, color.NRGBA{9, 8, 7, 0}}
+	for _, c := range []struct {
+		name string
+		m    interface {
+			image.Image
+			Set(x, y int, c color.Color)
+		}
+		set   color.Color
+		want  [3]uint8
+		notes []string
+	}{
+		{"Gray", image.NewGray(r), color.Gray{77}, [3]uint8{77, 77, 77}, nil},
+		{"Gray16", image.NewGray16(r), color.Gray16{0x12ff}, [3]uint8{0x12, 0x12, 0x12}, []string{NoteDepthReduced}},
+		{"RGBA", image.NewRGBA(r), color.RGBA{10, 20, 30, 255}, [3]uint8{10, 20, 30}, nil},
+		{"RGBA translucent", image.NewRGBA(r), color.RGBA{10, 20, 30, 51}, [3]uint8{50, 100, 150}, []string{NoteAlphaDropped}},
+		{"NRGBA", image.NewNRGBA(r), color.NRGBA{10, 20, 30, 0}, [3]uint8{10, 20, 30}, []string{NoteAlphaDropped}},
+		{"RGBA64", image.NewRGBA64(r), color.RGBA64{0x1234, 0x5678, 0x9abc, 0xffff}, [3]uint8{0x12, 0x56, 0x9a}, []string{NoteDepthReduced}},
+		{"NRGBA64", image.NewNRGBA64(r), color.NRGBA64{0x1234, 0x5678, 0x9abc, 0x00ff}, [3]uint8{0x12, 0x56, 0x9a}, []string{NoteAlphaDropped, NoteDepthReduced}},
+		{"Paletted", image.NewPaletted(r, palette), color.NRGBA{1, 2, 3, 255}, [3]uint8{1, 2, 3}, nil},
+		{"CMYK", image.NewCMYK(r), color.CMYK{255, 0, 51, 0}, [3]uint8{0, 255, 204}, []string{NoteCMYK}},
+	} {
+		c.m.Set(5, 7, c.set)
+		p := FromImage(c.m)
+		if p.Width != 1 || p.Height != 1 || [3]uint8(p.Pix) != c.want || !slices.Equal(codes(p), c.notes) {
+			t.Errorf("%s: %v %v, want %v %v", c.name, p.Pix, codes(p), c.want, c.notes)
+		}
+	}
+	transparent := image.NewPaletted(r, palette)
+	transparent.SetColorIndex(5, 7, 1)
+	if p := FromImage(transparent); [3]uint8(p.Pix) != [3]uint8{9, 8, 7} || !slices.Equal(codes(p), []string{NoteAlphaDropped}) {
+		t.Errorf("transparent palette entry: %v %v", p.Pix, codes(p))
+	}
+	m := letterF()
+	if back := FromImage(FromImage(m).Image()); !bytes.Equal(back.Pix, FromImage(m).Pix) {
+		t.Error("Image does not give the same pixels")
+	}
+}
+
+func noise(seed uint64, width, height int) *Picture {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	p := New(width, height)
+	for i := range p.Pix {
+		p.Pix[i] = uint8(rng.Uint32())
+		if seed%2 == 1 { // extremes: the largest sums
+			p.Pix[i] = uint8(int8(p.Pix[i]) >> 7)
+		}
+	}
+	return p
+}
+
+// resizeSlow is the resize by its definition, one value at a time in float64 and
+// 64-bit integers.
+func resizeSlow(p *Picture, width, height int) *Picture {
+	pass := func(n, m int, at func(int) uint8, set func(int, uint8)) {
+		s := float64(n) / float64(m)
+		f := math.Max(1, s)
+		for i := range m {
+			c := (float64(i) + 0.5) * s
+			lo, hi := max(0, int(c-f+0.5)), min(n, int(c+f+0.5))
+			var sum float64
+			var weights []float64
+			for x := lo; x < hi; x++ {
+				w := math.Max(0, 1-math.Abs((float64(x)-c+0.5)*(1/f)))
+				weights = append(weights, w)
+				sum += w
+			}
+			total := new(big.Int)
+			for k, w := range weights {
+				fixed := int64(math.Floor(w/sum*(1<<22) + 0.5))
+				total.Add(total, big.NewInt(fixed*int64(at(lo+k))))
+			}
+			v := total.Add(total, big.NewInt(1<<21)).Rsh(total, 22).Int64()
+			set(i, uint8(max(0, min(v, 255))))
+		}
+	}
+	rows := New(width, p.Height)
+	for y := range p.Height {
+		for c := range 3 {
+			pass(p.Width, width, func(x int) uint8 { return p.row(y)[3*x+c] }, func(x int, v uint8) { rows.row(y)[3*x+c] = v })
+		}
+	}
+	if width == p.Width {
+		copy(rows.Pix, p.Pix)
+	}
+	out := New(width, height)
+	for i := range 3 * width {
+		pass(p.Height, height, func(y int) uint8 { return rows.row(y)[i] }, func(y int, v uint8) { out.row(y)[i] = v })
+	}
+	if height == p.Height {
+		copy(out.Pix, rows.Pix)
+	}
+	return out
+}
+
+func TestResize(t *testing.T) {
+	for i, c := range []struct{ w, h, width, height int }{
+		{1, 1, 1, 1}, {1, 1, 7, 5}, {7, 5, 1, 1}, {5, 7, 5, 7}, {5, 7, 5, 20}, {5, 7, 20, 7}, {40, 31, 13, 17},
+		{13, 17, 40, 31}, {100, 3, 9, 9}, {3, 101, 9, 9}, {448, 448, 224, 224}, {333, 1, 224, 2}, {4000, 2, 1, 1}, {2, 4001, 2, 3},
+	} {
+		p := noise(uint64(i), c.w, c.h)
+		kept := bytes.Clone(p.Pix)
+		got, want := p.Resize(c.width, c.height), resizeSlow(p, c.width, c.height)
+		if !bytes.Equal(got.Pix, want.Pix) || got.Width != c.width || got.Height != c.height {
+			t.Errorf("%+v: pixels differ from the definition", c)
+		}
+		if !bytes.Equal(p.Pix, kept) || len(p.Pix) > 0 && &got.Pix[0] == &p.Pix[0] {
+			t.Errorf("%+v: the source was changed or is shared", c)
+		}
+	}
+	// Constant pictures stay constant, however many taps round up.
+	for _, v := range []uint8{0, 1, 254, 255} {
+		p := New(70000, 1)
+		for i := range p.Pix {
+			p.Pix[i] = v
+		}
+		if got := p.Resize(1, 1).Pix[0]; got != v {
+			t.Errorf("constant %d becomes %d", v, got)
+		}
+	}
+}
+
+func TestTensor(t *testing.T) {
+	p := noise(2, 224, 224)
+	if ImageNet.Input(p) != p {
+		t.Error("a picture of the network's size is copied")
+	}
+	x := ImageNet.Tensor(p)
+	y := BVLC.Tensor(p)
+	if len(x) != 3*224*224 || len(y) != len(x) {
+		t.Fatalf("lengths %d and %d", len(x), len(y))
+	}
+	for i := range 224 * 224 {
+		for c := range 3 {
+			v := float32(p.Pix[3*i+c])
+			want := (v/255 - ImageNet.Mean[c]) / ImageNet.Std[c]
+			if got := x[c*224*224+i]; got != want {
+				t.Fatalf("ImageNet pixel %d channel %d: %v, want %v", i, c, got, want)
+			}
+			if got, want := y[(2-c)*224*224+i], v-[3]float32{123, 117, 104}[c]; got != want {
+				t.Fatalf("BVLC pixel %d channel %d: %v, want %v", i, c, got, want)
+			}
+		}
+	}
+	large := noise(4, 300, 260)
+	if !slices.Equal(ImageNet.Tensor(large), ImageNet.Tensor(large.Resize(224, 224))) {
+		t.Error("Tensor does not resize")
+	}
+	for _, v := range []uint8{0, 17, 255} {
+		p.Pix[0] = v
+		if got, want := BVLC.Value(2, v), BVLC.Tensor(p)[2*224*224]; got != want {
+			t.Errorf("Value(2, %d) = %v, want %v", v, got, want)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	entries, err := os.ReadDir("testdata")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			continue
+		}
+		data, err := os.ReadFile(filepath.Join("testdata", e.Name()))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	o := Options{MaxPixels: 1 << 18, MaxMemory: 4 << 20}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		p, err := Decode("fuzz", data, o)
+		if err != nil {
+			if strings.Contains(err.Error(), "the decoder failed") {
+				t.Log(err) // a panic of another package: contained
+			}
+			return
+		}
+		if n := int64(p.Width) * int64(p.Height); n <= 0 || n > o.MaxPixels || int64(len(p.Pix)) != 3*n {
+			t.Fatalf("%dx%d with %d bytes", p.Width, p.Height, len(p.Pix))
+		}
+		p.Resize(5, 3)
+	})
+}
+
+func FuzzResize(f *testing.F) {
+	f.Add(uint64(1), 7, 5, 3, 9)
+	f.Add(uint64(2), 100, 1, 1, 100)
+	f.Fuzz(func(t *testing.T, seed uint64, w, h, width, height int) {
+		for _, n := range []*int{&w, &h, &width, &height} {
+			*n = int(uint(*n)%97) + 1
+		}
+		p := noise(seed, w, h)
+		if !bytes.Equal(p.Resize(width, height).Pix, resizeSlow(p, width, height).Pix) {
+			t.Fatalf("%dx%d to %dx%d differs from the definition", w, h, width, height)
+		}
+	})
+}
+
+func BenchmarkResize(b *testing.B) {
+	p := noise(2, 1280, 720)
+	for b.Loop() {
+		p.Resize(224, 224)
+	}
+}
+
+func BenchmarkTensor(b *testing.B) {
+	p := noise(2, 224, 224)
+	for b.Loop() {
+		ImageNet.Tensor(p)
+	}
+}
+
+func BenchmarkDecode(b *testing.B) {
+	for _, name := range []string{"cello_guitar.jpg", "desktop1.JPEG"} {
+		data, err := os.ReadFile(testdata.Path(b, "images", "paper", name))
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := Decode(name, data, Options{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(name+"/standard", func(b *testing.B) {
+			for b.Loop() {
+				if _, err := jpeg.Decode(bytes.NewReader(data)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
