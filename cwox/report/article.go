@@ -1,0 +1,52 @@
+package report
+
+import (
+	_ "embed"
+	"fmt"
+	"html/template"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+//go:embed article.html
+var articleHTML string
+
+var articleTemplate = template.Must(template.New("article").Parse(articleHTML))
+
+// Article is a page of text, tables and charts, in the style of the reports: what
+// an evaluation found.
+type Article struct {
+	Title string
+	Lead  string // the finding, in a sentence or two
+	Parts []Part
+}
+
+// Part is a piece of an article; what is empty is left out.
+type Part struct {
+	Heading string
+	Text    []string // paragraphs
+	Table   *Table
+	Charts  []template.HTML // from Chart's methods
+}
+
+// Table has its row names in the first column.
+type Table struct {
+	Caption string
+	Head    []string
+	Rows    [][]string
+}
+
+// WriteArticle writes a self-contained page to path, whole or not at all. Text and
+// table are escaped.
+func WriteArticle(path string, a Article) error {
+	page := struct {
+		Article
+		CSS    template.CSS
+		Policy string
+	}{a, template.CSS(pageCSS), "default-src 'none'; style-src 'unsafe-inline'"}
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	return writeFile(path, func(w io.Writer) error { return articleTemplate.Execute(w, page) })
+}

@@ -1,0 +1,74 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"cwox/cwox"
+	"cwox/cwox/saliency"
+	"cwox/weights"
+)
+
+// namedMap is a map under its name in maps.safetensors.
+type namedMap struct {
+	name string
+	m    saliency.Map
+}
+
+// mapsOf lists every map of an explanation: cluster/<i> and class/<index> are the
+// contrastive heatmaps, base/... the saliency maps that they came from.
+func mapsOf(e *cwox.Explanation) []namedMap {
+	var list []namedMap
+	add := func(kind string, id int, m *saliency.Map) {
+		if m != nil && m.Data != nil {
+			list = append(list, namedMap{kind + "/" + strconv.Itoa(id), *m})
+		}
+	}
+	for i, c := range e.Clusters {
+		add("cluster", i, &c.Map)
+		add("base/cluster", i, c.Base)
+		add("base/rest", i, c.Rest)
+	}
+	for _, c := range e.Classes {
+		add("class", c.Class, &c.Map)
+		add("base/class", c.Class, c.Base)
+		add("base/foil", c.Class, c.Foil)
+	}
+	return list
+}
+
+// writeMaps writes all maps as float32 [Height][Width], with the image and the
+// settings as metadata.
+func writeMaps(w io.Writer, e *cwox.Explanation, r *Report) error {
+	explainer, err := json.Marshal(r.Explainer)
+	if err != nil {
+		return fmt.Errorf("explainer: %w", err)
+	}
+	var clusters [][]int
+	for _, c := range e.Clusters {
+		clusters = append(clusters, c.Classes)
+	}
+	members, err := json.Marshal(clusters)
+	if err != nil {
+		return err
+	}
+	meta := map[string]string{
+		"image": filepath.Base(r.Image.File), "image_sha256": r.Image.SHA256,
+		"model": r.Model.Name, "weights_sha256": r.Model.WeightsSHA256,
+		"precision": r.Model.Precision, "kernel": r.Model.Kernel,
+		"method": r.Method, "variant": r.Variant, "explainer": string(explainer),
+		"clusters": string(members), "seed": strconv.FormatUint(r.Seed, 10),
+	}
+	for k, v := range meta {
+		meta[k] = strings.ToValidUTF8(v, "\ufffd") // as JSON does
+	}
+	var tensors []*weights.Tensor
+	for _, t := range mapsOf(e) {
+		tensors = append(tensors, weights.NewF32(t.name, []int{t.m.Height, t.m.Width}, t.m.Data))
+	}
+	return weights.WriteSafetensors(w, tensors, meta)
+}

@@ -1,0 +1,647 @@
+package report
+
+import (
+	"bytes"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"maps"
+	"math"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"cwox/cwox"
+	"cwox/cwox/saliency"
+)
+
+var (
+	//go:embed page.html
+	pageHTML string
+	//go:embed page.css
+	pageCSS string
+	//go:embed page.js
+	pageJS string
+
+	pageTemplate = template.Must(template.New("page").Parse(pageHTML))
+)
+
+// photoSide is the longer side of the photograph in a page, in pixels.
+const photoSide = 640
+
+// WritePage writes index.html: one self-contained page. Photograph and heatmaps are
+// embedded; colour map, scale and photograph are chosen by style sheet alone, so the
+// page is whole without its script, which adds the opacity slider and the read-out.
+func WritePage(w io.Writer, e *cwox.Explanation) error {
+	r, err := New(e)
+	if err != nil {
+		return err
+	}
+	return pageTemplate.Execute(w, newPage(e, r))
+}
+
+// page is what page.html shows. All text is plain; the template escapes it.
+type page struct {
+	CSS           template.CSS
+	JS            template.JS
+	Policy        string // content security policy
+	Title         string
+	Model, File   string
+	Photo         template.URL
+	Width, Height int // of the photograph, in the page's own pixels
+	Ramp          template.URL
+	Filters       []filter
+	Opacity       float64
+
+	GroupMax, ClassMax string // of the shared scales; "" where there is none
+
+	Lead     string   // the answer, in one or two sentences
+	Notes    []string // how to read the maps of this method
+	Bars     []bar
+	Rest     string // probability of all other classes
+	Clusters []section
+	Warnings []Warning
+	Facts    []fact
+}
+
+// filter is a colour map as an SVG filter: red, green and blue tables.
+type filter struct {
+	Name    string
+	R, G, B string
+	Checked bool
+}
+
+// bar is a class in the chart of probabilities.
+type bar struct {
+	Label, Tag, Percent string
+	Hue                 int // of its cluster: index into the page's colours; -1 for none
+	Width               template.CSS
+}
+
+// section is a cluster with its maps.
+type section struct {
+	Tag     string // "A", "B", ...
+	Hue     int
+	Name    string // "cello or violin"
+	Percent string
+	Say     string // what the reader should know about this group
+	Tiles   []tile
+}
+
+// tile is one heatmap over the photograph.
+type tile struct {
+	Stage    string // "group" or "class"
+	Step     string // what is compared, e.g. "Inside the group"
+	For      string
+	Against  string // "" without contrast
+	Alt      string // the whole tile in words
+	Where    string // "Strongest at the upper left; ..."
+	ViewBox  string // of the photograph
+	Heat     template.URL
+	Shared   template.CSS // brightness under the shared scale, in (0, 1]
+	Max      string
+	MaxValue float32
+	From     *origin
+}
+
+// origin is the pair of base maps behind a tile.
+type origin struct {
+	Plus, Minus       template.URL
+	PlusSay, MinusSay string
+	Sign, Word, How   string
+	ViewBox           string
+}
+
+type fact struct{ Name, Value string }
+
+func newPage(e *cwox.Explanation, r *Report) *page {
+	photo := photograph(e.Picture, photoSide)
+	p := &page{
+		CSS: template.CSS(pageCSS) + colormapCSS(), JS: template.JS(pageJS), Policy: policy(pageJS),
+		Model: shown(r.Model.Name), File: shown(filepath.Base(e.File)),
+		Photo: jpegURL(photo, 85), Width: photo.Rect.Dx(), Height: photo.Rect.Dy(),
+		Ramp: rampURL(), Opacity: DefaultOpacity,
+	}
+	if e.File == "" {
+		p.File = "this picture"
+	}
+	if p.Model == "" {
+		p.Model = "the model"
+	}
+	p.Title = "What " + p.Model + " sees in " + p.File
+	for i, m := range Colormaps() {
+		p.Filters = append(p.Filters, newFilter(m, i == 0))
+	}
+	for _, w := range r.Warnings {
+		p.Warnings = append(p.Warnings, Warning{shown(w.Code), clip(plain(w.Message), 500)})
+	}
+
+	b := newBuilder(e, r, fmt.Sprintf("0 0 %d %d", p.Width, p.Height))
+	p.GroupMax, p.ClassMax = short(b.groupMax), short(b.classMax)
+	p.Lead = b.lead()
+	p.Notes = notes(e.Method)
+	p.Bars, p.Rest = b.bars()
+	p.Clusters = b.sections()
+	p.Facts = facts(r)
+	return p
+}
+
+// builder holds what the parts of a page share.
+type builder struct {
+	e                  *cwox.Explanation
+	r                  *Report
+	names              map[int]string // of the classes, as shown
+	prob               map[int]float64
+	groupMax, classMax float32 // the shared scales
+	side               int     // of the embedded heatmaps
+	viewBox            string
+}
+
+func newBuilder(e *cwox.Explanation, r *Report, viewBox string) *builder {
+	b := &builder{e: e, r: r, names: labels(e), prob: map[int]float64{}, viewBox: viewBox}
+	for _, t := range e.Top {
+		b.prob[t.Class] = t.Probability
+	}
+	count := 0
+	for _, c := range r.Clusters {
+		if c.Heat != nil {
+			b.groupMax = max(b.groupMax, c.Heat.Max)
+			count++
+		}
+	}
+	for _, c := range r.Classes {
+		if c.Heat != nil {
+			b.classMax = max(b.classMax, c.Heat.Max)
+			count++
+		}
+	}
+	b.side = heatSide(count)
+	return b
+}
+
+// lead answers the reader's first question: what does the model see, and where
+// does it hesitate?
+func (b *builder) lead() string {
+	e := b.e
+	if len(e.Top) == 0 {
+		return "There is nothing to explain."
+	}
+	first := e.Top[0]
+	switch {
+	case len(e.Top) == 1:
+		return fmt.Sprintf("One answer: %s (%s).", b.names[first.Class], percent(first.Probability))
+	case e.Method != cwox.CWOX2s || len(e.Clusters) == 0:
+		return fmt.Sprintf("The first answer is %s (%s); %s classes are explained.",
+			b.names[first.Class], percent(first.Probability), number(len(e.Top)))
+	case len(e.Clusters) == 1:
+		return fmt.Sprintf("One thing, with %s names: %s (%s).",
+			number(len(e.Top)), b.either(e.Clusters[0].Classes), percent(e.Clusters[0].Probability))
+	}
+	var parts []string
+	for i, c := range e.Clusters {
+		if i == 4 && len(e.Clusters) > 5 {
+			parts = append(parts, number(len(e.Clusters)-i)+" more")
+			break
+		}
+		parts = append(parts, fmt.Sprintf("%s (%s)", b.either(c.Classes), percent(c.Probability)))
+	}
+	names := "with " + number(len(e.Top)) + " names"
+	if len(e.Clusters) == len(e.Top) {
+		names = "with one name each"
+	}
+	return fmt.Sprintf("%s things, %s: %s.", capital(number(len(e.Clusters))), names, strings.Join(parts, "; "))
+}
+
+// bars are the probabilities of the explained classes, and that of all others.
+func (b *builder) bars() (list []bar, rest string) {
+	home := map[int]int{}
+	for i, c := range b.e.Clusters {
+		for _, class := range c.Classes {
+			home[class] = i
+		}
+	}
+	left := 1.0
+	for _, t := range b.e.Top {
+		v := bar{Label: b.names[t.Class], Percent: percent(t.Probability), Width: share(t.Probability), Hue: -1}
+		if i, ok := home[t.Class]; ok {
+			v.Tag, v.Hue = tag(i), i%hues
+		}
+		list = append(list, v)
+		left -= t.Probability
+	}
+	if left > 0 {
+		rest = percent(left)
+	}
+	return list, rest
+}
+
+// sections are the rows of the page: a cluster's own map, then its classes'.
+func (b *builder) sections() []section {
+	var list []section
+	for i, c := range b.e.Clusters {
+		s := section{Tag: tag(i), Hue: i % hues, Name: b.either(c.Classes), Percent: percent(c.Probability), Say: b.about(c)}
+		if b.r.Clusters[i].Heat != nil {
+			var rest []int
+			for k, o := range b.e.Clusters {
+				if k != i {
+					rest = append(rest, o.Classes...)
+				}
+			}
+			t := b.tile("group", s.Name, b.either(rest), c.Map, b.groupMax)
+			t.From = b.origin(t, c.Base, c.Rest, "The difference of the two saliency maps, where it is positive, is the map above.")
+			s.Tiles = append(s.Tiles, t)
+		}
+		list = append(list, s)
+	}
+	for i, c := range b.e.Classes {
+		name := b.names[c.Class]
+		s := &list[c.Cluster]
+		if b.r.Classes[i].Heat == nil {
+			s.Say = strings.TrimSpace(fmt.Sprintf("%s The %s variant makes no map of %s by itself.", s.Say, shown(b.r.Variant), name))
+			continue
+		}
+		t := b.tile("class", name, b.either(b.r.Classes[i].Foil), c.Map, b.classMax)
+		t.From = b.origin(t, c.Base, c.Foil, originHow[b.e.Method])
+		s.Tiles = append(s.Tiles, t)
+	}
+	return list
+}
+
+// originHow says how a class map follows from its two base maps.
+var originHow = map[cwox.Method]string{
+	cwox.CWOX2s:  "The difference of the two saliency maps, where it is positive and the group has evidence, is the map above.",
+	cwox.CWOX1sA: "The difference of the two saliency maps, where it is positive, is the map above.",
+	cwox.CWOX1sB: "The first saliency map, times the inverse of the second, is the map above.",
+}
+
+// about says what a cluster is.
+func (b *builder) about(c cwox.Cluster) string {
+	alone := len(b.e.Clusters) == 1
+	switch {
+	case b.e.Method != cwox.CWOX2s:
+		return ""
+	case len(c.Classes) == 1 && alone:
+		return "Nothing competes with it, so nothing is contrasted: the maps show what speaks for it."
+	case len(c.Classes) == 1:
+		return "One name that tends to come without the others."
+	case alone:
+		return capital(number(len(c.Classes))) + " names that the model tends to give together. All explained classes are among them, so the group as a whole is not contrasted."
+	}
+	return capital(number(len(c.Classes))) + " names that the model tends to give together."
+}
+
+func (b *builder) tile(stage, name, against string, m saliency.Map, top float32) tile {
+	s := measure(m)
+	t := tile{Stage: stage, Step: b.step(stage, against != ""), For: name, Against: against, Where: capital(where(s)), ViewBox: b.viewBox,
+		Heat: heatURL(m, s.max, b.side), Max: short(s.max), MaxValue: s.max, Shared: "1"}
+	if top > 0 {
+		t.Shared = template.CSS(strconv.FormatFloat(float64(s.max/top), 'f', 4, 64))
+	}
+	t.Alt = "What speaks for " + name
+	if against != "" {
+		t.Alt += " and against " + against
+	}
+	t.Alt += ": " + where(s) + "."
+	return t
+}
+
+// step says what a map compares.
+func (b *builder) step(stage string, contrast bool) string {
+	switch {
+	case stage == "group" && contrast:
+		return "The group against the others"
+	case stage == "group":
+		return "The group as a whole"
+	case b.e.Method == cwox.CWOX2s && contrast:
+		return "Inside the group"
+	case b.e.Method == cwox.CWOX2s:
+		return "The class, where the group has evidence"
+	case contrast:
+		return "The class against all other explained classes"
+	}
+	return "The class by itself"
+}
+
+// origin shows the base maps of t on one scale; nil where there are none, or where
+// the page would grow too large.
+func (b *builder) origin(t tile, plus, minus *saliency.Map, how string) *origin {
+	if b.side < fullSide || plus == nil || minus == nil || plus.Data == nil || minus.Data == nil {
+		return nil
+	}
+	top := max(measure(*plus).max, measure(*minus).max)
+	o := &origin{
+		Plus: heatURL(*plus, top, originSide), PlusSay: "what speaks for " + t.For,
+		Minus: heatURL(*minus, top, originSide), MinusSay: "what speaks for " + t.Against,
+		Sign: "\u2212", Word: "minus", How: how, ViewBox: b.viewBox,
+	}
+	if b.e.Method == cwox.CWOX1sB {
+		o.Sign, o.Word = "\u00f7", "times the inverse of"
+	}
+	return o
+}
+
+func (b *builder) either(classes []int) string { return either(pick(b.names, classes)) }
+
+// hues is the number of cluster colours in page.css.
+const hues = 6
+
+// originSide is the longer side of the small base maps, in pixels.
+const originSide = 64
+
+// fullSide is the longest side of a heatmap in a page, in pixels.
+const fullSide = 224
+
+// heatSide keeps the page small: many heatmaps are shown coarser.
+func heatSide(count int) int {
+	switch {
+	case count <= 24:
+		return fullSide
+	case count <= 96:
+		return fullSide / 2
+	default:
+		return fullSide / 4
+	}
+}
+
+// notes say how the maps of the method are to be read.
+func notes(m cwox.Method) []string {
+	list := []string{"Colour is evidence in favour; where the photograph is bare there is none. Heatmaps are not certainties: they say which pixels the model used, not whether it was right to."}
+	switch m {
+	case cwox.SWOX:
+		list = append(list, "Each map stands alone (method swox): it shows what speaks for a class, and may look the same for several.")
+	case cwox.CWOX1sA:
+		list = append(list, "Each class is contrasted with all other explained classes at once (method cwox1sa), not with its group first.")
+	case cwox.CWOX1sB:
+		list = append(list, "Each class map is multiplied by the inverse of the map of all other explained classes (method cwox1sb).")
+	}
+	return list
+}
+
+// facts are the settings that the maps depend on.
+func facts(r *Report) []fact {
+	list := []fact{
+		{"Image", fmt.Sprintf("%s, %d \u00d7 %d", plain(r.Image.File), r.Image.Width, r.Image.Height)},
+		{"Image SHA-256", r.Image.SHA256},
+		{"Model", r.Model.Name},
+		{"Weights", plain(r.Model.Weights)},
+		{"Weights SHA-256", r.Model.WeightsSHA256},
+		{"Arithmetic", strings.TrimSpace(r.Model.Precision + " " + r.Model.Kernel)},
+		{"Method", r.Method + " (" + r.Variant + ")"},
+		{"Explainer", r.Explainer.Name},
+	}
+	list = append(list, settings("", r.Explainer.Settings)...)
+	list = append(list, fact{"Seed", strconv.FormatUint(r.Seed, 10)})
+	for i := range list {
+		list[i] = fact{clip(plain(list[i].Name), 80), clip(plain(list[i].Value), 500)}
+	}
+	return slices.DeleteFunc(list, func(f fact) bool { return f.Value == "" })
+}
+
+// settings lists nested settings in the order of their names: "cluster layer: layer4".
+func settings(prefix string, set map[string]any) []fact {
+	var list []fact
+	for _, k := range slices.Sorted(maps.Keys(set)) {
+		if inner, ok := set[k].(map[string]any); ok {
+			list = append(list, settings(prefix+k+" ", inner)...)
+			continue
+		}
+		text, err := json.Marshal(set[k])
+		if err != nil {
+			text = []byte("not a value") // Write has refused it
+		}
+		list = append(list, fact{capital(strings.ReplaceAll(prefix+k, "_", " ")), strings.Trim(string(text), `"`)})
+	}
+	return list
+}
+
+// where says in words where a map is strong.
+func where(s measurement) string {
+	switch {
+	case s.nan:
+		return "the map holds values that are not numbers, nothing can be concluded"
+	case s.max == 0:
+		return "blank, no pixel speaks for it"
+	}
+	rows, cols := [3]string{"upper", "", "lower"}, [3]string{"left", "", "right"}
+	at := strings.TrimSpace(rows[min(int(s.row*3), 2)] + " " + cols[min(int(s.col*3), 2)])
+	switch at {
+	case "":
+		at = "in the centre"
+	case "upper":
+		at = "at the top"
+	case "lower":
+		at = "at the bottom"
+	case "left", "right":
+		at = "on the " + at
+	default:
+		at = "at the " + at
+	}
+	return fmt.Sprintf("strongest %s; at least half as strong on %s of the picture", at, percent(s.strong))
+}
+
+// labels are the names to show: cut to a readable length, "class 486" where there
+// is none, with the index where two classes share a name.
+func labels(e *cwox.Explanation) map[int]string {
+	count := map[string]int{}
+	names := map[int]string{}
+	for _, t := range e.Top {
+		names[t.Class] = shown(t.Label)
+		if names[t.Class] == "" {
+			names[t.Class] = "class " + strconv.Itoa(t.Class)
+		}
+		count[names[t.Class]]++
+	}
+	for class, name := range names {
+		if count[name] > 1 {
+			names[class] = name + " (" + strconv.Itoa(class) + ")"
+		}
+	}
+	return names
+}
+
+func pick(names map[int]string, classes []int) []string {
+	var list []string
+	for _, c := range classes {
+		name, ok := names[c]
+		if !ok {
+			name = "class " + strconv.Itoa(c)
+		}
+		list = append(list, name)
+	}
+	return list
+}
+
+// either joins names: "a", "a or b", "a, b or c"; long lists are cut.
+func either(names []string) string {
+	if n := len(names); n > 7 {
+		names = append(slices.Clone(names[:5]), strconv.Itoa(n-5)+" more")
+	}
+	if len(names) < 2 {
+		return strings.Join(names, "")
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]
+}
+
+func number(n int) string {
+	words := []string{"no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"}
+	if n < len(words) {
+		return words[n]
+	}
+	return strconv.Itoa(n)
+}
+
+func capital(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+// tag is a cluster's letter: A .. Z, then A27 and so on.
+func tag(i int) string {
+	if i < 26 {
+		return string(rune('A' + i))
+	}
+	return "A" + strconv.Itoa(i+1)
+}
+
+// percent is a share in words: "87.9 %", "< 0.1 %".
+func percent(p float64) string {
+	switch {
+	case math.IsNaN(p):
+		return "not a number"
+	case p > 0 && p < 0.001:
+		return "< 0.1\u00a0%"
+	default:
+		return strconv.FormatFloat(100*p, 'f', 1, 64) + "\u00a0%"
+	}
+}
+
+// share is a probability as a width.
+func share(p float64) template.CSS {
+	return template.CSS(strconv.FormatFloat(100*min(max(p, 0), 1), 'f', 2, 64) + "%")
+}
+
+// short is a positive number in three digits, "" for 0.
+func short(v float32) string {
+	if v == 0 {
+		return ""
+	}
+	return strconv.FormatFloat(float64(v), 'g', 3, 64)
+}
+
+// shown is a name as a page shows it: plain, and not longer than a line.
+func shown(s string) string { return clip(plain(s), 80) }
+
+// plain drops what could break or reverse a line: control and format characters,
+// invalid UTF-8.
+func plain(s string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		switch {
+		case r == '\t' || r == '\n':
+			return ' '
+		case r == '\ufffd' || r < ' ' || r >= 0x7f && r < 0xa0, r >= '\u200b' && r <= '\u200f',
+			r >= '\u2028' && r <= '\u202e', r >= '\u2060' && r <= '\u206f', r == '\ufeff':
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, "")))
+}
+
+// clip cuts after n characters.
+func clip(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n-1]) + "\u2026"
+	}
+	return s
+}
+
+// policy lets the page run its own script and show its own pictures, and nothing else.
+func policy(script string) string {
+	sum := sha256.Sum256([]byte(script))
+	return "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-" +
+		base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
+
+// colormapCSS lets the radio buttons of the page choose among the filters.
+func colormapCSS() template.CSS {
+	var b strings.Builder
+	for i, m := range Colormaps() {
+		if i > 0 {
+			fmt.Fprintf(&b, ":root:has(#c-%s:checked) ", m.Name)
+		}
+		fmt.Fprintf(&b, ":is(.heat,.ramp){filter:brightness(var(--now,1)) url(#f-%s)}\n", m.Name)
+	}
+	return template.CSS(b.String())
+}
+
+func newFilter(m *Colormap, checked bool) filter {
+	var t [3]strings.Builder
+	for i, rgb := range m.RGB {
+		for ch := range t {
+			if i > 0 {
+				t[ch].WriteByte(' ')
+			}
+			t[ch].WriteString(strings.TrimPrefix(strconv.FormatFloat(float64(rgb[ch])/255, 'f', 3, 64), "0"))
+		}
+	}
+	return filter{m.Name, t[0].String(), t[1].String(), t[2].String(), checked}
+}
+
+// heatURL is the map as an 8-bit PNG: grey level round(255 value/top), more
+// transparent below fadeBelow, at most side pixels on its longer side.
+func heatURL(m saliency.Map, top float32, side int) template.URL {
+	w, h := m.Width, m.Height
+	if long := max(w, h); long > side || long < side/4 {
+		w, h = max(1, w*side/long), max(1, h*side/long)
+	}
+	return pngURL(&image.Paletted{Pix: levels(m, w, h, top), Stride: w, Rect: image.Rect(0, 0, w, h), Palette: heatPalette})
+}
+
+// rampURL is a grey ramp from 0 to 255 for the colour bar, faded as heatmaps are.
+func rampURL() template.URL {
+	img := &image.Paletted{Pix: make([]uint8, 256), Stride: 256, Rect: image.Rect(0, 0, 256, 1), Palette: heatPalette}
+	for i := range img.Pix {
+		img.Pix[i] = uint8(i)
+	}
+	return pngURL(img)
+}
+
+var heatPalette = func() color.Palette {
+	p := make(color.Palette, 256)
+	for i := range p {
+		v := uint8(i)
+		p[i] = color.NRGBA{v, v, v, uint8(math.Round(255 * fade(v)))}
+	}
+	return p
+}()
+
+func pngURL(img image.Image) template.URL {
+	var buf bytes.Buffer
+	enc := png.Encoder{CompressionLevel: png.BestCompression}
+	if err := enc.Encode(&buf, img); err != nil {
+		panic("report: a PNG in memory cannot fail")
+	}
+	return dataURL("image/png", buf.Bytes())
+}
+
+func jpegURL(img image.Image, quality int) template.URL {
+	var buf bytes.Buffer
+	if err := jpeg.Encode(&buf, img, &jpeg.Options{Quality: quality}); err != nil {
+		panic("report: a JPEG in memory cannot fail")
+	}
+	return dataURL("image/jpeg", buf.Bytes())
+}
+
+func dataURL(mime string, b []byte) template.URL {
+	return template.URL("data:" + mime + ";base64," + base64.StdEncoding.EncodeToString(b))
+}

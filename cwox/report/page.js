@@ -1,0 +1,80 @@
+"use strict";
+// What needs a script: the strength of the heatmaps, and reading one place in all maps at once.
+(function () {
+  var strength = document.getElementById("strength");
+  strength.parentNode.hidden = false;
+  strength.addEventListener("input", function () {
+    document.documentElement.style.setProperty("--heat", strength.value);
+  });
+
+  var status = document.getElementById("status");
+  var tiles = Array.prototype.map.call(document.querySelectorAll(".stack[data-max]"), function (stack) {
+    var cross = document.createElement("i");
+    cross.className = "cross";
+    cross.hidden = true;
+    stack.appendChild(cross);
+    stack.tabIndex = 0;
+    return {
+      stack: stack, cross: cross, heat: stack.querySelector(".heat"), levels: null,
+      max: Number(stack.dataset.max), read: stack.parentNode.querySelector(".read")
+    };
+  });
+  var at = null; // the place, in shares of width and height
+
+  // levels are the grey levels of a heatmap, 0 to 255.
+  function levels(tile) {
+    var img = tile.heat;
+    if (!tile.levels && img.complete && img.naturalWidth) {
+      var canvas = document.createElement("canvas");
+      canvas.width = img.naturalWidth;
+      canvas.height = img.naturalHeight;
+      var context = canvas.getContext("2d", { willReadFrequently: true });
+      context.drawImage(img, 0, 0);
+      tile.levels = context.getImageData(0, 0, canvas.width, canvas.height);
+    }
+    return tile.levels;
+  }
+
+  function show(place) {
+    at = place;
+    tiles.forEach(function (tile) {
+      tile.cross.hidden = !place;
+      tile.read.textContent = "";
+      var data = place && levels(tile);
+      if (!data) return;
+      tile.cross.style.left = 100 * place[0] + "%";
+      tile.cross.style.top = 100 * place[1] + "%";
+      var x = Math.min(data.width - 1, Math.floor(place[0] * data.width));
+      var y = Math.min(data.height - 1, Math.floor(place[1] * data.height));
+      var i = 4 * (y * data.width + x);
+      var share = data.data[i + 3] ? data.data[i] / 255 : 0;
+      tile.read.textContent = "here " + Number((share * tile.max).toPrecision(2)) + " (" + Math.round(100 * share) + "\u00a0%)";
+    });
+  }
+
+  tiles.forEach(function (tile) {
+    function point(event) {
+      var box = tile.stack.getBoundingClientRect();
+      show([
+        Math.min(1, Math.max(0, (event.clientX - box.left) / box.width)),
+        Math.min(1, Math.max(0, (event.clientY - box.top) / box.height))
+      ]);
+    }
+    tile.stack.addEventListener("pointerdown", point);
+    tile.stack.addEventListener("pointermove", point);
+    tile.stack.addEventListener("pointerleave", function () { show(null); });
+    tile.stack.addEventListener("keydown", function (event) {
+      var step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+      if (event.key === "Escape") show(null);
+      if (!step) return;
+      event.preventDefault();
+      var from = at || [0.5, 0.5];
+      show([
+        Math.min(1, Math.max(0, from[0] + step[0] / 32)),
+        Math.min(1, Math.max(0, from[1] + step[1] / 32))
+      ]);
+      status.textContent = tile.stack.dataset.name + ": " + tile.read.textContent;
+    });
+    tile.stack.addEventListener("blur", function () { show(null); });
+  });
+})();

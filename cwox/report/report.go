@@ -1,0 +1,415 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image"
+	"image/png"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"cwox/cwox"
+	"cwox/cwox/saliency"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// The files that Write puts into its folder, beside the overlays cluster-<i>.png
+// and class-<index>.png.
+const (
+	JSONFile = "report.json"
+	MapsFile = "maps.safetensors"
+	PageFile = "index.html"
+)
+
+// overlaySide is the longer side of the PNG overlays, in pixels.
+const overlaySide = 640
+
+// maxReportBytes bounds what ReadJSON reads; a report of 1,000 classes has 0.3 MB.
+const maxReportBytes = 16 << 20
+
+// Report mirrors report.json.
+type Report struct {
+	Image     Image           `json:"image"`
+	Model     Model           `json:"model"`
+	Top       []Top           `json:"top"`      // the explained classes, by rank
+	Clusters  []Cluster       `json:"clusters"` // by first appearance in Top
+	Classes   []Class         `json:"classes"`  // cluster by cluster
+	Method    string          `json:"method"`
+	Variant   string          `json:"variant"`
+	Explainer Explainer       `json:"explainer"`
+	Seed      uint64          `json:"seed"`
+	Warnings  []Warning       `json:"warnings"`
+	Seconds   map[string]Real `json:"seconds"` // stage -> wall time; differs from run to run
+}
+
+// Image identifies the picture; its size is that of the decoded, upright picture.
+type Image struct {
+	File        string `json:"file"`
+	SHA256      string `json:"sha256"`
+	Width       int    `json:"width"`
+	Height      int    `json:"height"`
+	Orientation int    `json:"orientation,omitempty"` // EXIF orientation found in the file
+}
+
+// Model identifies the network that was explained.
+type Model struct {
+	Name          string `json:"name"`
+	Weights       string `json:"weights"`
+	WeightsSHA256 string `json:"weights_sha256"`
+	Precision     string `json:"precision"`
+	Kernel        string `json:"kernel"`
+}
+
+// Top is one of the explained classes.
+type Top struct {
+	Class       int    `json:"class"`
+	Label       string `json:"label"`
+	Probability Real   `json:"probability"`
+	Logit       Real   `json:"logit"`
+}
+
+// Cluster is a confusion cluster. Map names its heatmap in maps.safetensors, Overlay
+// its picture; both are empty where the method makes no cluster map.
+type Cluster struct {
+	Classes     []int    `json:"classes"`
+	Probability Real     `json:"probability"`
+	Logit       Real     `json:"logit"`
+	Map         string   `json:"map,omitempty"`
+	Overlay     string   `json:"overlay,omitempty"`
+	Heat        *Heatmap `json:"heatmap,omitempty"`
+}
+
+// Class is an explained class in its cluster. Foil lists the classes it is
+// contrasted with; none for a method or a cluster without contrast.
+type Class struct {
+	Class   int      `json:"class"`
+	Cluster int      `json:"cluster"`
+	Foil    []int    `json:"foil,omitempty"`
+	Map     string   `json:"map,omitempty"`
+	Overlay string   `json:"overlay,omitempty"`
+	Heat    *Heatmap `json:"heatmap,omitempty"`
+}
+
+// Heatmap says in numbers what a heatmap holds.
+type Heatmap struct {
+	Max      float32 `json:"max"`           // of the finite values, 0 where none is positive
+	Positive Real    `json:"positive"`      // share of pixels above 0
+	Strong   Real    `json:"strong"`        // share of pixels of at least half the maximum
+	NaN      bool    `json:"nan,omitempty"` // some value is NaN or infinite
+}
+
+// Warning is something a reader of the report must know.
+type Warning struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// Explainer is the base explainer with its settings, one flat JSON object:
+// "name" and the settings beside it.
+type Explainer struct {
+	Name     string
+	Settings map[string]any
+}
+
+// MarshalJSON writes the settings with the name among them.
+func (e Explainer) MarshalJSON() ([]byte, error) {
+	flat := map[string]any{}
+	for k, v := range e.Settings {
+		flat[k] = v
+	}
+	flat["name"] = e.Name
+	return json.Marshal(flat)
+}
+
+// UnmarshalJSON takes the name out of the settings.
+func (e *Explainer) UnmarshalJSON(b []byte) error {
+	var flat map[string]any
+	if err := json.Unmarshal(b, &flat); err != nil {
+		return err
+	}
+	name, ok := flat["name"].(string)
+	if !ok {
+		return errors.New(`explainer: no "name"`)
+	}
+	delete(flat, "name")
+	*e = Explainer{name, flat}
+	return nil
+}
+
+// Real is a number that JSON cannot always hold: NaN and the infinities are null.
+type Real float64
+
+// MarshalJSON writes null for what is not finite.
+func (r Real) MarshalJSON() ([]byte, error) {
+	if f := float64(r); math.IsNaN(f) || math.IsInf(f, 0) {
+		return []byte("null"), nil
+	}
+	return json.Marshal(float64(r))
+}
+
+// UnmarshalJSON reads null as NaN.
+func (r *Real) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		*r = Real(math.NaN())
+		return nil
+	}
+	return json.Unmarshal(b, (*float64)(r))
+}
+
+// New is the report.json of an explanation. It fails where the explanation is not
+// whole: no picture, a map whose data do not fit its size, a class in no cluster.
+func New(e *cwox.Explanation) (*Report, error) {
+	if err := check(e); err != nil {
+		return nil, err
+	}
+	r := &Report{
+		Image: Image{e.File, e.Picture.SHA256, e.Picture.Width, e.Picture.Height, e.Picture.Orientation},
+		Model: Model{e.Model.Name, e.Model.WeightsFile, e.Model.WeightsSHA256, e.Model.Precision, e.Model.Kernel},
+		Top:   []Top{}, Clusters: []Cluster{}, Classes: []Class{}, Warnings: []Warning{},
+		Method: string(e.Method), Variant: string(e.Variant),
+		Explainer: Explainer{e.Explainer, e.Settings}, Seed: e.Seed, Seconds: map[string]Real{},
+	}
+	for _, t := range e.Top {
+		r.Top = append(r.Top, Top{t.Class, t.Label, Real(t.Probability), Real(t.Logit)})
+	}
+	for i, c := range e.Clusters {
+		rc := Cluster{Classes: c.Classes, Probability: Real(c.Probability), Logit: Real(c.Logit)}
+		rc.Map, rc.Overlay, rc.Heat = heatmap("cluster", i, c.Map)
+		r.Clusters = append(r.Clusters, rc)
+	}
+	for _, c := range e.Classes {
+		rc := Class{Class: c.Class, Cluster: c.Cluster, Foil: foil(e, c)}
+		rc.Map, rc.Overlay, rc.Heat = heatmap("class", c.Class, c.Map)
+		r.Classes = append(r.Classes, rc)
+	}
+	for _, w := range e.Warnings {
+		r.Warnings = append(r.Warnings, Warning{w.Code, w.Message})
+	}
+	for _, n := range e.Picture.Notes {
+		if w := (Warning{n.Code, n.Message}); !slices.Contains(r.Warnings, w) {
+			r.Warnings = append(r.Warnings, w)
+		}
+	}
+	for k, v := range e.Seconds {
+		r.Seconds[k] = Real(v)
+	}
+	return r, nil
+}
+
+// Write writes the report of e into dir, which it makes where it is missing:
+// the overlays, maps.safetensors, index.html and, last, report.json.
+func Write(dir string, e *cwox.Explanation) error {
+	r, err := New(e)
+	if err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(r, "", " ")
+	if err != nil {
+		return fmt.Errorf("report: %s: %w", JSONFile, err)
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	var g errgroup.Group
+	g.SetLimit(4)
+	photo := photograph(e.Picture, overlaySide)
+	draw := func(name string, m saliency.Map) {
+		if name != "" {
+			g.Go(func() error {
+				return writeFile(filepath.Join(dir, name), func(w io.Writer) error {
+					return encodePNG(w, overlay(photo, m, OverlayOptions{}))
+				})
+			})
+		}
+	}
+	g.Go(func() error {
+		return writeFile(filepath.Join(dir, PageFile), func(w io.Writer) error { return WritePage(w, e) })
+	})
+	g.Go(func() error {
+		return writeFile(filepath.Join(dir, MapsFile), func(w io.Writer) error { return writeMaps(w, e, r) })
+	})
+	for i, c := range e.Clusters {
+		draw(r.Clusters[i].Overlay, c.Map)
+	}
+	for i, c := range e.Classes {
+		draw(r.Classes[i].Overlay, c.Map)
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return writeFile(filepath.Join(dir, JSONFile), func(w io.Writer) error {
+		_, err := w.Write(append(text, '\n'))
+		return err
+	})
+}
+
+// ReadJSON reads a report.json and checks that it hangs together: every class in
+// the cluster that it names, every cluster and class among the explained ones.
+// Errors name the file.
+func ReadJSON(path string) (*Report, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("report: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxReportBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("report: %s: %w", path, err)
+	}
+	if len(text) > maxReportBytes {
+		return nil, fmt.Errorf("report: %s: more than %d bytes", path, maxReportBytes)
+	}
+	r, err := decode(text)
+	if err != nil {
+		return nil, fmt.Errorf("report: %s: %w", path, err)
+	}
+	return r, nil
+}
+
+func decode(text []byte) (*Report, error) {
+	r := new(Report)
+	dec := json.NewDecoder(bytes.NewReader(text))
+	if err := dec.Decode(r); err != nil {
+		return nil, err
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, errors.New("text after the report")
+	}
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// check says where a report from outside does not hang together.
+func (r *Report) check() error {
+	if len(r.Top) == 0 {
+		return errors.New(`"top" is empty`)
+	}
+	top := map[int]bool{}
+	for _, t := range r.Top {
+		if top[t.Class] {
+			return fmt.Errorf("top: class %d twice", t.Class)
+		}
+		top[t.Class] = true
+	}
+	home := map[int]int{}
+	for i, c := range r.Clusters {
+		for _, class := range c.Classes {
+			if !top[class] {
+				return fmt.Errorf("cluster %d: class %d is not among the top classes", i, class)
+			}
+			if other, ok := home[class]; ok {
+				return fmt.Errorf("class %d is in cluster %d and in cluster %d", class, other, i)
+			}
+			home[class] = i
+		}
+	}
+	for _, c := range r.Classes {
+		if i, ok := home[c.Class]; !ok || i != c.Cluster {
+			return fmt.Errorf("class %d names cluster %d, which does not hold it", c.Class, c.Cluster)
+		}
+	}
+	return nil
+}
+
+// check says what is missing from an explanation.
+func check(e *cwox.Explanation) error {
+	p := e.Picture
+	if p == nil || p.Width < 1 || p.Height < 1 || len(p.Pix) != 3*p.Width*p.Height {
+		return errors.New("report: the explanation has no picture")
+	}
+	maps := map[string]bool{}
+	for _, t := range mapsOf(e) {
+		if t.m.Height < 1 || t.m.Width < 1 || len(t.m.Data) != t.m.Height*t.m.Width {
+			return fmt.Errorf("report: map %s: %d values, want %d x %d", t.name, len(t.m.Data), t.m.Height, t.m.Width)
+		}
+		if maps[t.name] {
+			return fmt.Errorf("report: map %s twice", t.name)
+		}
+		maps[t.name] = true
+	}
+	for i, c := range e.Clusters {
+		if len(c.Classes) == 0 {
+			return fmt.Errorf("report: cluster %d is empty", i)
+		}
+	}
+	for _, c := range e.Classes {
+		if c.Cluster < 0 || c.Cluster >= len(e.Clusters) {
+			return fmt.Errorf("report: class %d is in cluster %d of %d", c.Class, c.Cluster, len(e.Clusters))
+		}
+	}
+	return nil
+}
+
+// foil lists what a class is contrasted with (paper Eq. 2 and section 5; the
+// baselines contrast with all other top classes), in the order of Top.
+func foil(e *cwox.Explanation, c cwox.Class) []int {
+	var among []int
+	switch e.Method {
+	case cwox.SWOX:
+		return nil
+	case cwox.CWOX1sA, cwox.CWOX1sB:
+		for _, t := range e.Top {
+			among = append(among, t.Class)
+		}
+	default:
+		among = e.Clusters[c.Cluster].Classes
+	}
+	return slices.DeleteFunc(slices.Clone(among), func(o int) bool { return o == c.Class })
+}
+
+// heatmap is the tensor name, the overlay's file name and the numbers of a map.
+func heatmap(kind string, id int, m saliency.Map) (tensor, file string, h *Heatmap) {
+	if m.Data == nil {
+		return "", "", nil
+	}
+	s := measure(m)
+	n := strconv.Itoa(id)
+	return kind + "/" + n, kind + "-" + n + ".png", &Heatmap{s.max, Real(s.positive), Real(s.strong), s.nan}
+}
+
+func encodePNG(w io.Writer, img image.Image) error {
+	enc := png.Encoder{CompressionLevel: png.BestSpeed}
+	return enc.Encode(w, img)
+}
+
+// writeFile lets write fill a file that then appears whole at path, or not at all.
+func writeFile(path string, write func(io.Writer) error) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+			err = fmt.Errorf("report: %s: %w", path, err)
+		}
+	}()
+	var buf bytes.Buffer
+	if err := write(&buf); err != nil {
+		return err
+	}
+	if _, err := f.Write(buf.Bytes()); err != nil {
+		return err
+	}
+	for _, step := range []func() error{
+		func() error { return f.Chmod(0o644) },
+		f.Sync,
+		f.Close,
+		func() error { return os.Rename(f.Name(), path) },
+	} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
