@@ -42,13 +42,17 @@ type TopClass struct {
 	Logit       float64
 }
 
-// Cluster is a confusion cluster with its contrastive heatmap (Eq. 1).
+// Cluster is a confusion cluster with its contrastive heatmap (Eq. 1). Map.Data is nil
+// where the method makes no cluster maps (all but CWOX2s).
 type Cluster struct {
 	Classes     []int
 	Probability float64 // sum over the members
 	Logit       float64 // log sum exp over the members
 	Map         saliency.Map
 	Base, Rest  *saliency.Map // what Map came from; nil where the method uses none
+	// Noise says how settled the map is, before rectification, where the explainer
+	// samples: of the contrast in the paper variant of Eq. 1, else of Base.
+	Noise *saliency.Noise
 }
 
 // Class is a class with its contrastive heatmap (Eq. 2). Map.Data is nil where the
@@ -58,6 +62,7 @@ type Class struct {
 	Cluster    int // index into Clusters
 	Map        saliency.Map
 	Base, Foil *saliency.Map
+	Noise      *saliency.Noise // as Cluster.Noise, of Eq. 2
 }
 
 // Warning is something a reader of the explanation must know.

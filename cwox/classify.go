@@ -1,0 +1,151 @@
+package cwox
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"cwox/cwox/saliency"
+)
+
+// Softmax is the softmax of float32 logits in float64.
+func Softmax(logits []float32) []float64 {
+	out := make([]float64, len(logits))
+	top := math.Inf(-1)
+	for _, z := range logits {
+		top = max(top, float64(z))
+	}
+	sum := 0.0
+	for i, z := range logits {
+		out[i] = math.Exp(float64(z) - top)
+		sum += out[i]
+	}
+	for i := range out {
+		out[i] /= sum
+	}
+	return out
+}
+
+// Rank lists all classes by descending probability, ties by ascending index.
+func Rank(prob []float64) []int {
+	order := make([]int, len(prob))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		switch {
+		case prob[a] > prob[b]:
+			return -1
+		case prob[a] < prob[b]:
+			return 1
+		}
+		return 0
+	})
+	return order
+}
+
+// Cum is Cum(t): the least number of top classes whose probabilities sum to more than t
+// (paper section 5); all of them where rounding keeps the sum at t. ranked is Rank(prob).
+func Cum(prob []float64, ranked []int, t float64) int {
+	sum := 0.0
+	for k, c := range ranked {
+		sum += prob[c]
+		if sum > t {
+			return k + 1
+		}
+	}
+	return len(ranked)
+}
+
+// Defaults of the number of explained classes: min(TopK, Cum(Cumulative)).
+const (
+	DefaultTopK       = 5
+	DefaultCumulative = 0.95
+)
+
+// pick chooses the classes to explain, by rank.
+func (o *Options) pick(prob []float64) ([]int, error) {
+	ranked := Rank(prob)
+	if chosen := o.chosen(); len(chosen) > 0 {
+		in := map[int]bool{}
+		for _, c := range chosen {
+			if c < 0 || c >= len(prob) {
+				return nil, fmt.Errorf("cwox: class %d: the model has classes 0 to %d", c, len(prob)-1)
+			}
+			if in[c] {
+				return nil, fmt.Errorf("cwox: class %d is given twice", c)
+			}
+			in[c] = true
+		}
+		return slices.DeleteFunc(ranked, func(c int) bool { return !in[c] }), nil
+	}
+	k := len(ranked)
+	if o.TopK > 0 {
+		k = min(k, o.TopK)
+	}
+	if o.Cumulative > 0 {
+		k = min(k, Cum(prob, ranked, o.Cumulative))
+	}
+	if o.TopK == 0 && o.Cumulative == 0 {
+		k = min(k, DefaultTopK, Cum(prob, ranked, DefaultCumulative))
+	}
+	return ranked[:k], nil
+}
+
+// chosen are the classes given by hand, in any order; nil where none are.
+func (o *Options) chosen() []int {
+	if len(o.Clusters) == 0 {
+		return o.Classes
+	}
+	return slices.Concat(o.Clusters...)
+}
+
+// cut groups the classes, given by rank, into confusion clusters: in order of first
+// appearance, members by rank.
+func (o *Options) cut(top []int) ([][]int, error) {
+	if len(o.Clusters) == 0 {
+		if o.Tree == nil {
+			return [][]int{top}, nil
+		}
+		return o.Tree.CutClasses(top, o.Level)
+	}
+	home := map[int]int{}
+	for i, cluster := range o.Clusters {
+		if len(cluster) == 0 {
+			return nil, fmt.Errorf("cwox: cluster %d of %d given is empty", i+1, len(o.Clusters))
+		}
+		for _, c := range cluster {
+			home[c] = i
+		}
+	}
+	if len(o.Classes) > 0 {
+		for _, c := range o.Classes {
+			if _, ok := home[c]; !ok {
+				return nil, fmt.Errorf("cwox: class %d is to be explained, but is in none of the clusters given", c)
+			}
+		}
+		if len(o.Classes) != len(home) {
+			return nil, fmt.Errorf("cwox: %d classes are to be explained, but the clusters given hold %d", len(o.Classes), len(home))
+		}
+	}
+	var clusters [][]int
+	at := map[int]int{}
+	for _, c := range top {
+		i, ok := at[home[c]]
+		if !ok {
+			i = len(clusters)
+			at[home[c]] = i
+			clusters = append(clusters, nil)
+		}
+		clusters[i] = append(clusters[i], c)
+	}
+	return clusters, nil
+}
+
+// compound is p(C) and z_C of a set of classes (paper section 4.1).
+func compound(classes []int, logits []float32, prob []float64) (p, z float64) {
+	for _, c := range classes {
+		p += prob[c]
+	}
+	return p, saliency.Target{Classes: classes}.Logit(logits)
+}

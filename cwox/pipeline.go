@@ -1,0 +1,299 @@
+package cwox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"cwox/cwox/saliency"
+	"cwox/nn"
+	"cwox/nn/vision"
+	"cwox/nn/zoo"
+)
+
+// Classifier is a network with what is needed to explain it. It is immutable and
+// shared freely.
+type Classifier struct {
+	Net    *nn.Model
+	Arch   *zoo.Arch // its preprocessing, its name, its default pivot layers
+	Labels []string  // names of the classes; nil where there are none
+
+	WeightsFile   string // recorded in explanations
+	WeightsSHA256 string
+}
+
+// Label is a class's name, or "" where it has none.
+func (c *Classifier) Label(class int) string {
+	if class < 0 || class >= len(c.Labels) {
+		return ""
+	}
+	return c.Labels[class]
+}
+
+// NewExplainer makes the explainer of a name, "gradcam", "mwp" or "rise", with the
+// classifier's default layers and the settings of a variant.
+func NewExplainer(name string, c *Classifier, v Variant) (saliency.Explainer, error) {
+	switch name {
+	case "gradcam":
+		return &saliency.GradCAM{ClusterLayer: c.Arch.ClusterLayer, ClassLayer: c.Arch.ClassLayer}, nil
+	case "mwp":
+		return &saliency.MWP{ClusterLayer: c.Arch.MWPClusterLayer, ClassLayer: c.Arch.MWPClassLayer,
+			Duplicated: v == Reference}, nil
+	case "rise":
+		return &saliency.RISE{}, nil
+	}
+	return nil, fmt.Errorf("cwox: unknown explainer %q (known: gradcam, mwp, rise)", name)
+}
+
+// Pipeline explains images with one classifier. It keeps a session from image to image
+// and belongs to one goroutine at a time; several pipelines share a classifier.
+type Pipeline struct {
+	classifier *Classifier
+	session    *nn.Session
+	sessionFor string // what the session was made for
+}
+
+// New makes a pipeline. Its memory is allocated by the first image.
+func New(c *Classifier) *Pipeline { return &Pipeline{classifier: c} }
+
+// Close frees the pipeline's session. The pipeline makes a new one when it is used again.
+func (p *Pipeline) Close() {
+	if p.session != nil {
+		p.session.Close()
+	}
+	p.session, p.sessionFor = nil, ""
+}
+
+// Classify returns the k most probable classes of a picture, by rank.
+func (p *Pipeline) Classify(pic *vision.Picture, k, threads int) ([]TopClass, error) {
+	in, err := p.forward(pic, nil, threads)
+	if err != nil {
+		return nil, err
+	}
+	return p.top(in, Rank(in.Prob)[:min(max(k, 0), len(in.Prob))]), nil
+}
+
+// Explain explains a picture by one method.
+func (p *Pipeline) Explain(ctx context.Context, pic *vision.Picture, o Options) (*Explanation, error) {
+	all, err := p.ExplainAll(ctx, pic, o, []Method{o.Method})
+	if err != nil {
+		return nil, err
+	}
+	return all[0], nil
+}
+
+// ExplainAll explains a picture by several methods that share all the network's work;
+// o.Method is ignored. The base maps of the explanations are shared, too.
+func (p *Pipeline) ExplainAll(ctx context.Context, pic *vision.Picture, o Options, methods []Method) ([]*Explanation, error) {
+	o.Method = ""
+	o, err := o.withDefaults(p.classifier)
+	if err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	in, err := p.forward(pic, o.Explainer.Keep(), o.Threads)
+	if err != nil {
+		return nil, err
+	}
+	in.Seed, in.Progress = o.Seed, o.Progress
+	top, err := o.pick(in.Prob)
+	if err != nil {
+		return nil, err
+	}
+	clusters, err := o.cut(top)
+	if err != nil {
+		return nil, err
+	}
+	seconds := map[string]float64{"classify": time.Since(start).Seconds()}
+
+	start = time.Now()
+	shape := p.classifier.Net.Input()
+	base := newBases(shape.H, shape.W)
+	jobs := make([]*job, len(methods))
+	for i, m := range methods {
+		o.Method = m
+		if o, err = o.withDefaults(p.classifier); err != nil {
+			return nil, err
+		}
+		jobs[i] = &job{method: o.Method, variant: o.Variant, rectify: o.rectify(), delta: o.Delta,
+			epsilon: o.Epsilon, top: top, clusters: clusters, base: base}
+		jobs[i].ask()
+	}
+	warnings, err := base.fill(ctx, o.Explainer, in, p.classifier)
+	if err != nil {
+		return nil, err
+	}
+	seconds["explain"] = time.Since(start).Seconds()
+
+	out := make([]*Explanation, len(jobs))
+	for i, j := range jobs {
+		start = time.Now()
+		e := p.skeleton(pic, in, &o, j)
+		j.combine(e)
+		for _, n := range pic.Notes {
+			e.Warnings = append(e.Warnings, Warning{n.Code, n.Message})
+		}
+		e.Warnings = append(e.Warnings, warnings...)
+		e.Warnings = append(e.Warnings, j.remarks(e, p.classifier)...)
+		e.Seconds = maps.Clone(seconds)
+		e.Seconds["combine"] = time.Since(start).Seconds()
+		out[i] = e
+	}
+	return out, nil
+}
+
+// rectify says whether base maps are rectified.
+func (o *Options) rectify() bool {
+	switch {
+	case o.Method == CWOX1sB: // its product has no meaning for signed maps
+		return true
+	case o.ReLU == AutoReLU:
+		return o.Variant == Paper || o.Method == SWOX
+	}
+	return o.ReLU == WithReLU
+}
+
+// forward classifies a picture with a session that keeps some layers.
+func (p *Pipeline) forward(pic *vision.Picture, keep []string, threads int) (*saliency.Input, error) {
+	c := p.classifier
+	if pic == nil || pic.Width < 1 || pic.Height < 1 || len(pic.Pix) != 3*pic.Width*pic.Height {
+		return nil, errors.New("cwox: the picture is empty or its pixels do not fit its size")
+	}
+	key := fmt.Sprint(threads, keep)
+	if p.session == nil || p.sessionFor != key {
+		p.Close()
+		s, err := c.Net.NewSession(nn.SessionOptions{Batch: 1, Threads: threads, Keep: keep})
+		if err != nil {
+			return nil, err
+		}
+		p.session, p.sessionFor = s, key
+	}
+	pre := c.Arch.Preprocess
+	in := &saliency.Input{Model: c.Net, Session: p.session, Picture: pre.Input(pic), Tensor: pre.Tensor, Threads: threads}
+	in.X = pre.Tensor(in.Picture)
+	in.Logits = slices.Clone(p.session.Forward(in.X))
+	for i, z := range in.Logits {
+		if math.IsNaN(float64(z)) || math.IsInf(float64(z), 0) {
+			return nil, fmt.Errorf("cwox: %s: the logit of class %d is %g: the network's output cannot be ranked", c.Arch.Name, i, z)
+		}
+	}
+	in.Prob = Softmax(in.Logits)
+	return in, nil
+}
+
+// fill has the explainer make the maps, and says which values were not finite.
+func (b *bases) fill(ctx context.Context, e saliency.Explainer, in *saliency.Input, c *Classifier) ([]Warning, error) {
+	reqs := b.requests()
+	results, err := e.Explain(ctx, in, reqs)
+	if err != nil {
+		return nil, err
+	}
+	var warnings []Warning
+	for r, req := range reqs {
+		for t, target := range req.Targets {
+			m := results[r].Maps[t]
+			if bad := sanitise(m); bad > 0 {
+				warnings = append(warnings, Warning{"nan-map", fmt.Sprintf(
+					"%d of %d values of the %s map of %s are not finite numbers; they count as 0.",
+					bad, len(m.Data), e.Name(), c.names(target.Classes))})
+			}
+		}
+		b.results[req.Stage] = results[r]
+	}
+	return warnings, nil
+}
+
+// skeleton is an explanation without its maps.
+func (p *Pipeline) skeleton(pic *vision.Picture, in *saliency.Input, o *Options, j *job) *Explanation {
+	c := p.classifier
+	shape := c.Net.Input()
+	e := &Explanation{
+		Picture: pic,
+		Model: ModelInfo{Name: c.Arch.Name, WeightsFile: c.WeightsFile, WeightsSHA256: c.WeightsSHA256,
+			Precision: c.Net.Precision(), Kernel: c.Net.Kernel(), Width: shape.W, Height: shape.H},
+		Top:    p.top(in, j.top),
+		Method: j.method, Variant: j.variant, Explainer: o.Explainer.Name(), Settings: o.Explainer.Settings(), Seed: o.Seed,
+	}
+	e.Settings["relu"] = j.rectify
+	if j.method == CWOX2s && j.variant == Reference {
+		e.Settings["delta"] = j.delta
+	}
+	if j.method == CWOX2s && j.variant == Paper {
+		e.Settings["epsilon"] = j.epsilon
+	}
+	for i, cluster := range j.clusters {
+		prob, logit := compound(cluster, in.Logits, in.Prob)
+		e.Clusters = append(e.Clusters, Cluster{Classes: cluster, Probability: prob, Logit: logit})
+		for _, class := range cluster {
+			e.Classes = append(e.Classes, Class{Class: class, Cluster: i})
+		}
+	}
+	return e
+}
+
+func (p *Pipeline) top(in *saliency.Input, classes []int) []TopClass {
+	out := make([]TopClass, len(classes))
+	for i, c := range classes {
+		out[i] = TopClass{Class: c, Label: p.classifier.Label(c), Probability: in.Prob[c], Logit: float64(in.Logits[c])}
+	}
+	return out
+}
+
+// remarks are the warnings that follow from what was explained and what came out.
+func (j *job) remarks(e *Explanation, c *Classifier) []Warning {
+	var out []Warning
+	add := func(code, format string, args ...any) {
+		out = append(out, Warning{code, fmt.Sprintf(format, args...)})
+	}
+	switch {
+	case len(j.top) == 1:
+		add("single-class", "Only %s is explained, so nothing is contrasted.", c.names(j.top))
+	case len(j.clusters) == 1 && j.method == CWOX2s:
+		add("single-cluster", "All explained classes form one cluster, so its map is not contrasted.")
+	case len(j.clusters) == len(j.top) && j.method == CWOX2s:
+		add("all-singletons", "Every explained class is a cluster of its own, so no classes are contrasted within a cluster.")
+	}
+	sampled := func(what string, n *saliency.Noise) {
+		if n != nil && !n.Resolved {
+			add("not-resolved", "%s is not resolved: %d masks give it a predicted fidelity of %.2f (cautiously %.2f).",
+				what, n.Masks, n.Fidelity, n.FidelityLow)
+		}
+	}
+	for i := range e.Clusters {
+		if k := &e.Clusters[i]; k.Map.Data != nil {
+			what := "The map of cluster " + c.names(k.Classes)
+			if blank(k.Map) {
+				add("blank-map", "%s is blank: no pixel speaks for it.", what)
+			}
+			sampled(what, k.Noise)
+		}
+	}
+	for i := range e.Classes {
+		if k := &e.Classes[i]; k.Map.Data != nil {
+			what := "The map of " + c.names([]int{k.Class})
+			if blank(k.Map) {
+				add("blank-map", "%s is blank: no pixel speaks for it.", what)
+			}
+			sampled(what, k.Noise)
+		}
+	}
+	return out
+}
+
+// names lists classes in words: "cello (486), violin (889)".
+func (c *Classifier) names(classes []int) string {
+	var parts []string
+	for _, class := range classes {
+		if label := c.Label(class); label != "" {
+			parts = append(parts, fmt.Sprintf("%s (%d)", label, class))
+		} else {
+			parts = append(parts, fmt.Sprintf("class %d", class))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
