@@ -73,26 +73,28 @@ func triangle(n, m int) []taps {
 func (p *Picture) resizeRows(width int) *Picture {
 	q := p.like(width, p.Height)
 	all := triangle(p.Width, width)
-	pair := make([]uint64, 3*p.Width)
+	reds, greens, blues := make([]uint64, p.Width), make([]uint64, p.Width), make([]uint64, p.Width)
 	for y := 0; y < p.Height; y += 2 {
-		top, bottom := p.row(y), p.row(min(y+1, p.Height-1))
-		bottom = bottom[:len(top)]
-		pair = pair[:len(top)]
-		for i, v := range top {
-			pair[i] = uint64(v) | uint64(bottom[i])<<32
+		below := min(y+1, p.Height-1)
+		src0, src1 := p.row(y), p.row(below)
+		greens, blues = greens[:len(reds)], blues[:len(reds)]
+		for i := range reds {
+			s0, s1 := src0[3*i:3*i+3], src1[3*i:3*i+3]
+			reds[i] = uint64(s0[0]) | uint64(s1[0])<<32
+			greens[i] = uint64(s0[1]) | uint64(s1[1])<<32
+			blues[i] = uint64(s0[2]) | uint64(s1[2])<<32
 		}
-		dst0, dst1 := q.row(y), q.row(min(y+1, p.Height-1))
+		dst0, dst1 := q.row(y), q.row(below)
 		for i := range all {
-			t := &all[i]
+			first, weights := all[i].first, all[i].weights
+			rs, gs, bs := reds[first:][:len(weights)], greens[first:][:len(weights)], blues[first:][:len(weights)]
 			const half = weightHalf | weightHalf<<32
 			r, g, b := uint64(half), uint64(half), uint64(half)
-			src := pair[3*t.first:][:3*len(t.weights)]
-			for _, w := range t.weights {
+			for k, w := range weights {
 				w := uint64(w)
-				r += w * src[0]
-				g += w * src[1]
-				b += w * src[2]
-				src = src[3:]
+				r += w * rs[k]
+				g += w * gs[k]
+				b += w * bs[k]
 			}
 			d0, d1 := dst0[3*i:3*i+3], dst1[3*i:3*i+3]
 			d0[0], d1[0] = clip(uint32(r)), clip(uint32(r>>32))

@@ -2,6 +2,7 @@ package vision
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"hash/crc32"
 	"image"
@@ -126,6 +127,55 @@ func TestAttacks(t *testing.T) {
 			} else if d, _ := difference(t, p.Resize(224, 224), want); d != 0 {
 				t.Errorf("%s: largest difference %d, want 0", c.File, d)
 			}
+		}
+	}
+}
+
+// tiffFile is a little-endian TIFF header with one directory of whole numbers.
+func tiffFile(entries ...[2]uint32) []byte {
+	file := []byte{'I', 'I', '*', 0, 8, 0, 0, 0, byte(len(entries)), 0}
+	for _, e := range entries {
+		file = binary.LittleEndian.AppendUint16(file, uint16(e[0]))
+		file = append(file, 4, 0, 1, 0, 0, 0)
+		file = binary.LittleEndian.AppendUint32(file, e[1])
+	}
+	return append(file, 0, 0, 0, 0)
+}
+
+// Headers that claim what the file cannot hold, or what is not supported, are refused
+// before anything is allocated for them.
+func TestRefused(t *testing.T) {
+	const depth, photometric = 258, 262
+	pngHeader := []byte("\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x10\x00\x00\x00\x10\x00\x10\x06\x00\x00\x00")
+	pngHeader = binary.BigEndian.AppendUint32(pngHeader, crc32.ChecksumIEEE(pngHeader[12:]))
+	bmp := make([]byte, 54)
+	copy(bmp, "BM")
+	bmp[10], bmp[14], bmp[19], bmp[23], bmp[26], bmp[28] = 54, 40, 16, 16, 1, 24 // 4096x4096
+	for _, c := range []struct {
+		name string
+		data []byte
+		want string
+	}{
+		{"png", pngHeader, "too few for 4096x4096"},
+		{"gif", []byte("GIF89a\x00\x10\x00\x10\x00\x00\x00,\x00\x00\x00\x00\x00\x10\x00\x10\x00"), "too few for 4096x4096"},
+		{"gif without frame", []byte("GIF89a\x01\x00\x01\x00\x00\x00\x00;         "), "no frame"},
+		{"gif cut in an extension", []byte("GIF89a\x01\x00\x01\x00\x00\x00\x00!\xfe\x20        "), "unexpected EOF"},
+		{"bmp", bmp, "too few for 4096x4096"},
+		{"tiff", tiffFile([2]uint32{tagWidth, 4096}, [2]uint32{tagHeight, 4096}, [2]uint32{depth, 8}, [2]uint32{tagCompression, 5}, [2]uint32{photometric, 1}), "too few for 4096x4096"},
+		{"tiff fax", tiffFile([2]uint32{tagWidth, 8}, [2]uint32{tagHeight, 8}, [2]uint32{depth, 1}, [2]uint32{tagCompression, 4}, [2]uint32{photometric, 1}), "fax compression is not supported"},
+		{"tiff tiles", tiffFile([2]uint32{tagWidth, 4096}, [2]uint32{tagHeight, 4096}, [2]uint32{depth, 8}, [2]uint32{tagCompression, 5}, [2]uint32{photometric, 1}, [2]uint32{tagTileWidth, 8}, [2]uint32{tagTileHeight, 8}), "263169 strips or tiles"},
+		{"webp animated", []byte("RIFF\x16\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00\x00"), "animated WebP is not supported"},
+		{"webp cut", []byte("RIFF\x16\x00\x00\x00WEBPVP8X\xff\xff\xff\xff"), "webp"},
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := Decode("x", c.data, Options{})
+		runtime.ReadMemStats(&after)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want %q", c.name, err, c.want)
+		}
+		if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
+			t.Errorf("%s: %d bytes allocated", c.name, n)
 		}
 	}
 }

@@ -159,26 +159,21 @@ func fromYCC(dst []uint8, lines *[4][]uint8) {
 	ys := lines[0]
 	cbs, crs := lines[1][:len(ys)], lines[2][:len(ys)]
 	for i, y := range ys {
+		l, u, v := int32(y), int32(cbs[i])-128, int32(crs[i])-128
 		d := dst[3*i : 3*i+3]
-		d[0], d[1], d[2] = ycc(y, cbs[i], crs[i])
+		d[0] = clamp(l + (91881*v+1<<15)>>16)          // 1.402
+		d[1] = clamp(l + (-22554*u-46802*v+1<<15)>>16) // 0.34414, 0.71414
+		d[2] = clamp(l + (116130*u+1<<15)>>16)         // 1.772
 	}
 }
 
-func ycc(y, cb, cr uint8) (r, g, b uint8) {
-	y0, u, v := int32(y), int32(cb)-128, int32(cr)-128
-	return clamp(y0 + (91881*v+1<<15)>>16), // 1.402
-		clamp(y0 + (-22554*u-46802*v+1<<15)>>16), // 0.34414, 0.71414
-		clamp(y0 + (116130*u+1<<15)>>16) // 1.772
-}
-
-// fromYCCK converts Adobe's YCCK: the colours of YCbCr are the light that the inks
-// C, M and Y leave, and K is stored inverted.
+// fromYCCK converts Adobe's YCCK: read as YCbCr, the colours are the inks C, M and Y
+// themselves; K is stored inverted.
 func fromYCCK(dst []uint8, lines *[4][]uint8) {
-	for i, y := range lines[0] {
-		r, g, b := ycc(y, lines[1][i], lines[2][i])
-		k := 255 - lines[3][i]
-		dst[0], dst[1], dst[2] = Ink(r, k), Ink(g, k), Ink(b, k)
-		dst = dst[3:]
+	fromYCC(dst, lines)
+	for i, k := range lines[3] {
+		d := dst[3*i : 3*i+3]
+		d[0], d[1], d[2] = Ink(d[0], 255-k), Ink(d[1], 255-k), Ink(d[2], 255-k)
 	}
 }
 
