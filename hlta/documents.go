@@ -68,7 +68,7 @@ func ParseDocuments(name string, r io.Reader) (*Documents, error) {
 		text = z
 	}
 	p := parser{name: name, word: map[string]int32{}, id: map[string]int32{}}
-	if err := p.read(text); err != nil {
+	if err := p.read(text, maxText); err != nil {
 		return nil, err
 	}
 	d, err := p.documents()
@@ -136,8 +136,9 @@ type parser struct {
 // occurrence is a word of a document whose lines do not stand together.
 type occurrence struct{ doc, word int32 }
 
-func (p *parser) read(text io.Reader) error {
-	limited := &io.LimitedReader{R: text, N: maxText + 1}
+// read adds all lines of a text of at most limit bytes.
+func (p *parser) read(text io.Reader, limit int64) error {
+	limited := &io.LimitedReader{R: text, N: limit + 1}
 	lines := bufio.NewReaderSize(limited, 1<<16)
 	current := []byte(nil) // identifier of the document that the last line belongs to
 	doc := int32(-1)
@@ -150,7 +151,7 @@ func (p *parser) read(text io.Reader) error {
 			return fmt.Errorf("hlta: %s:%d: %w", p.name, number, err)
 		}
 		if limited.N <= 0 {
-			return fmt.Errorf("hlta: %s: more than %d bytes of text", p.name, maxText)
+			return fmt.Errorf("hlta: %s: more than %d bytes of text", p.name, limit)
 		}
 		if body := bytes.TrimSpace(line); len(body) > 0 {
 			id, word, ok := bytes.Cut(body, []byte{','})

@@ -67,7 +67,7 @@ type builder struct {
 // buildIslands returns the islands in the order in which they were found. State 0 of
 // each is that of a document with none of its variables.
 func buildIslands(ctx context.Context, d *data, level int, o *Options) ([]island, error) {
-	mi, err := newMutual(ctx, d, o.Threads)
+	mi, err := newMutual(ctx, d, o.Threads, maxPairs)
 	if err != nil {
 		return nil, err
 	}

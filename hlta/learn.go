@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 )
 
 // Learn builds the tree of documents (Chen et al., "Progressive EM for Latent Tree
@@ -64,12 +63,12 @@ func Learn(ctx context.Context, docs *Documents, o Options) (*Tree, error) {
 			return nil, err
 		}
 	}
-	fillMarginals(t)
+	settle(t)
 	orderStates(t)
 	name(t)
 	if o.GlobalEM != BatchGlobalEM { // whose M step has smoothed already
 		smooth(t, float64(docs.N))
-		fillMarginals(t)
+		settle(t)
 	}
 	return t, nil
 }
@@ -102,30 +101,13 @@ func stack(below []*Node, islands []island, level int) []*Node {
 	return nodes
 }
 
-// fillMarginals computes P(Z=1) of every latent from the top. Links are such that
-// every parent comes before its children.
-func fillMarginals(t *Tree) {
-	var down func(z *Node, parent float64)
-	down = func(z *Node, parent float64) {
-		z.Marginal = (1-parent)*z.P[0] + parent*z.P[1]
-		for _, c := range z.Children {
-			down(c, z.Marginal)
-		}
-	}
-	linked := make([]bool, len(t.Roots))
-	for _, l := range t.Links {
-		linked[l.Child] = true
-	}
-	for i, z := range t.Roots {
-		if !linked[i] {
-			down(z, 0)
-		}
-	}
+// settle copies to the Links what the parameters of their children have become, and
+// computes the marginals.
+func settle(t *Tree) {
 	for i := range t.Links {
-		l := &t.Links[i]
-		l.P = t.Roots[l.Child].P
-		down(t.Roots[l.Child], t.Roots[l.Parent].Marginal)
+		t.Links[i].P = t.Roots[t.Links[i].Child].P
 	}
+	t.setMarginals()
 }
 
 // orderStates makes state 1 of every latent the one under which its three most
@@ -197,7 +179,8 @@ func orderBelow(z *Node, linked []*Node) [][2]float64 {
 
 func swapped(p [2]float64) [2]float64 { return [2]float64{p[1], p[0]} }
 
-// name numbers the latents of every level from 1, in depth-first order.
+// name numbers the latents of every level from 1, in depth-first order: Z21 is the
+// first of level 2. Above level 9 a line keeps the two numbers apart.
 func name(t *Tree) {
 	var last []int // per level
 	var visit func(z *Node)
@@ -206,7 +189,10 @@ func name(t *Tree) {
 			last = append(last, 0)
 		}
 		last[z.Level]++
-		z.ID = "Z" + strconv.Itoa(z.Level) + strconv.Itoa(last[z.Level])
+		z.ID = fmt.Sprintf("Z%d%d", z.Level, last[z.Level])
+		if z.Level > 9 {
+			z.ID = fmt.Sprintf("Z%d_%d", z.Level, last[z.Level])
+		}
 		for _, c := range z.Children {
 			visit(c)
 		}

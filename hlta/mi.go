@@ -24,13 +24,14 @@ type mutualRow struct {
 	val []float64
 }
 
-// Bounds on pairwise counting. A pair costs 24 bytes (both directions).
+// Bounds on pairwise counting, the second of 1.6 GB: 12 bytes for an ordered pair.
 const (
 	maxPairWork = 1 << 33 // ordered pairs of words in documents
 	maxPairs    = 1 << 27 // ordered pairs that occur together
 )
 
-func newMutual(ctx context.Context, d *data, threads int) (*mutual, error) {
+// newMutual counts all pairs. More than limit ordered pairs are an error.
+func newMutual(ctx context.Context, d *data, threads int, limit int64) (*mutual, error) {
 	work := 0.0
 	for i := range d.rows.len() {
 		l := float64(len(d.rows.row(i)))
@@ -50,7 +51,7 @@ func newMutual(ctx context.Context, d *data, threads int) (*mutual, error) {
 	var pairs atomic.Int64
 	const block = 16
 	parallel(threads, (d.n+block-1)/block, func(worker, i int) {
-		if ctx.Err() != nil || pairs.Load() > maxPairs {
+		if ctx.Err() != nil || pairs.Load() > limit {
 			return
 		}
 		s := &scratches[worker]
@@ -87,8 +88,8 @@ func newMutual(ctx context.Context, d *data, threads int) (*mutual, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if n := pairs.Load(); n > maxPairs {
-		return nil, fmt.Errorf("hlta: more than %d of the pairs of %d words occur together, at most %d", n/2, d.n, maxPairs/2)
+	if pairs.Load() > limit {
+		return nil, fmt.Errorf("hlta: more than %d of the pairs of %d words occur together, want at most that", limit/2, d.n)
 	}
 	return m, nil
 }

@@ -22,7 +22,8 @@ type pool struct {
 }
 
 // closest is a variable and the one it shares most information with; among equals
-// the one with the smallest index.
+// the one with the smallest index. (A variable that is never 1 shares none with any;
+// it gets the most frequent one.)
 type closest struct {
 	of, v int32
 	mi    float64

@@ -1,0 +1,32 @@
+package hlta
+
+import (
+	"context"
+	"math"
+	"strings"
+	"testing"
+)
+
+func TestOptionsErrors(t *testing.T) {
+	docs := plantedDocuments(t, 12, 20)
+	for _, c := range []struct {
+		o    Options
+		want string
+	}{
+		{Options{MaxIsland: 3}, "hlta: max island 3, want 4 to 16"},
+		{Options{MaxIsland: 17}, "hlta: max island 17, want 4 to 16"},
+		{Options{MaxTop: 1}, "hlta: max top 1, want 2 to 1024"},
+		{Options{EMRestarts: -1}, "hlta: EM restarts -1, want 1 to 1024"},
+		{Options{EMSteps: -5}, "hlta: EM steps -5, want 1 to 1000000"},
+		{Options{Threads: -1}, "hlta: threads -1, want 1 to 1024"},
+		{Options{UDThreshold: math.NaN()}, "hlta: UD threshold NaN, want a finite number"},
+		{Options{CTThreshold: math.Inf(1)}, "hlta: CT threshold +Inf, want a finite number"},
+		{Options{GlobalEM: "both"}, `hlta: global EM "both", want "batch" or "stepwise"`},
+		{Options{GlobalEM: StepwiseGlobalEM, Alpha: 0.5}, "hlta: alpha 0.5, want above 0.5 and at most 1"},
+		{Options{GlobalEM: StepwiseGlobalEM, Minibatch: -1}, "hlta: minibatch -1, want "},
+	} {
+		if _, err := Learn(context.Background(), docs, c.o); err == nil || !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%+v: got %v, want %s", c.o, err, c.want)
+		}
+	}
+}
