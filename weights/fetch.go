@@ -27,14 +27,14 @@ type FetchOptions struct {
 	Progress func(done, total int64)
 }
 
-const (
-	maxFetch     = 1 << 30          // bytes; four times the largest known file
-	fetchTries   = 4                // requests in a row that bring nothing new
-	stallTimeout = 60 * time.Second // without a byte
-)
+const fetchTries = 4 // requests in a row that bring nothing new
 
-// fetchPause is the wait before the second try; it doubles each time. A variable for tests.
-var fetchPause = time.Second
+// Variables for the tests' sake.
+var (
+	maxFetch     int64 = 1 << 30          // bytes; four times the largest known file
+	fetchPause         = time.Second      // before the second try; it doubles each time
+	stallTimeout       = 60 * time.Second // without a byte
+)
 
 // Fetch brings an official file into the cache directory and returns its path. A file
 // that is there already, with the right hash, is left alone. What arrives is kept in
@@ -249,7 +249,7 @@ func cause(ctx context.Context, err error) error {
 
 // receive appends a body to the part file. total is the size of the whole file or -1.
 func (d *download) receive(body io.Reader, total int64) error {
-	limit := int64(maxFetch)
+	limit := maxFetch
 	if total >= 0 {
 		limit = total
 	}

@@ -92,6 +92,7 @@ type (
 	list   struct{ items []any }
 	global string // module.name
 	long   string // an integer of more than eight bytes, as they are in the file
+	raw    string // bytes
 
 	dict struct {
 		entries []entry
@@ -192,12 +193,16 @@ func (m *machine) step(op byte) {
 	case opBinFloat:
 		m.push(math.Float64frombits(binary.BigEndian.Uint64(m.bytesOr(8))))
 
-	case opShortBinString, opShortBinBytes, opShortUnicode:
-		m.push(m.str(op, m.uint(1)))
-	case opBinString, opBinBytes, opBinUnicode:
-		m.push(m.str(op, m.uint(4)))
+	case opShortBinString, opShortUnicode:
+		m.push(m.str(m.uint(1)))
+	case opBinString, opBinUnicode:
+		m.push(m.str(m.uint(4)))
 	case opBinUnicode8:
-		m.push(m.str(op, m.uint(8)))
+		m.push(m.str(m.uint(8)))
+	case opShortBinBytes:
+		m.push(raw(m.bytes(m.uint(1))))
+	case opBinBytes:
+		m.push(raw(m.bytes(m.uint(4))))
 
 	case opEmptyTuple:
 		m.push(tuple(nil))
@@ -621,11 +626,10 @@ func (m *machine) long(n uint64) any {
 	return v
 }
 
-// str reads a string of n bytes. Bytes and Python 2's strings become strings too;
-// what is UTF-8 by definition must be so.
-func (m *machine) str(op byte, n uint64) string {
+// str reads a string of n bytes, which must be UTF-8; those of Python 2 too.
+func (m *machine) str(n uint64) string {
 	b := m.bytes(n)
-	if op != opBinBytes && op != opShortBinBytes && !utf8.Valid(b) {
+	if !utf8.Valid(b) {
 		m.fail("a string that is not UTF-8: %s", quote(string(b[:min(len(b), 200)])))
 	}
 	return string(b)
@@ -665,6 +669,8 @@ func describe(v any) string {
 		return string(v)
 	case long:
 		return fmt.Sprintf("an integer of %d bytes", len(v))
+	case raw:
+		return fmt.Sprintf("%d bytes", len(v))
 	case tuple:
 		return fmt.Sprintf("a tuple of %d", len(v))
 	case *list:

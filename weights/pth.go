@@ -18,12 +18,12 @@ import (
 // parseZip reads the container of PyTorch 1.6 and later: a zip archive of stored
 // entries ROOT/data.pkl, ROOT/data/KEY for every storage, and optionally ROOT/byteorder.
 func (f *File) parseZip() error {
-	entries, err := f.zipEntries()
+	a, err := openArchive(f.data)
 	if err != nil {
 		return err
 	}
 	root := ""
-	for name := range entries {
+	for name := range a.entries {
 		if r, ok := strings.CutSuffix(name, "/data.pkl"); ok {
 			if root != "" {
 				return fmt.Errorf("two pickles, %s and %s", quote(min(root, r)+"/data.pkl"), quote(max(root, r)+"/data.pkl"))
@@ -34,11 +34,11 @@ func (f *File) parseZip() error {
 	if root == "" {
 		return errors.New("no data.pkl: a zip archive, but not one of torch.save")
 	}
-	if _, ok := entries[root+"/constants.pkl"]; ok {
+	if _, ok := a.entries[root+"/constants.pkl"]; ok {
 		return errors.New("a TorchScript archive: in PyTorch, save torch.jit.load(...).state_dict() with torch.save")
 	}
-	if e, ok := entries[root+"/byteorder"]; ok {
-		order, err := f.content(e)
+	if e, ok := a.entries[root+"/byteorder"]; ok {
+		order, err := a.content(e)
 		if err != nil {
 			return err
 		}
@@ -46,7 +46,7 @@ func (f *File) parseZip() error {
 			return fmt.Errorf("byte order %s, only little-endian files are read", quote(string(order)))
 		}
 	}
-	pickle, err := f.content(entries[root+"/data.pkl"])
+	pickle, err := a.content(a.entries[root+"/data.pkl"])
 	if err != nil {
 		return err
 	}
@@ -61,11 +61,11 @@ func (f *File) parseZip() error {
 	}
 	for _, key := range slices.Sorted(maps.Keys(m.storages)) { // sorted: the first error is always the same
 		s := m.storages[key]
-		e, ok := entries[root+"/data/"+key]
+		e, ok := a.entries[root+"/data/"+key]
 		if !ok {
 			return fmt.Errorf("storage %s is not in the archive", quote(key))
 		}
-		if s.data, err = f.content(e); err != nil {
+		if s.data, err = a.content(e); err != nil {
 			return err
 		}
 		if want := s.count * s.dtype.Size(); len(s.data) != want {
@@ -75,49 +75,59 @@ func (f *File) parseZip() error {
 	return f.takeStateDict(top)
 }
 
-// zipEntries lists the archive by name. Entries are looked at only once asked for.
-func (f *File) zipEntries() (map[string]*zip.File, error) {
+// archive is a zip file whose entries are looked at only once asked for.
+type archive struct {
+	data    []byte
+	entries map[string]*zip.File
+	left    int // bytes of entries still to be asked for; entries of a sound archive do not overlap
+}
+
+func openArchive(data []byte) (*archive, error) {
 	// The zip reader takes some hundred bytes for each record of the directory, however
-	// short; this many records cannot be more than this many signatures.
-	const most = 4 * maxTensors
-	if n := bytes.Count(f.data, []byte("PK\x01\x02")); n > most {
+	// short; there cannot be more records than signatures.
+	const most = 2 * maxTensors
+	if n := bytes.Count(data, []byte("PK\x01\x02")); n > most {
 		return nil, fmt.Errorf("%d entries, at most %d are read", n, most)
 	}
-	r, err := zip.NewReader(bytes.NewReader(f.data), int64(len(f.data)))
+	r, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
 		return nil, fmt.Errorf("damaged or cut short: %w", err)
 	}
-	entries := make(map[string]*zip.File, len(r.File))
+	a := &archive{data: data, entries: make(map[string]*zip.File, len(r.File)), left: len(data)}
 	for _, e := range r.File {
-		if _, ok := entries[e.Name]; ok {
+		if _, ok := a.entries[e.Name]; ok {
 			return nil, fmt.Errorf("two entries named %s", quote(e.Name))
 		}
-		entries[e.Name] = e
+		a.entries[e.Name] = e
 	}
-	return entries, nil
+	return a, nil
 }
 
 // content is the bytes of a stored entry, where they lie in the file.
-func (f *File) content(e *zip.File) ([]byte, error) {
+func (a *archive) content(e *zip.File) ([]byte, error) {
 	const encrypted = 1
+	name, size := quote(e.Name), e.UncompressedSize64
 	switch {
 	case e.Flags&encrypted != 0:
-		return nil, fmt.Errorf("%s is encrypted", quote(e.Name))
+		return nil, fmt.Errorf("%s is encrypted", name)
 	case e.Method != zip.Store:
-		return nil, fmt.Errorf("%s is compressed (method %d); torch.save stores", quote(e.Name), e.Method)
-	case e.CompressedSize64 != e.UncompressedSize64:
-		return nil, fmt.Errorf("%s: %d bytes stored as %d", quote(e.Name), e.UncompressedSize64, e.CompressedSize64)
+		return nil, fmt.Errorf("%s is compressed (method %d); torch.save stores", name, e.Method)
+	case e.CompressedSize64 != size:
+		return nil, fmt.Errorf("%s: %d bytes stored as %d", name, size, e.CompressedSize64)
+	case size > uint64(a.left):
+		return nil, fmt.Errorf("%s: %d bytes, with the entries before it more than the file's %d", name, size, len(a.data))
 	}
 	at, err := e.DataOffset()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", quote(e.Name), err)
+		return nil, fmt.Errorf("%s: no local header: %w", name, err)
 	}
-	if at < 0 || at > int64(len(f.data)) || e.UncompressedSize64 > uint64(int64(len(f.data))-at) {
-		return nil, fmt.Errorf("%s: %d bytes at %d in a file of %d", quote(e.Name), e.UncompressedSize64, at, len(f.data))
+	if at < 0 || at > int64(len(a.data)) || size > uint64(int64(len(a.data))-at) {
+		return nil, fmt.Errorf("%s: %d bytes at %d in a file of %d", name, size, at, len(a.data))
 	}
-	b := f.data[at : at+int64(e.UncompressedSize64)]
+	a.left -= int(size)
+	b := a.data[at : at+int64(size)]
 	if sum := crc32.ChecksumIEEE(b); sum != e.CRC32 {
-		return nil, fmt.Errorf("%s is damaged: its CRC-32 is %08x, want %08x", quote(e.Name), sum, e.CRC32)
+		return nil, fmt.Errorf("%s is damaged: its CRC-32 is %08x, want %08x", name, sum, e.CRC32)
 	}
 	return b, nil
 }

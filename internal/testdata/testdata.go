@@ -24,6 +24,13 @@ func Path(tb testing.TB, elem ...string) string {
 	return path
 }
 
+// Glob lists the files below the data folder that match a pattern, in order; none where
+// the folder is absent. For seeds of fuzz targets, which should run without it too.
+func Glob(elem ...string) []string {
+	paths, _ := filepath.Glob(filepath.Join(append([]string{root()}, elem...)...))
+	return paths
+}
+
 // root is CWOX_DATA, or ../shared/data beside the repository.
 func root() string {
 	if dir := os.Getenv("CWOX_DATA"); dir != "" {
