@@ -1,8 +1,9 @@
 // Package report writes an explanation down: report.json for programs,
 // maps.safetensors with the raw heatmaps, PNG overlays, and index.html, one
 // self-contained page that says in words and pictures what the reader should
-// conclude. WriteIndex makes the page over several images, and chart.go draws the
-// curves and intervals of an evaluation as SVG.
+// conclude. WriteIndex makes the page over several images. Chart draws curves,
+// intervals and distributions as SVG, and WriteArticle sets them in a page, for
+// evaluations.
 //
 //	err := report.Write("out", explanation)     // out/index.html, out/report.json, ...
 //	r, err := report.ReadJSON("out/report.json")

@@ -28,6 +28,7 @@ func TestOverlay(t *testing.T) {
 		{"half", []float32{4, 4}, OverlayOptions{Colormap: red, Opacity: 0.5}, []uint8{178, 50, 50, 201, 74, 74}},
 		{"coloured photograph", []float32{4, 0}, OverlayOptions{Colormap: red, Opacity: 1, InColour: true}, []uint8{255, 0, 0, 10, 200, 30}},
 		{"given maximum", []float32{1, 4}, OverlayOptions{Colormap: red, Opacity: 1, Max: 2}, []uint8{128, 0, 0, 255, 0, 0}},
+		{"fades below 0.3", []float32{0.15, 1}, OverlayOptions{Colormap: red, Opacity: 1}, []uint8{69, 50, 50, 255, 0, 0}},
 		{"blank", []float32{0, -3}, OverlayOptions{Colormap: red, Opacity: 1}, []uint8{100, 100, 100, 147, 147, 147}},
 		{"nan", []float32{nan, nan}, OverlayOptions{Colormap: red, Opacity: 1}, []uint8{100, 100, 100, 147, 147, 147}},
 		{"no data", nil, OverlayOptions{Colormap: red, Opacity: 1}, []uint8{100, 100, 100, 147, 147, 147}},

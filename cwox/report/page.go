@@ -35,9 +35,6 @@ var (
 	pageTemplate = template.Must(template.New("page").Parse(pageHTML))
 )
 
-// photoSide is the longer side of the photograph in a page, in pixels.
-const photoSide = 640
-
 // WritePage writes index.html: one self-contained page. Photograph and heatmaps are
 // embedded; colour map, scale and photograph are chosen by style sheet alone, so the
 // page is whole without its script, which adds the opacity slider and the read-out.
@@ -46,7 +43,11 @@ func WritePage(w io.Writer, e *cwox.Explanation) error {
 	if err != nil {
 		return err
 	}
-	return pageTemplate.Execute(w, newPage(e, r))
+	return writePage(w, e, r, photograph(e.Picture, photoSide))
+}
+
+func writePage(w io.Writer, e *cwox.Explanation, r *Report, photo *image.RGBA) error {
+	return pageTemplate.Execute(w, newPage(e, r, photo))
 }
 
 // page is what page.html shows. All text is plain; the template escapes it.
@@ -123,8 +124,7 @@ type origin struct {
 
 type fact struct{ Name, Value string }
 
-func newPage(e *cwox.Explanation, r *Report) *page {
-	photo := photograph(e.Picture, photoSide)
+func newPage(e *cwox.Explanation, r *Report, photo *image.RGBA) *page {
 	p := &page{
 		CSS: template.CSS(pageCSS) + colormapCSS(), JS: template.JS(pageJS), Policy: policy(pageJS),
 		Model: shown(r.Model.Name), File: shown(filepath.Base(e.File)),
@@ -627,8 +627,7 @@ var heatPalette = func() color.Palette {
 
 func pngURL(img image.Image) template.URL {
 	var buf bytes.Buffer
-	enc := png.Encoder{CompressionLevel: png.BestCompression}
-	if err := enc.Encode(&buf, img); err != nil {
+	if err := png.Encode(&buf, img); err != nil {
 		panic("report: a PNG in memory cannot fail")
 	}
 	return dataURL("image/png", buf.Bytes())

@@ -28,8 +28,9 @@ const (
 	PageFile = "index.html"
 )
 
-// overlaySide is the longer side of the PNG overlays, in pixels.
-const overlaySide = 640
+// photoSide is the longer side of the photograph in the page and in the overlays, in
+// pixels; smaller pictures keep their size.
+const photoSide = 640
 
 // maxReportBytes bounds what ReadJSON reads; a report of 1,000 classes has 0.3 MB.
 const maxReportBytes = 16 << 20
@@ -219,7 +220,7 @@ func Write(dir string, e *cwox.Explanation) error {
 	}
 	var g errgroup.Group
 	g.SetLimit(4)
-	photo := photograph(e.Picture, overlaySide)
+	photo := photograph(e.Picture, photoSide)
 	draw := func(name string, m saliency.Map) {
 		if name != "" {
 			g.Go(func() error {
@@ -230,7 +231,7 @@ func Write(dir string, e *cwox.Explanation) error {
 		}
 	}
 	g.Go(func() error {
-		return writeFile(filepath.Join(dir, PageFile), func(w io.Writer) error { return WritePage(w, e) })
+		return writeFile(filepath.Join(dir, PageFile), func(w io.Writer) error { return writePage(w, e, r, photo) })
 	})
 	g.Go(func() error {
 		return writeFile(filepath.Join(dir, MapsFile), func(w io.Writer) error { return writeMaps(w, e, r) })

@@ -237,7 +237,7 @@ func TestDegenerate(t *testing.T) {
 			checkPage(t, page)
 			pngs, _ := filepath.Glob(filepath.Join(dir, "*.png"))
 			for _, p := range pngs {
-				if img := readPNG(t, p); img.Bounds() != photograph(c.e.Picture, overlaySide).Bounds() {
+				if img := readPNG(t, p); img.Bounds() != photograph(c.e.Picture, photoSide).Bounds() {
 					t.Errorf("%s: bounds %v", p, img.Bounds())
 				}
 			}
