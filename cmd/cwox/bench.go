@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"cwox/bench"
+)
+
+func newBench() *cobra.Command {
+	var m modelFlags
+	o := bench.Options{}
+	kinds := map[string]func(context.Context, bench.Options, func(bench.Record)) error{
+		"kernels": bench.Kernels, "layers": bench.Layers, "model": bench.Model,
+	}
+	c := &cobra.Command{
+		Use:   "bench [kernels|layers|model]",
+		Short: "Speed of this machine: kernels, layers, models",
+		Long: `Measure the multiply-add peak of this machine for each kernel tier, every layer of a
+network in place, or whole forward passes. Random weights are used where none are given;
+speed does not depend on them.`,
+		Example: `  cwox bench model --model resnet50 --batch 8
+  cwox bench layers --model googlenet --threads 1
+  CWOX_ISA=avx2 cwox bench model --json`,
+		ValidArgs: []string{"kernels", "layers", "model"},
+		Args:      cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			kind := "model"
+			if len(args) == 1 {
+				kind = args[0]
+			}
+			measure := kinds[kind]
+			if measure == nil {
+				return usage(c, "bench %s: want kernels, layers or model", kind)
+			}
+			if o.Batch < 1 || o.Batch > 1024 {
+				return usage(c, "--batch %d: want 1 to 1024", o.Batch)
+			}
+			if !(o.Seconds > 0 && o.Seconds <= 3600) {
+				return usage(c, "--seconds %g: want more than 0, at most 3600", o.Seconds)
+			}
+			if err := m.check(c); err != nil {
+				return err
+			}
+			o.Model, o.Threads = m.model, m.threads
+			if m.weights != "" {
+				cl, closeFile, err := m.load(c)
+				if err != nil {
+					return err
+				}
+				defer closeFile()
+				o.Net = cl.Net
+			}
+			return measure(c.Context(), o, func(r bench.Record) {
+				if m.json {
+					_ = printJSON(r)
+				} else {
+					fmt.Println(r)
+				}
+			})
+		},
+	}
+	m.add(c)
+	c.Flags().IntVar(&o.Batch, "batch", 1, "images per pass")
+	c.Flags().Float64Var(&o.Seconds, "seconds", 2, "time to spend on each figure")
+	return c
+}

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"cwox/cwox"
+	"cwox/nn/vision"
+	"cwox/nn/zoo"
+	"cwox/weights"
+)
+
+// modelFlags are the flags of every command that runs a network.
+type modelFlags struct {
+	model, weights, labels string
+	threads                int
+	precision              string
+	ignoreOrientation      bool
+	seed                   uint64
+	quiet, json            bool
+}
+
+func (f *modelFlags) add(c *cobra.Command) {
+	s := c.Flags()
+	s.StringVar(&f.model, "model", "resnet50", "architecture: "+strings.Join(zoo.Names(), ", "))
+	s.StringVar(&f.weights, "weights", "", "weight file, .pth or .safetensors (default: the one fetched into the cache)")
+	s.StringVar(&f.labels, "labels", "", "class names, one a line (default: ImageNet's for 1000 classes)")
+	s.IntVar(&f.threads, "threads", 0, "goroutines to compute with (default: all processors)")
+	s.StringVar(&f.precision, "precision", "f32", "arithmetic: f32")
+	s.BoolVar(&f.ignoreOrientation, "ignore-orientation", false, "leave EXIF rotation alone")
+	s.Uint64Var(&f.seed, "seed", 0, "seed of everything random")
+	f.addOutput(c)
+	_ = c.RegisterFlagCompletionFunc("model", cobra.FixedCompletions(zoo.Names(), cobra.ShellCompDirectiveNoFileComp))
+}
+
+// addOutput adds the flags that say what is printed.
+func (f *modelFlags) addOutput(c *cobra.Command) {
+	c.Flags().BoolVar(&f.quiet, "quiet", false, "no progress on standard error")
+	c.Flags().BoolVar(&f.json, "json", false, "machine-readable output on standard output")
+}
+
+// check finds mistakes that need no file to be opened.
+func (f *modelFlags) check(c *cobra.Command) error {
+	if _, err := zoo.Lookup(f.model); err != nil {
+		return usage(c, "--model %s: unknown (known: %s)", f.model, strings.Join(zoo.Names(), ", "))
+	}
+	if f.precision != "f32" {
+		return usage(c, "--precision %s: want f32", f.precision)
+	}
+	if f.threads < 0 {
+		return usage(c, "--threads %d: want at least 1", f.threads)
+	}
+	return nil
+}
+
+// load opens the weights and builds the network. The returned function closes the file.
+func (f *modelFlags) load(c *cobra.Command) (*cwox.Classifier, func(), error) {
+	if err := f.check(c); err != nil {
+		return nil, nil, err
+	}
+	arch, err := zoo.Lookup(f.model)
+	if err != nil {
+		return nil, nil, err
+	}
+	if f.threads > 0 {
+		runtime.GOMAXPROCS(max(f.threads, 1))
+	}
+	path := f.weights
+	if path == "" {
+		cached, ok := weights.Cached(f.model)
+		if !ok {
+			return nil, nil, fmt.Errorf("no weights for %s: get them with 'cwox weights fetch %s', or name a file with --weights", f.model, f.model)
+		}
+		path = cached
+	}
+	file, err := weights.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	cl, err := f.classifier(arch, file)
+	if err != nil {
+		file.Close()
+		return nil, nil, err
+	}
+	return cl, func() { file.Close() }, nil
+}
+
+// classifier builds the network while the file's hash is computed.
+func (f *modelFlags) classifier(arch *zoo.Arch, file *weights.File) (*cwox.Classifier, error) {
+	type result struct {
+		sum string
+		err error
+	}
+	hash := make(chan result, 1)
+	go func() {
+		sum, err := file.SHA256()
+		hash <- result{sum, err}
+	}()
+	net, err := arch.Load(file)
+	h := <-hash
+	if err == nil {
+		err = h.err
+	}
+	if err != nil {
+		return nil, err
+	}
+	labels, err := readLabels(f.labels, net.Classes())
+	if err != nil {
+		return nil, err
+	}
+	return &cwox.Classifier{Net: net, Arch: arch, Labels: labels, WeightsFile: file.Path(), WeightsSHA256: h.sum}, nil
+}
+
+// readLabels reads one class name a line; without a file the names of ImageNet are used where
+// they fit.
+func readLabels(path string, classes int) ([]string, error) {
+	if path == "" {
+		return zoo.Labels(classes), nil
+	}
+	const most = 16 << 20
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > most {
+		return nil, fmt.Errorf("%s: %d bytes of class names, at most %d are read", path, info.Size(), most)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	lines := strings.Split(strings.TrimRight(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n"), "\n")
+	if len(lines) != classes {
+		return nil, fmt.Errorf("%s: %d class names, the model has %d classes", path, len(lines), classes)
+	}
+	for i, l := range lines {
+		first, _, _ := strings.Cut(l, ",") // lists of synonyms: the first one
+		lines[i] = strings.TrimSpace(first)
+	}
+	return lines, nil
+}
+
+func (f *modelFlags) vision() vision.Options {
+	return vision.Options{IgnoreOrientation: f.ignoreOrientation}
+}
+
+// imageSuffixes are the names that a folder is searched for.
+var imageSuffixes = []string{".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"}
+
+// findImages replaces each folder by the images in it, in order of name.
+func findImages(args []string) ([]string, error) {
+	var out []string
+	for _, arg := range args {
+		info, err := os.Stat(arg)
+		if err != nil {
+			return nil, err
+		}
+		if !info.IsDir() {
+			out = append(out, arg)
+			continue
+		}
+		before := len(out)
+		err = filepath.WalkDir(arg, func(path string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			if d.Type().IsRegular() && slices.Contains(imageSuffixes, strings.ToLower(filepath.Ext(path))) {
+				out = append(out, path)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		if len(out) == before {
+			return nil, fmt.Errorf("%s: no images in this folder (looked for %s)", arg, strings.Join(imageSuffixes, " "))
+		}
+	}
+	return out, nil
+}
+
+// printJSON writes v as one line of JSON on standard output.
+func printJSON(v any) error {
+	e := json.NewEncoder(os.Stdout)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"cwox/cwox"
+	"cwox/cwox/report"
+	"cwox/cwox/saliency"
+)
+
+// explainerNames lists the base explainers.
+var explainerNames = []string{"gradcam", "mwp", "rise"}
+
+// settingFlags are the settings of the base explainers. Those of both stages are one value
+// for both, or "cluster stage, class stage".
+type settingFlags struct {
+	clusterLayer, classLayer string
+	contrastive              bool
+	masks, cells, keep       string
+	quality                  string
+	tolerance                float64
+}
+
+func (f *settingFlags) add(c *cobra.Command) {
+	s := c.Flags()
+	s.StringVar(&f.clusterLayer, "cluster-layer", "", "gradcam, mwp: pivot layer of the cluster stage (default: by architecture)")
+	s.StringVar(&f.classLayer, "class-layer", "", "gradcam, mwp: pivot layer of the class stage")
+	s.BoolVar(&f.contrastive, "mwp-contrastive", false, "mwp: contrastive excitation backprop (c-MWP)")
+	s.StringVar(&f.masks, "rise-masks", "", "rise: masks, N or N,M for the two stages (default 5000,3000)")
+	s.StringVar(&f.cells, "rise-cells", "", "rise: grid cells per side (default 15,10)")
+	s.StringVar(&f.keep, "rise-keep", "", "rise: probability to keep a cell (default 0.3,0.14)")
+	s.StringVar(&f.quality, "rise-quality", "", "rise: estimator, "+strings.Join(qualityNames(), ", ")+" (default plain)")
+	s.Float64Var(&f.tolerance, "rise-tolerance", 0, "rise: stop when every map's predicted fidelity is 1 - this")
+	_ = c.RegisterFlagCompletionFunc("rise-quality", cobra.FixedCompletions(qualityNames(), cobra.ShellCompDirectiveNoFileComp))
+}
+
+func qualityNames() []string {
+	var out []string
+	for _, q := range saliency.Qualities() {
+		out = append(out, string(q))
+	}
+	return out
+}
+
+// explainer makes the explainer of a name with the flags' settings.
+func (f *settingFlags) explainer(c *cobra.Command, name string, cl *cwox.Classifier, v cwox.Variant) (saliency.Explainer, error) {
+	e, err := cwox.NewExplainer(name, cl, v)
+	if err != nil {
+		return nil, usage(c, "--explainer %s: want %s", name, strings.Join(explainerNames, ", "))
+	}
+	switch e := e.(type) {
+	case *saliency.GradCAM:
+		override(&e.ClusterLayer, f.clusterLayer)
+		override(&e.ClassLayer, f.classLayer)
+	case *saliency.MWP:
+		override(&e.ClusterLayer, f.clusterLayer)
+		override(&e.ClassLayer, f.classLayer)
+		e.Contrastive = f.contrastive
+	case *saliency.RISE:
+		if err := both("rise-masks", f.masks, strconv.Atoi, &e.Cluster.Masks, &e.Class.Masks); err != nil {
+			return nil, usage(c, "%v", err)
+		}
+		if err := both("rise-cells", f.cells, strconv.Atoi, &e.Cluster.Cells, &e.Class.Cells); err != nil {
+			return nil, usage(c, "%v", err)
+		}
+		if err := both("rise-keep", f.keep, parseFloat, &e.Cluster.Keep, &e.Class.Keep); err != nil {
+			return nil, usage(c, "%v", err)
+		}
+		e.Quality, e.Tolerance = saliency.Quality(f.quality), f.tolerance
+	}
+	return e, nil
+}
+
+func override(to *string, value string) {
+	if value != "" {
+		*to = value
+	}
+}
+
+// both reads one value for both stages, or two separated by a comma.
+func both[T any](flag, text string, parse func(string) (T, error), cluster, class *T) error {
+	if text == "" {
+		return nil
+	}
+	first, second, two := strings.Cut(text, ",")
+	if !two {
+		second = first
+	}
+	a, err := parse(strings.TrimSpace(first))
+	if err == nil {
+		*cluster = a
+		a, err = parse(strings.TrimSpace(second))
+		*class = a
+	}
+	if err != nil {
+		return fmt.Errorf("--%s %s: want a number, or two separated by a comma", flag, text)
+	}
+	return nil
+}
+
+func parseFloat(s string) (float64, error) { return strconv.ParseFloat(s, 64) }
+
+// recorded are the settings that a report holds, of whichever explainer.
+type recorded struct {
+	ClusterLayer string           `json:"cluster_layer"`
+	ClassLayer   string           `json:"class_layer"`
+	Residual     string           `json:"residual"`
+	Contrastive  bool             `json:"contrastive"`
+	ClusterMasks int              `json:"cluster_masks"`
+	ClusterCells int              `json:"cluster_cells"`
+	ClusterKeep  float64          `json:"cluster_keep"`
+	ClassMasks   int              `json:"class_masks"`
+	ClassCells   int              `json:"class_cells"`
+	ClassKeep    float64          `json:"class_keep"`
+	Quality      saliency.Quality `json:"quality"`
+	Tolerance    float64          `json:"tolerance"`
+	MinMax       bool             `json:"minmax"`
+
+	ReLU    bool    `json:"relu"`
+	Delta   float64 `json:"delta"`
+	Epsilon float64 `json:"epsilon"`
+}
+
+// optionsOf are the options that make a report again.
+func optionsOf(r *report.Report, cl *cwox.Classifier) (cwox.Options, error) {
+	o := cwox.Options{Method: cwox.Method(r.Method), Variant: cwox.Variant(r.Variant), Seed: r.Seed}
+	for _, k := range r.Clusters {
+		o.Clusters = append(o.Clusters, k.Classes)
+	}
+	if o.Clusters == nil {
+		for _, t := range r.Top {
+			o.Classes = append(o.Classes, t.Class)
+		}
+	}
+	text, err := json.Marshal(r.Explainer.Settings)
+	if err != nil {
+		return o, err
+	}
+	var s recorded
+	if err := json.Unmarshal(text, &s); err != nil {
+		return o, fmt.Errorf("explainer settings: %w", err)
+	}
+	o.ReLU, o.Delta, o.Epsilon = cwox.NoReLU, s.Delta, s.Epsilon
+	if s.ReLU {
+		o.ReLU = cwox.WithReLU
+	}
+	switch r.Explainer.Name {
+	case "gradcam":
+		o.Explainer = &saliency.GradCAM{ClusterLayer: s.ClusterLayer, ClassLayer: s.ClassLayer}
+	case "mwp":
+		o.Explainer = &saliency.MWP{ClusterLayer: s.ClusterLayer, ClassLayer: s.ClassLayer,
+			Duplicated: s.Residual == "duplicated", Contrastive: s.Contrastive}
+	case "rise":
+		o.Explainer = &saliency.RISE{
+			Cluster:   saliency.RISEStage{Masks: s.ClusterMasks, Cells: s.ClusterCells, Keep: s.ClusterKeep},
+			Class:     saliency.RISEStage{Masks: s.ClassMasks, Cells: s.ClassCells, Keep: s.ClassKeep},
+			Quality:   s.Quality,
+			Tolerance: s.Tolerance, Raw: !s.MinMax}
+	default:
+		return o, fmt.Errorf("explainer %q: not one of %s", r.Explainer.Name, strings.Join(explainerNames, ", "))
+	}
+	return o, nil
+}
