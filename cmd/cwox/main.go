@@ -65,9 +65,10 @@ clusters with each other and the classes inside each cluster (CWOX-2s, UAI 2023)
   cwox weights fetch resnet50                      get the weights once
   cwox explain photo.jpg                           writes cwox-out/index.html
   cwox explain --explainer rise --method swox photo.jpg`,
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		Args:          cobra.ArbitraryArgs,
+		SilenceUsage:               true,
+		SilenceErrors:              true,
+		Args:                       cobra.ArbitraryArgs,
+		SuggestionsMinimumDistance: 2,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return c.Help()
