@@ -111,6 +111,8 @@ type tile struct {
 	Shared   template.CSS // brightness under the shared scale, in (0, 1]
 	Max      string
 	MaxValue float32
+	Settled  string // how far sampling has settled the map; "" where it was not sampled
+	Open     bool   // not resolved
 	From     *origin
 }
 
@@ -256,7 +258,7 @@ func (b *builder) sections() []section {
 					rest = append(rest, o.Classes...)
 				}
 			}
-			t := b.tile("group", s.Name, b.either(rest), c.Map, b.groupMax)
+			t := b.tile("group", s.Name, b.either(rest), c.Map, b.groupMax, c.Noise)
 			t.From = b.origin(t, c.Base, c.Rest, "The difference of the two saliency maps, where it is positive, is the map above.")
 			s.Tiles = append(s.Tiles, t)
 		}
@@ -269,7 +271,7 @@ func (b *builder) sections() []section {
 			s.Say = strings.TrimSpace(fmt.Sprintf("%s The %s variant makes no map of %s by itself.", s.Say, shown(b.r.Variant), name))
 			continue
 		}
-		t := b.tile("class", name, b.either(b.r.Classes[i].Foil), c.Map, b.classMax)
+		t := b.tile("class", name, b.either(b.r.Classes[i].Foil), c.Map, b.classMax, c.Noise)
 		t.From = b.origin(t, c.Base, c.Foil, originHow[b.e.Method])
 		s.Tiles = append(s.Tiles, t)
 	}
@@ -299,7 +301,7 @@ func (b *builder) about(c cwox.Cluster) string {
 	return capital(number(len(c.Classes))) + " names that the model tends to give together."
 }
 
-func (b *builder) tile(stage, name, against string, m saliency.Map, top float32) tile {
+func (b *builder) tile(stage, name, against string, m saliency.Map, top float32, n *saliency.Noise) tile {
 	s := measure(m)
 	t := tile{Stage: stage, Step: b.step(stage, against != ""), For: name, Against: against, Where: capital(where(s)), ViewBox: b.viewBox,
 		Heat: heatURL(m, s.max, b.side), Max: short(s.max), MaxValue: s.max, Shared: "1"}
@@ -311,6 +313,16 @@ func (b *builder) tile(stage, name, against string, m saliency.Map, top float32)
 		t.Alt += " and against " + against
 	}
 	t.Alt += ": " + where(s) + "."
+	if n != nil {
+		t.Open = !n.Resolved
+		t.Settled = fmt.Sprintf("%d masks; standard error %.2g", n.Masks, n.StdErr)
+		if !math.IsNaN(n.Fidelity) {
+			t.Settled += fmt.Sprintf("; expected correlation with the settled map %.2f", n.Fidelity)
+		}
+	}
+	if t.Open {
+		t.Alt += " Not resolved: too few masks to trust it."
+	}
 	return t
 }
 

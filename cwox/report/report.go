@@ -85,6 +85,7 @@ type Cluster struct {
 	Map         string   `json:"map,omitempty"`
 	Overlay     string   `json:"overlay,omitempty"`
 	Heat        *Heatmap `json:"heatmap,omitempty"`
+	Noise       *Noise   `json:"noise,omitempty"`
 }
 
 // Class is an explained class in its cluster. Foil lists the classes it is
@@ -96,6 +97,7 @@ type Class struct {
 	Map     string   `json:"map,omitempty"`
 	Overlay string   `json:"overlay,omitempty"`
 	Heat    *Heatmap `json:"heatmap,omitempty"`
+	Noise   *Noise   `json:"noise,omitempty"`
 }
 
 // Heatmap says in numbers what a heatmap holds.
@@ -104,6 +106,16 @@ type Heatmap struct {
 	Positive Real    `json:"positive"`      // share of pixels above 0
 	Strong   Real    `json:"strong"`        // share of pixels of at least half the maximum
 	NaN      bool    `json:"nan,omitempty"` // some value is NaN or infinite
+}
+
+// Noise says how far a map made by sampling has settled: see saliency.Noise.
+type Noise struct {
+	Masks       int  `json:"masks"`
+	Fidelity    Real `json:"fidelity"`
+	FidelityLow Real `json:"fidelity_low"`
+	StdErr      Real `json:"standard_error"` // root mean square over the pixels, in the map's unit
+	Tail        Real `json:"tail"`
+	Resolved    bool `json:"resolved"`
 }
 
 // Warning is something a reader of the report must know.
@@ -183,11 +195,13 @@ func New(e *cwox.Explanation) (*Report, error) {
 	for i, c := range e.Clusters {
 		rc := Cluster{Classes: c.Classes, Probability: Real(c.Probability), Logit: Real(c.Logit)}
 		rc.Map, rc.Overlay, rc.Heat = heatmap("cluster", i, c.Map)
+		rc.Noise = noise(c.Noise)
 		r.Clusters = append(r.Clusters, rc)
 	}
 	for _, c := range e.Classes {
 		rc := Class{Class: c.Class, Cluster: c.Cluster, Foil: foil(e, c)}
 		rc.Map, rc.Overlay, rc.Heat = heatmap("class", c.Class, c.Map)
+		rc.Noise = noise(c.Noise)
 		r.Classes = append(r.Classes, rc)
 	}
 	for _, w := range e.Warnings {
@@ -375,6 +389,13 @@ func heatmap(kind string, id int, m saliency.Map) (tensor, file string, h *Heatm
 	s := measure(m)
 	n := strconv.Itoa(id)
 	return kind + "/" + n, kind + "-" + n + ".png", &Heatmap{s.max, Real(s.positive), Real(s.strong), s.nan}
+}
+
+func noise(n *saliency.Noise) *Noise {
+	if n == nil {
+		return nil
+	}
+	return &Noise{n.Masks, Real(n.Fidelity), Real(n.FidelityLow), Real(n.StdErr), Real(n.Tail), n.Resolved}
 }
 
 func encodePNG(w io.Writer, img image.Image) error {

@@ -82,6 +82,7 @@ func TestJSON(t *testing.T) {
 	e.Picture.Notes = []vision.Note{{Code: "alpha-dropped", Message: "drawn on white"}}
 	e.Classes[1].Map.Data = make([]float32, 32*32)
 	e.Classes[2].Map = saliency.Map{}
+	e.Clusters[1].Noise = &saliency.Noise{Masks: 500, Fidelity: 0.9, FidelityLow: math.NaN(), StdErr: 0.5, Tail: 0.25, Resolved: true}
 	dir := t.TempDir()
 	if err := Write(dir, e); err != nil {
 		t.Fatal(err)
@@ -104,6 +105,7 @@ func TestJSON(t *testing.T) {
 		`"clusters":[{"classes":[0,1],"probability":0.6,"logit":0,"map":"cluster/0","overlay":"cluster-0.png",`,
 		`{"class":1,"cluster":0,"foil":[0],"map":"class/1","overlay":"class-1.png","heatmap":{"max":0,"positive":0,"strong":0}}`,
 		`{"class":2,"cluster":1}],`,
+		`"noise":{"masks":500,"fidelity":0.9,"fidelity_low":null,"standard_error":0.5,"tail":0.25,"resolved":true}`,
 		`"method":"cwox2s","variant":"paper","explainer":{"class":{"layer":"early"},"cluster":{"layer":"late"},"name":"gradcam"},"seed":0`,
 		`"warnings":[{"code":"blank-map","message":"class 1 is blank"},{"code":"alpha-dropped","message":"drawn on white"}],"seconds":{"maps":0.5}`,
 	} {
@@ -208,6 +210,9 @@ func TestDegenerate(t *testing.T) {
 		}, "The class by itself"},
 		{"one pixel", synthetic(1), func(e *cwox.Explanation) { e.Picture = gradient(1, 1) }, "One answer"},
 		{"long picture", synthetic(1), func(e *cwox.Explanation) { e.Picture = gradient(5000, 1) }, "One answer"},
+		{"not resolved", synthetic(2, 1), func(e *cwox.Explanation) {
+			e.Classes[0].Noise = &saliency.Noise{Masks: 800, Fidelity: 0.71, FidelityLow: 0.6, StdErr: 0.0123, Tail: math.NaN()}
+		}, "800 masks; standard error 0.012; expected correlation with the settled map 0.71."},
 		{"settings", synthetic(1), func(e *cwox.Explanation) {
 			e.Settings = map[string]any{"rise_masks": []int{5000, 3000}, "keep": 0.3, "quality": "<fast>"}
 		}, "Rise masks"},
