@@ -62,8 +62,9 @@ type download struct {
 	FetchOptions
 	url, path string
 
-	part *os.File // open while running, at its end
-	done int64    // its size
+	part    *os.File // open while running, at its end
+	done    int64    // its size
+	resumed bool     // whether it begins with bytes of an earlier call
 }
 
 func newDownload(k KnownFile, dir string, o FetchOptions) *download {
@@ -114,12 +115,17 @@ func (d *download) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer part.Close()
+	defer func() {
+		part.Close()
+		if d.done == 0 {
+			os.Remove(part.Name())
+		}
+	}()
 	d.part = part
 	if d.done, err = part.Seek(0, io.SeekEnd); err != nil {
 		return err
 	}
-	resumed := d.done > 0
+	d.resumed = d.done > 0
 	if hash, err := hashOf(part); err == nil && strings.HasPrefix(hash, d.HashPrefix()) {
 		return commit(part, d.path) // all was there but the name
 	}
@@ -134,15 +140,13 @@ func (d *download) run(ctx context.Context) error {
 		if strings.HasPrefix(hash, d.HashPrefix()) {
 			return commit(part, d.path)
 		}
-		// Of no use as a beginning.
+		again := d.resumed // perhaps what was there from before was wrong: once more, all of it
 		if err := d.restart(); err != nil {
 			return err
 		}
-		if !resumed {
-			os.Remove(part.Name())
+		if !again {
 			return fmt.Errorf("wrong content: its SHA-256 is %s, want %s...", hash, d.HashPrefix())
 		}
-		resumed = false // perhaps what was there from before was wrong: once more, all of it
 	}
 }
 
@@ -280,7 +284,7 @@ func (d *download) receive(body io.Reader, total int64) error {
 
 // restart empties the part file.
 func (d *download) restart() error {
-	d.done = 0
+	d.done, d.resumed = 0, false
 	if err := d.part.Truncate(0); err != nil {
 		return err
 	}

@@ -24,13 +24,40 @@ import (
 // with spaces to a multiple of eight bytes. Names must be UTF-8, differ, and not be
 // "__metadata__".
 func WriteSafetensors(w io.Writer, tensors []*Tensor, metadata map[string]string) error {
+	if err := write(w, tensors, metadata); err != nil {
+		return fmt.Errorf("weights: write safetensors: %w", err)
+	}
+	return nil
+}
+
+// WriteFile is WriteSafetensors to a file that appears whole or not at all: it is
+// written under another name in the same folder, synced and renamed.
+func WriteFile(path string, tensors []*Tensor, metadata map[string]string) error {
+	// Random, so that two writers do not meet.
+	tmp := path + "." + strconv.FormatUint(rand.Uint64(), 36) + ".tmp"
+	file, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return fmt.Errorf("weights: %w", err)
+	}
+	defer os.Remove(tmp) // fails once it is renamed
+	if err := write(file, tensors, metadata); err != nil {
+		file.Close()
+		return fmt.Errorf("weights: write %s: %w", path, err)
+	}
+	if err := commit(file, path); err != nil {
+		return fmt.Errorf("weights: %w", err)
+	}
+	return nil
+}
+
+func write(w io.Writer, tensors []*Tensor, metadata map[string]string) error {
 	sorted := slices.Clone(tensors)
 	slices.SortFunc(sorted, func(a, b *Tensor) int {
 		return cmp.Or(b.DType.Size()-a.DType.Size(), cmp.Compare(a.Name, b.Name))
 	})
 	header, err := appendHeader(nil, sorted, metadata)
 	if err != nil {
-		return fmt.Errorf("weights: write safetensors: %w", err)
+		return err
 	}
 	out := bufio.NewWriterSize(w, 1<<16)
 	var length [8]byte
@@ -44,35 +71,16 @@ func WriteSafetensors(w io.Writer, tensors []*Tensor, metadata map[string]string
 		}
 		out.Write(b)
 	}
-	if err := out.Flush(); err != nil {
-		return fmt.Errorf("weights: write safetensors: %w", err)
-	}
-	return nil
-}
-
-// WriteFile is WriteSafetensors to a file that appears whole or not at all: it is
-// written under another name in the same folder, synced and renamed.
-func WriteFile(path string, tensors []*Tensor, metadata map[string]string) error {
-	tmp := path + "." + strconv.FormatUint(rand.Uint64(), 36) + ".tmp"
-	file, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	if err != nil {
-		return fmt.Errorf("weights: %w", err)
-	}
-	defer os.Remove(tmp) // fails once it is renamed
-	if err := WriteSafetensors(file, tensors, metadata); err != nil {
-		file.Close()
-		return fmt.Errorf("weights: %s: %w", path, err)
-	}
-	return commit(file, path)
+	return out.Flush()
 }
 
 // commit syncs and closes a file and gives it its name.
 func commit(file *os.File, path string) error {
 	if err := errors.Join(file.Sync(), file.Close()); err != nil {
-		return fmt.Errorf("weights: %w", err)
+		return err
 	}
 	if err := os.Rename(file.Name(), path); err != nil {
-		return fmt.Errorf("weights: %w", err)
+		return err
 	}
 	// The rename itself; not every system can sync a folder.
 	if dir, err := os.Open(filepath.Dir(path)); err == nil {

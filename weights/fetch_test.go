@@ -1,0 +1,309 @@
+package weights
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// content is what the servers of these tests have.
+var content = func() []byte {
+	b := make([]byte, 300_000)
+	rand.NewChaCha8([32]byte{1}).Read(b)
+	return b
+}()
+
+var contentFile = KnownFile{Model: "x", Name: fmt.Sprintf("x-%x.pth", sha256.Sum256(content))[:10] + ".pth"}
+
+// server answers each request with the next of its steps, the last one again and again,
+// and notes the Range headers.
+type server struct {
+	*httptest.Server
+	steps  []http.HandlerFunc
+	ranges []string
+}
+
+func newServer(t *testing.T, steps ...http.HandlerFunc) *server {
+	s := &server{steps: steps}
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/models/"+contentFile.Name {
+			t.Errorf("asked for %s", r.URL)
+		}
+		s.ranges = append(s.ranges, r.Header.Get("Range"))
+		s.steps[min(len(s.ranges), len(s.steps))-1](w, r)
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+// whole answers as a proper server does, ranges and all.
+func whole(w http.ResponseWriter, r *http.Request) {
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
+}
+
+// ignoreRange sends everything, whatever was asked for.
+func ignoreRange(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Length", fmt.Sprint(len(content)))
+	w.Write(content)
+}
+
+// cut announces everything after the range's begin and sends n bytes of it.
+func cut(n int) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		begin := 0
+		if h := r.Header.Get("Range"); h != "" {
+			fmt.Sscanf(h, "bytes=%d-", &begin)
+			w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", begin, len(content)-1, len(content)))
+		}
+		w.Header().Set("Content-Length", fmt.Sprint(len(content)-begin))
+		if begin > 0 {
+			w.WriteHeader(http.StatusPartialContent)
+		}
+		w.Write(content[begin : begin+n])
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// hang sends n bytes and then nothing.
+func hang(n int) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", fmt.Sprint(len(content)))
+		w.Write(content[:n])
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	}
+}
+
+func status(code int) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", code) }
+}
+
+func wrong(w http.ResponseWriter, _ *http.Request) { w.Write(make([]byte, 100)) }
+
+func TestFetch(t *testing.T) {
+	set(t, &fetchPause, time.Millisecond)
+	set(t, &stallTimeout, 100*time.Millisecond)
+	set(t, &maxFetch, int64(len(content))+1000)
+	half := len(content) / 2
+	from := func(n int) string { return fmt.Sprintf("bytes=%d-", n) }
+	cases := []struct {
+		name   string
+		there  []byte // the file, before
+		part   []byte // NAME.part, before
+		steps  []http.HandlerFunc
+		ranges []string // asked for
+		want   string   // of the error
+		kept   int      // bytes of NAME.part after an error
+	}{
+		{name: "plain", steps: []http.HandlerFunc{whole}, ranges: []string{""}},
+		{name: "already there", there: content, steps: []http.HandlerFunc{status(500)}},
+		{name: "damaged", there: content[:5], steps: []http.HandlerFunc{whole}, ranges: []string{""}},
+		{name: "all but the name", part: content, steps: []http.HandlerFunc{status(500)}},
+		{name: "resume", part: content[:half], steps: []http.HandlerFunc{whole}, ranges: []string{from(half)}},
+		{name: "resume where ranges are ignored", part: content[:half], steps: []http.HandlerFunc{ignoreRange}, ranges: []string{from(half)}},
+		{name: "resume on wrong bytes", part: make([]byte, half), steps: []http.HandlerFunc{whole}, ranges: []string{from(half), ""}},
+		{name: "resume on too many bytes", part: slices.Concat(content, content), steps: []http.HandlerFunc{whole}, ranges: []string{from(2 * len(content)), ""}},
+		{name: "cut", steps: []http.HandlerFunc{cut(half), whole}, ranges: []string{"", from(half)}},
+		{name: "cut again and again", steps: slices.Repeat([]http.HandlerFunc{cut(len(content) / 10)}, 10),
+			ranges: []string{"", from(30_000), from(60_000), from(90_000), from(120_000), from(150_000), from(180_000), from(210_000), from(240_000), from(270_000)}},
+		{name: "cut, then ranges ignored", steps: []http.HandlerFunc{cut(half), ignoreRange}, ranges: []string{"", from(half)}},
+		{name: "stalled", steps: []http.HandlerFunc{hang(half), whole}, ranges: []string{"", from(half)}},
+		{name: "busy", steps: []http.HandlerFunc{status(503), status(429), whole}, ranges: []string{"", "", ""}},
+		{name: "wrong range", part: content[:half], steps: []http.HandlerFunc{
+			func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Range", fmt.Sprintf("bytes 5-10/%d", len(content)))
+				w.WriteHeader(http.StatusPartialContent)
+			}, whole}, ranges: []string{from(half), ""}},
+
+		{name: "not found", steps: []http.HandlerFunc{status(404)}, ranges: []string{""}, want: "the server answered 404 Not Found"},
+		{name: "not found keeps what there is", part: content[:half], steps: []http.HandlerFunc{status(404)}, ranges: []string{from(half)}, want: "404", kept: half},
+		{name: "always busy", steps: []http.HandlerFunc{status(503)}, ranges: []string{"", "", "", ""}, want: "503 Service Unavailable (gave up after 4 tries"},
+		{name: "cut for good", steps: []http.HandlerFunc{cut(half), cut(0)}, ranges: []string{"", from(half), from(half), from(half), from(half)},
+			want: fmt.Sprintf("gave up after 4 tries; the same command goes on after the %d bytes", half), kept: half},
+		{name: "wrong content", steps: []http.HandlerFunc{wrong}, ranges: []string{""}, want: "wrong content: its SHA-256 is cd00e292c5970d3c5e2f0ffa5171e555bc46bfc4faddfb4a418b6840b86e79a3, want " + contentFile.HashPrefix()},
+		{name: "wrong content, resumed", part: content[:5], steps: []http.HandlerFunc{wrong}, ranges: []string{from(5)}, want: "wrong content"},
+		{name: "too large, announced", steps: []http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "1000000000000")
+			w.WriteHeader(200)
+		}}, ranges: []string{""}, want: "announces 1000000000000 bytes, at most 301000 are fetched"},
+		{name: "too large, unannounced", steps: []http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
+			w.(http.Flusher).Flush()
+			for range 100 {
+				w.Write(content)
+			}
+		}}, ranges: []string{""}, want: "sends more than 301000 bytes"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "new")
+			t.Setenv("CWOX_CACHE", dir)
+			path := filepath.Join(dir, contentFile.Name)
+			os.Mkdir(dir, 0o777)
+			for p, b := range map[string][]byte{path: c.there, path + ".part": c.part} {
+				if b != nil {
+					if err := os.WriteFile(p, b, 0o666); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			s := newServer(t, c.steps...)
+			done, total := int64(-1), int64(-1)
+			got, err := Fetch(t.Context(), contentFile, FetchOptions{BaseURL: s.URL + "/models/", Progress: func(d, n int64) { done, total = d, n }})
+			if !slices.Equal(s.ranges, c.ranges) {
+				t.Errorf("asked for the ranges %q, want %q", s.ranges, c.ranges)
+			}
+			part, partErr := os.ReadFile(path + ".part")
+			if c.want == "" {
+				if err != nil || got != path || !bytes.Equal(must(os.ReadFile(path)), content) {
+					t.Fatalf("got %s, %v", got, err)
+				}
+				if partErr == nil {
+					t.Error("the .part file is still there")
+				}
+				if len(c.ranges) > 0 && (done != int64(len(content)) || total != done) {
+					t.Errorf("progress ends at %d of %d", done, total)
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), s.URL+"/models/"+contentFile.Name) {
+				t.Errorf("error %v, want %q", err, c.want)
+			}
+			if strings.Count(err.Error(), s.URL) != 1 {
+				t.Errorf("the error repeats the URL: %v", err)
+			}
+			if _, err := os.Stat(path); err == nil {
+				t.Error("the file has its name in spite of the error")
+			}
+			if len(part) != c.kept || (partErr == nil) != (c.kept > 0) || !bytes.Equal(part, content[:c.kept]) {
+				t.Errorf("%d bytes kept, want %d", len(part), c.kept)
+			}
+		})
+	}
+}
+
+func TestFetchInterrupted(t *testing.T) {
+	t.Setenv("CWOX_CACHE", t.TempDir())
+	s := newServer(t, hang(100_000), whole)
+	o := FetchOptions{BaseURL: s.URL + "/models"}
+	ctx, cancel := context.WithCancel(t.Context())
+	o.Progress = func(done, _ int64) {
+		if done == 100_000 {
+			cancel()
+		}
+	}
+	start := time.Now()
+	_, err := Fetch(ctx, contentFile, o)
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "interrupted after 100000 bytes") {
+		t.Errorf("error %v", err)
+	}
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("took %v to stop", took)
+	}
+	if _, err := Fetch(t.Context(), contentFile, o); err != nil {
+		t.Error(err)
+	}
+	if want := []string{"", "bytes=100000-"}; !slices.Equal(s.ranges, want) {
+		t.Errorf("asked for the ranges %q, want %q", s.ranges, want)
+	}
+}
+
+// TestFetchProxy runs itself with a proxy in the environment, since net/http reads that
+// only once.
+func TestFetchProxy(t *testing.T) {
+	if os.Getenv("HTTP_PROXY") != "" && os.Getenv("CWOX_TEST_PROXY") == "1" {
+		if _, err := Fetch(t.Context(), contentFile, FetchOptions{BaseURL: "http://example.invalid/models"}); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	asked := ""
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = r.URL.String()
+		whole(w, r)
+	}))
+	defer proxy.Close()
+	cmd := exec.Command(must(os.Executable()), "-test.run=^TestFetchProxy$")
+	cmd.Env = append(os.Environ(), "CWOX_TEST_PROXY=1", "HTTP_PROXY="+proxy.URL, "NO_PROXY=", "CWOX_CACHE="+t.TempDir())
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if want := "http://example.invalid/models/" + contentFile.Name; asked != want {
+		t.Errorf("the proxy was asked for %q, want %q", asked, want)
+	}
+}
+
+func TestFetchRedirect(t *testing.T) {
+	t.Setenv("CWOX_CACHE", t.TempDir())
+	plain := newServer(t, whole)
+	secure := httptest.NewTLSServer(http.RedirectHandler(plain.URL+"/models/"+contentFile.Name, http.StatusFound))
+	defer secure.Close()
+	client := *secure.Client()
+	client.CheckRedirect = defaultClient.CheckRedirect
+	set(t, &fetchPause, time.Millisecond)
+	_, err := Fetch(t.Context(), contentFile, FetchOptions{BaseURL: secure.URL, Client: &client})
+	if err == nil || !strings.Contains(err.Error(), "redirected from https to http://") || len(plain.ranges) != 0 {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestKnown(t *testing.T) {
+	var models []string
+	for _, k := range Known() {
+		models = append(models, k.Model)
+		if !strings.HasPrefix(k.Name, k.Model+"-") || len(k.HashPrefix()) != 8 || k.URL() != "https://download.pytorch.org/models/"+k.Name {
+			t.Errorf("%+v: hash %q, URL %s", k, k.HashPrefix(), k.URL())
+		}
+		if got, err := LookupKnown(k.Model); got != k || err != nil {
+			t.Errorf("%s: %+v, %v", k.Model, got, err)
+		}
+	}
+	if want := []string{"resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "googlenet"}; !slices.Equal(models, want) {
+		t.Errorf("models %v, want %v", models, want)
+	}
+	if _, err := LookupKnown("vgg"); err == nil || !strings.Contains(err.Error(), `"vgg"`) || !strings.Contains(err.Error(), "resnet50") {
+		t.Errorf("vgg: %v", err)
+	}
+}
+
+func TestCached(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("CWOX_CACHE", dir)
+	want := filepath.Join(dir, "resnet18-f37072fd.pth")
+	if path, ok := Cached("resnet18"); ok || path != want {
+		t.Errorf("%s, %v before it is there", path, ok)
+	}
+	if err := os.WriteFile(want, nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if path, ok := Cached("resnet18"); !ok || path != want {
+		t.Errorf("%s, %v", path, ok)
+	}
+	if _, ok := Cached("vgg"); ok {
+		t.Error("a model that is not known is cached")
+	}
+	t.Setenv("CWOX_CACHE", "")
+	t.Setenv("XDG_CACHE_HOME", dir)
+	if got, err := CacheDir(); err != nil || filepath.Base(got) != "cwox" {
+		t.Errorf("cache directory %s, %v", got, err)
+	}
+}
+
+// set changes a variable for the length of a test.
+func set[T any](t *testing.T, p *T, v T) {
+	old := *p
+	*p = v
+	t.Cleanup(func() { *p = old })
+}
