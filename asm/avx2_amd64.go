@@ -3,11 +3,13 @@
 package asm
 
 var avx2 = Kernels{
-	Tier:       "avx2",
-	GemmF32:    GemmF32{Name: "gemmF32AVX2", Rows: []int{6, 5, 4, 3, 2, 1}, MaxVecs: 2, Run: gemmF32AVX2},
-	MaxPoolF32: runMaxPoolF32AVX2,
-	LRNF32:     lrnF32AVX2,
-	PeakF32:    Peak{Name: "peakF32AVX2", MACs: 12 * 8, Run: peakF32AVX2},
+	Tier:         "avx2",
+	GemmF32:      GemmF32{Name: "gemmF32AVX2", Rows: []int{6, 5, 4, 3, 2, 1}, MaxVecs: 2, Run: gemmF32AVX2},
+	Winograd2F32: WinogradF32{"winograd2F32AVX2", 2, 4, winogradIn2F32AVX2, winogradOut2F32AVX2, &winograd2},
+	Winograd4F32: WinogradF32{"winograd4F32AVX2", 4, 6, winogradIn4F32AVX2, winogradOut4F32AVX2, &winograd4},
+	MaxPoolF32:   runMaxPoolF32AVX2,
+	LRNF32:       lrnF32AVX2,
+	PeakF32:      Peak{Name: "peakF32AVX2", MACs: 12 * 8, Run: peakF32AVX2},
 }
 
 func gemmF32AVX2(args *GemmF32Args) {
@@ -96,3 +98,15 @@ func maxPoolF32AVX2(args *MaxPoolF32Args)
 
 //go:noescape
 func lrnF32AVX2(args *LRNF32Args)
+
+//go:noescape
+func winogradIn4F32AVX2(args *WinogradInF32Args)
+
+//go:noescape
+func winogradIn2F32AVX2(args *WinogradInF32Args)
+
+//go:noescape
+func winogradOut4F32AVX2(args *WinogradOutF32Args)
+
+//go:noescape
+func winogradOut2F32AVX2(args *WinogradOutF32Args)

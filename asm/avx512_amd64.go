@@ -8,9 +8,11 @@ var avx512 = Kernels{
 		Name: "gemmF32AVX512", MaxVecs: 2, Run: gemmF32AVX512,
 		Rows: []int{14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1},
 	},
-	MaxPoolF32: runMaxPoolF32AVX512,
-	LRNF32:     lrnF32AVX512,
-	PeakF32:    Peak{Name: "peakF32AVX512", MACs: 24 * 16, Run: peakF32AVX512},
+	Winograd2F32: WinogradF32{"winograd2F32AVX512", 2, 4, winogradIn2F32AVX512, winogradOut2F32AVX512, &winograd2},
+	Winograd4F32: WinogradF32{"winograd4F32AVX512", 4, 6, winogradIn4F32AVX512, winogradOut4F32AVX512, &winograd4},
+	MaxPoolF32:   runMaxPoolF32AVX512,
+	LRNF32:       lrnF32AVX512,
+	PeakF32:      Peak{Name: "peakF32AVX512", MACs: 24 * 16, Run: peakF32AVX512},
 }
 
 func gemmF32AVX512(args *GemmF32Args) {
@@ -126,3 +128,15 @@ func maxPoolF32AVX512(args *MaxPoolF32Args)
 
 //go:noescape
 func lrnF32AVX512(args *LRNF32Args)
+
+//go:noescape
+func winogradIn4F32AVX512(args *WinogradInF32Args)
+
+//go:noescape
+func winogradIn2F32AVX512(args *WinogradInF32Args)
+
+//go:noescape
+func winogradOut4F32AVX512(args *WinogradOutF32Args)
+
+//go:noescape
+func winogradOut2F32AVX512(args *WinogradOutF32Args)

@@ -7,11 +7,13 @@ const Block = 16
 // Kernels is the table of one tier. Every entry is set: what a tier has no kernel of
 // its own for, it takes from the tier below, down to ref.
 type Kernels struct {
-	Tier       string // ref, avx2, avx512
-	GemmF32    GemmF32
-	MaxPoolF32 func(*MaxPoolF32Args)
-	LRNF32     func(*LRNF32Args)
-	PeakF32    Peak
+	Tier    string // ref, avx2, avx512
+	GemmF32 GemmF32
+	// Winograd2F32 and Winograd4F32 make tiles of 2x2 and 4x4 outputs.
+	Winograd2F32, Winograd4F32 WinogradF32
+	MaxPoolF32                 func(*MaxPoolF32Args)
+	LRNF32                     func(*LRNF32Args)
+	PeakF32                    Peak
 }
 
 // GemmF32 is a matrix-product kernel and the tiles it can run.

@@ -13,9 +13,11 @@ var ref = Kernels{
 	GemmF32: GemmF32{
 		Name: "gemmF32Ref", Rows: []int{14, 7, 4, 2, 1}, MaxVecs: 2, Run: gemmF32Ref,
 	},
-	MaxPoolF32: maxPoolF32Ref,
-	LRNF32:     lrnF32Ref,
-	PeakF32:    Peak{Name: "peakF32Ref", MACs: 8, Run: peakF32Ref},
+	Winograd2F32: WinogradF32{"winograd2F32Ref", 2, 4, winogradIn2F32Ref, winogradOut2F32Ref, &winograd2},
+	Winograd4F32: WinogradF32{"winograd4F32Ref", 4, 6, winogradIn4F32Ref, winogradOut4F32Ref, &winograd4},
+	MaxPoolF32:   maxPoolF32Ref,
+	LRNF32:       lrnF32Ref,
+	PeakF32:      Peak{Name: "peakF32Ref", MACs: 8, Run: peakF32Ref},
 }
 
 func gemmF32Ref(g *GemmF32Args) {

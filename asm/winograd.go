@@ -1,0 +1,251 @@
+package asm
+
+// WinogradF32 are the transforms of Winograd's minimal filtering F(Out x Out, 3 x 3): a
+// 3x3 convolution of stride 1 that makes tiles of Out x Out outputs from tiles of
+// In x In inputs, In = Out+2, with In*In products instead of 9*Out*Out. With
+// Input, then for each of the In*In places xi of a tile a matrix product over the channels
+// (GemmF32, with the tiles as rows), then Output:
+//
+//	V[xi] = B' d B     Input, for each tile and channel
+//	U[xi] = G g G'     Weights, for each pair of channels, once
+//	M[xi] = V[xi] U[xi]
+//	y     = A' M A     Output, for each tile and channel
+//
+// (A. Lavin, S. Gray, Fast Algorithms for Convolutional Neural Networks, CVPR 2016.)
+// The interpolation points are 0, +-1, infinity for Out 2; for Out 4 they are 0, +-5/8,
+// +-3/2, infinity, which are exact in float32 and lose half as many digits as the usual
+// 0, +-1, +-2, infinity: the root mean square error over 256 channels is twice that of the
+// direct sum.
+//
+// The result y of C channels differs from the exact one by at most
+//
+//	(C+24) 2^-24 sum over channels of |A'| (|G||g||G'| * |B'||d||B|) |A|
+//
+// where * is element by element: each operand takes part in at most C+24 roundings on
+// its way.
+type WinogradF32 struct {
+	Name    string
+	Out, In int
+	Input   func(*WinogradInF32Args)
+	Output  func(*WinogradOutF32Args)
+	points  *winograd
+}
+
+// WinogradInF32Args describes the input transform of a row of tiles of one channel block
+// of an NCHW16c map.
+//
+//	for i := 0; i < Tiles; i++ {
+//		for j := 0; j < Block; j++ {
+//			d[p][q] := A[p*ARow + (i*Out+q)*(4*Block) + j]   // for p, q < In
+//			C[i*CTile + (p*In+q)*CXi + j] = (B' d B)[p][q]
+//		}
+//	}
+//
+// Distances are in BYTES. Inputs of row Rows or column Cols (counted from A, in pixels) or
+// beyond are not read and count as zero. C must not overlap A. CXi should not be a multiple
+// of 4096: stores to that many lines of one cache set would evict each other.
+type WinogradInF32Args struct {
+	A, C       *float32
+	ARow       int
+	CTile, CXi int
+	Tiles      int
+	Rows, Cols int
+}
+
+// WinogradOutF32Args describes the output transform of a row of tiles of one channel
+// block, and the rest of the layer.
+//
+//	for i := 0; i < Tiles; i++ {
+//		for j := 0; j < Block; j++ {
+//			m[p][q] := A[i*ATile + (p*In+q)*AXi + j]   // for p, q < In
+//			y := A' m A
+//			for p, q < Out:
+//				at := (i*Out+q)*(4*Block) + j
+//				acc := y[p][q] + Bias[j]
+//				if Res != nil { acc += Res[p*ResRow + at] }
+//				if Relu { acc = max(acc, 0) }
+//				C[p*CRow + at] = acc
+//		}
+//	}
+//
+// Distances are in BYTES. Outputs of row Rows or column Cols (counted from C, in pixels) or
+// beyond are neither read nor written. A NaN survives Relu. C may be Res; it must not
+// overlap A.
+type WinogradOutF32Args struct {
+	A, C, Res, Bias *float32 // Bias [Block]; Res and Bias may be nil
+	ATile, AXi      int
+	CRow, ResRow    int
+	Tiles           int
+	Rows, Cols      int
+	Relu            bool
+}
+
+// Weights transforms a 3x3 kernel g, row-major, to u, In*In values: G g G', computed in
+// float64 and rounded once.
+func (w *WinogradF32) Weights(u []float32, g *[9]float32) {
+	var t [6][3]float64 // G g
+	for p, gp := range w.points.g {
+		for c := range 3 {
+			for k, x := range gp {
+				t[p][c] += x * float64(g[3*k+c])
+			}
+		}
+	}
+	for p := range w.In {
+		for q, gq := range w.points.g {
+			var sum float64
+			for k, x := range gq {
+				sum += t[p][k] * x
+			}
+			u[p*w.In+q] = float32(sum)
+		}
+	}
+}
+
+// winograd are the matrices of a set of interpolation points.
+type winograd struct {
+	bt [][]float32 // B', [In][In]
+	at [][]float32 // A', [Out][In]
+	g  [][3]float64
+}
+
+// The points of the transforms with 4x4 outputs.
+const (
+	winogradA = 5.0 / 8
+	winogradB = 3.0 / 2
+)
+
+var winograd2 = winograd{
+	bt: [][]float32{
+		{1, 0, -1, 0},
+		{0, 1, 1, 0},
+		{0, -1, 1, 0},
+		{0, -1, 0, 1},
+	},
+	at: [][]float32{
+		{1, 1, 1, 0},
+		{0, 1, -1, 1},
+	},
+	g: [][3]float64{{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}},
+}
+
+// For points 0, +-a, +-b: row p of B' holds the coefficients of the product of (x - p')
+// over the other points p', row p of A' the powers of p, and row p of G those divided by
+// the product of (p - p').
+var winograd4 = func() winograd {
+	const (
+		a, b   = winogradA, winogradB
+		aa, bb = a * a, b * b
+		na, nb = 2 * aa * (aa - bb), 2 * bb * (bb - aa)
+	)
+	return winograd{
+		bt: [][]float32{
+			{aa * bb, 0, -(aa + bb), 0, 1, 0},
+			{0, -a * bb, -bb, a, 1, 0},
+			{0, a * bb, -bb, -a, 1, 0},
+			{0, -aa * b, -aa, b, 1, 0},
+			{0, aa * b, -aa, -b, 1, 0},
+			{0, aa * bb, 0, -(aa + bb), 0, 1},
+		},
+		at: [][]float32{
+			{1, 1, 1, 1, 1, 0},
+			{0, a, -a, b, -b, 0},
+			{0, aa, aa, bb, bb, 0},
+			{0, a * aa, -a * aa, b * bb, -b * bb, 1},
+		},
+		g: [][3]float64{
+			{1 / (aa * bb), 0, 0},
+			{1 / na, a / na, aa / na},
+			{1 / na, -a / na, aa / na},
+			{1 / nb, b / nb, bb / nb},
+			{1 / nb, -b / nb, bb / nb},
+			{0, 0, 1},
+		},
+	}
+}()
+
+func winogradIn2F32Ref(args *WinogradInF32Args)   { winograd2.input(args) }
+func winogradOut2F32Ref(args *WinogradOutF32Args) { winograd2.output(args) }
+func winogradIn4F32Ref(args *WinogradInF32Args)   { winograd4.input(args) }
+func winogradOut4F32Ref(args *WinogradOutF32Args) { winograd4.output(args) }
+
+func (w *winograd) input(args *WinogradInF32Args) {
+	out, in := len(w.at), len(w.bt)
+	for i := range args.Tiles {
+		var d, t, v [6][6][Block]float32
+		for p := range min(in, args.Rows) {
+			for q := range min(in, args.Cols-i*out) {
+				d[p][q] = *lanes16(args.A, p*args.ARow+(i*out+q)*4*Block)
+			}
+		}
+		for q := range in {
+			for p := range in {
+				for k, x := range w.bt[p] {
+					addScaled(&t[p][q], &d[k][q], x)
+				}
+			}
+		}
+		for p := range in {
+			for q := range in {
+				for k, x := range w.bt[q] {
+					addScaled(&v[p][q], &t[p][k], x)
+				}
+				*lanes16(args.C, i*args.CTile+(p*in+q)*args.CXi) = v[p][q]
+			}
+		}
+	}
+}
+
+func (w *winograd) output(args *WinogradOutF32Args) {
+	out, in := len(w.at), len(w.bt)
+	var bias [Block]float32
+	if args.Bias != nil {
+		bias = *lanes16(args.Bias, 0)
+	}
+	for i := range args.Tiles {
+		var t [4][6][Block]float32
+		for p := range out {
+			for q := range in {
+				for k, x := range w.at[p] {
+					addScaled(&t[p][q], lanes16(args.A, i*args.ATile+(k*in+q)*args.AXi), x)
+				}
+			}
+		}
+		for p := range min(out, args.Rows) {
+			for q := range min(out, args.Cols-i*out) {
+				var acc [Block]float32
+				for k, x := range w.at[q] {
+					addScaled(&acc, &t[p][k], x)
+				}
+				at := (i*out + q) * 4 * Block
+				for j := range acc {
+					acc[j] += bias[j]
+				}
+				if args.Res != nil {
+					res := lanes16(args.Res, p*args.ResRow+at)
+					for j := range acc {
+						acc[j] += res[j]
+					}
+				}
+				if args.Relu {
+					for j := range acc {
+						if acc[j] < 0 {
+							acc[j] = 0
+						}
+					}
+				}
+				*lanes16(args.C, p*args.CRow+at) = acc
+			}
+		}
+	}
+}
+
+// addScaled adds x times v to acc, and nothing if x is zero.
+func addScaled(acc, v *[Block]float32, x float32) {
+	if x == 0 {
+		return
+	}
+	for j := range acc {
+		acc[j] += float32(x * v[j])
+	}
+}

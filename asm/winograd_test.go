@@ -1,0 +1,417 @@
+package asm
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"unsafe"
+)
+
+// both are the Winograd kernels of a tier.
+func (k *Kernels) both() []*WinogradF32 { return []*WinogradF32{&k.Winograd2F32, &k.Winograd4F32} }
+
+// The matrices satisfy Winograd's identity exactly: the transforms of the unit impulses
+// of d and g give the convolution of the impulses.
+func TestWinogradMatrices(t *testing.T) {
+	for _, w := range []*winograd{&winograd2, &winograd4} {
+		in, out := len(w.bt), len(w.at)
+		for o := range out {
+			for i := range in {
+				for k := range 3 {
+					var got, want float64
+					for xi := range in {
+						got += float64(w.at[o][xi]) * float64(w.bt[xi][i]) * w.g[xi][k]
+					}
+					if i == o+k {
+						want = 1
+					}
+					if math.Abs(got-want) > 1e-15 {
+						t.Errorf("F(%d,3): output %d from input %d by weight %d is %v, want %v", out, o, i, k, got, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+// winogradIn is a random input transform.
+type winogradIn struct {
+	args WinogradInF32Args
+	a, c []float32
+}
+
+func newWinogradIn(t testing.TB, rng *rand.Rand, w *WinogradF32) *winogradIn {
+	g := &winogradIn{}
+	p := &g.args
+	p.Tiles = 1 + rng.IntN(4)
+	p.Cols = (p.Tiles-1)*w.Out + w.In
+	p.Rows = w.In
+	if rng.IntN(2) == 0 {
+		p.Cols -= rng.IntN(w.In)
+	}
+	if rng.IntN(2) == 0 {
+		p.Rows -= rng.IntN(w.In)
+	}
+	p.ARow = 4 * Block * (p.Cols + rng.IntN(3))
+	p.CTile = 4 * Block * (1 + rng.IntN(2))
+	p.CXi = p.Tiles*p.CTile + 4*Block*rng.IntN(2)
+	atEnd := rng.IntN(2) == 0
+	g.a = guarded(t, (p.Rows-1)*p.ARow/4+p.Cols*Block, atEnd)
+	g.c = guarded(t, ((w.In*w.In-1)*p.CXi+(p.Tiles-1)*p.CTile)/4+Block, atEnd)
+	for _, s := range [][]float32{g.a, g.c} {
+		for i := range s {
+			s[i] = rng.Float32()*2 - 1
+		}
+	}
+	p.A, p.C = &g.a[0], &g.c[0]
+	return g
+}
+
+// at is input (p, q) of tile i in lane j.
+func (g *winogradIn) at(w *WinogradF32, i, p, q, j int) float64 {
+	if q += i * w.Out; p >= g.args.Rows || q >= g.args.Cols {
+		return 0
+	}
+	return float64(g.a[p*g.args.ARow/4+q*Block+j])
+}
+
+// twoSided is x d x' at (p, q), and the same of the absolute values.
+func twoSided(x [][]float32, d func(p, q int) float64, p, q int) (sum, size float64) {
+	for k, a := range x[p] {
+		for l, b := range x[q] {
+			v := float64(a) * float64(b) * d(k, l)
+			sum += v
+			size += math.Abs(v)
+		}
+	}
+	return sum, size
+}
+
+func testWinogradIn(t testing.TB, rng *rand.Rand, w, ref *WinogradF32) []float32 {
+	g := newWinogradIn(t, rng, w)
+	want, bound := make([]float64, len(g.c)), make([]float64, len(g.c))
+	for i, x := range g.c {
+		want[i] = float64(x) // what the transform leaves alone
+	}
+	for i := range g.args.Tiles {
+		for j := range Block {
+			for p := range w.In {
+				for q := range w.In {
+					at := (i*g.args.CTile+(p*w.In+q)*g.args.CXi)/4 + j
+					sum, size := twoSided(w.points.bt, func(p, q int) float64 { return g.at(w, i, p, q, j) }, p, q)
+					want[at], bound[at] = sum, 10*0x1p-24*size // at most five roundings down, five along
+				}
+			}
+		}
+	}
+	w.Input(&g.args)
+	for i, got := range g.c {
+		if d := math.Abs(float64(got) - want[i]); !(d <= bound[i]) {
+			t.Fatalf("%s: %+v: c[%d] = %v, want %v within %v", w.Name, g.args, i, got, want[i], bound[i])
+		}
+	}
+	return g.c
+}
+
+func TestWinogradInput(t *testing.T) {
+	testWinograd(t, testWinogradIn)
+}
+
+func TestWinogradOutput(t *testing.T) {
+	testWinograd(t, testWinogradOut)
+}
+
+// testWinograd runs a test of one kernel over all tiers. The vector tiers must agree in
+// every bit.
+func testWinograd(t *testing.T, test func(t testing.TB, rng *rand.Rand, w, ref *WinogradF32) []float32) {
+	for size := range 2 {
+		for i := range 100 {
+			var first []float32
+			for _, k := range Tiers() {
+				w := k.both()[size]
+				c := test(t, rand.New(rand.NewPCG(uint64(i), 11)), w, ref.both()[size])
+				if k.Tier == "ref" {
+					continue
+				}
+				if first == nil {
+					first = c
+				}
+				if !slices.EqualFunc(c, first, sameBits) {
+					t.Fatalf("%s differs from the tier below", w.Name)
+				}
+			}
+		}
+	}
+}
+
+func testWinogradOut(t testing.TB, rng *rand.Rand, w, ref *WinogradF32) []float32 {
+	p := WinogradOutF32Args{Tiles: 1 + rng.IntN(4), Rows: w.Out, Relu: rng.IntN(2) == 0}
+	p.Cols = p.Tiles * w.Out
+	if rng.IntN(2) == 0 {
+		p.Cols -= rng.IntN(w.Out)
+	}
+	if rng.IntN(2) == 0 {
+		p.Rows -= rng.IntN(w.Out)
+	}
+	p.ATile = 4 * Block * (1 + rng.IntN(2))
+	p.AXi = p.Tiles*p.ATile + 4*Block*rng.IntN(2)
+	p.CRow = 4 * Block * (p.Cols + rng.IntN(3))
+	p.ResRow = 4 * Block * (p.Cols + rng.IntN(3))
+	atEnd := rng.IntN(2) == 0
+	buffer := func(n int) []float32 {
+		s := guarded(t, n, atEnd)
+		for i := range s {
+			s[i] = rng.Float32()*2 - 1
+		}
+		return s
+	}
+	a := buffer(((w.In*w.In-1)*p.AXi+(p.Tiles-1)*p.ATile)/4 + Block)
+	c := buffer((p.Rows-1)*p.CRow/4 + p.Cols*Block)
+	var res, bias []float32
+	if rng.IntN(2) == 0 {
+		bias = buffer(Block)
+		p.Bias = &bias[0]
+	}
+	switch rng.IntN(3) {
+	case 0:
+		res = buffer((p.Rows-1)*p.ResRow/4 + p.Cols*Block)
+		p.Res = &res[0]
+	case 1:
+		res, p.ResRow = slices.Clone(c), p.CRow
+		p.Res = &c[0]
+	}
+	p.A, p.C = &a[0], &c[0]
+	want, bound := make([]float64, len(c)), make([]float64, len(c))
+	for i, x := range c {
+		want[i] = float64(x)
+	}
+	for y := range p.Rows {
+		for x := range p.Cols {
+			for j := range Block {
+				m := func(k, l int) float64 {
+					return float64(a[(x/w.Out*p.ATile+(k*w.In+l)*p.AXi)/4+j])
+				}
+				sum, size := 0.0, 0.0
+				for k, u := range w.points.at[y] {
+					for l, v := range w.points.at[x%w.Out] {
+						term := float64(u) * float64(v) * m(k, l)
+						sum += term
+						size += math.Abs(term)
+					}
+				}
+				if bias != nil {
+					sum += float64(bias[j])
+					size += math.Abs(float64(bias[j]))
+				}
+				if res != nil {
+					r := float64(res[y*p.ResRow/4+x*Block+j])
+					sum += r
+					size += math.Abs(r)
+				}
+				if p.Relu {
+					sum = max(sum, 0)
+				}
+				at := y*p.CRow/4 + x*Block + j
+				want[at], bound[at] = sum, 14*0x1p-24*size // six roundings each way, bias, residual
+			}
+		}
+	}
+	w.Output(&p)
+	for i, got := range c {
+		if d := math.Abs(float64(got) - want[i]); !(d <= bound[i]) {
+			t.Fatalf("%s: %+v: c[%d] = %v, want %v within %v", w.Name, p, i, got, want[i], bound[i])
+		}
+	}
+	return c
+}
+
+// A NaN reaches the outputs that depend on it, also through a ReLU and from the residual.
+func TestWinogradOutputNaN(t *testing.T) {
+	nan := float32(math.NaN())
+	for _, k := range Tiers() {
+		for _, w := range k.both() {
+			a := make([]float32, w.In*w.In*Block)
+			c := make([]float32, w.Out*w.Out*Block)
+			res := make([]float32, len(c))
+			a[w.In*Block+Block+3] = nan // product (1, 1): part of every output
+			res[5] = nan
+			args := WinogradOutF32Args{
+				A: &a[0], AXi: 4 * Block, C: &c[0], CRow: 4 * w.Out * Block, Res: &res[0], ResRow: 4 * w.Out * Block,
+				Tiles: 1, Rows: w.Out, Cols: w.Out, Relu: true,
+			}
+			w.Output(&args)
+			for i, got := range c {
+				if want := i%Block == 3 || i == 5; (got != got) != want {
+					t.Errorf("%s: output %d is %v, want NaN: %v", w.Name, i, got, want)
+				}
+			}
+		}
+	}
+}
+
+// A whole convolution by the transforms and GemmF32 stays within the bound that
+// WinogradF32 states, and on this data within a small multiple of the direct sum's error.
+func TestWinogradConvolution(t *testing.T) {
+	const (
+		channels = 32
+		size     = 7 // not a multiple of a tile
+	)
+	rng := rand.New(rand.NewPCG(12, 13))
+	const row = size + 2
+	x := make([]float32, channels*row*row) // [channels/16][row][row][16], border of zeros
+	for b := range channels / Block {
+		for y := range size {
+			for i := range size * Block {
+				x[((b*row+y+1)*row+1)*Block+i] = rng.Float32()
+			}
+		}
+	}
+	weights := make([][9]float32, channels*Block) // [channels][16]
+	for i := range weights {
+		for k := range 9 {
+			weights[i][k] = rng.Float32() - 0.5
+		}
+	}
+	for _, k := range Tiers() {
+		for _, w := range k.both() {
+			t.Run(w.Name, func(t *testing.T) {
+				y := winogradConv(k, w, x, weights, channels, size)
+				worst, sum, direct := 0.0, 0.0, 0.0
+				for py := range size {
+					for px := range size {
+						for j := range Block {
+							want, bound, plain := winogradOracle(w, x, weights, channels, row, py, px, j)
+							d := math.Abs(float64(y[(py*size+px)*Block+j]) - want)
+							if bound *= (channels + 24) * 0x1p-24; !(d <= bound) {
+								t.Fatalf("output %d,%d,%d: off by %v, bound %v", py, px, j, d, bound)
+							}
+							worst = max(worst, d/bound)
+							sum += d * d
+							direct += (plain - want) * (plain - want)
+						}
+					}
+				}
+				ratio := math.Sqrt(sum / direct)
+				t.Logf("error: %.2f of the direct sum's, at most %.4f of the bound", ratio, worst)
+				if ratio > 3 {
+					t.Errorf("error %.2f times that of the direct sum, want at most 3", ratio)
+				}
+			})
+		}
+	}
+}
+
+// winogradConv convolves x with the weights of one output block.
+func winogradConv(k *Kernels, w *WinogradF32, x []float32, weights [][9]float32, channels, size int) []float32 {
+	row := size + 2
+	blocks := channels / Block
+	tiles := (size + w.Out - 1) / w.Out
+	n := tiles * tiles
+	xi := w.In * w.In
+	v := make([]float32, xi*blocks*n*Block) // [xi][blocks][n][16]
+	m := make([]float32, xi*n*Block)        // [xi][n][16]
+	u := make([]float32, xi*channels*Block) // [xi][channels][16]
+	y := make([]float32, size*size*Block)   // [size][size][16]
+	one := make([]float32, xi)
+	for i := range weights {
+		w.Weights(one, &weights[i])
+		for z, value := range one {
+			u[z*len(weights)+i] = value
+		}
+	}
+	for b := range blocks {
+		for ty := range tiles {
+			w.Input(&WinogradInF32Args{
+				A: &x[(b*row+ty*w.Out)*row*Block], ARow: 4 * row * Block,
+				C: &v[(b*n+ty*tiles)*Block], CTile: 4 * Block, CXi: 4 * blocks * n * Block,
+				Tiles: tiles, Rows: row - ty*w.Out, Cols: row,
+			})
+		}
+	}
+	var taps []int
+	for b := range blocks {
+		taps = append(taps, 4*b*n*Block)
+	}
+	for z := range xi {
+		for r := range n {
+			k.GemmF32.Run(&GemmF32Args{
+				A: &v[(z*blocks*n+r)*Block], AStep: 4, Taps: &taps[0], NTaps: blocks, K: Block,
+				B: &u[z*len(weights)], BStep: 4 * Block,
+				C: &m[(z*n+r)*Block], Rows: 1, Vecs: 1, Tiles: 1,
+			})
+		}
+	}
+	for ty := range tiles {
+		w.Output(&WinogradOutF32Args{
+			A: &m[ty*tiles*Block], ATile: 4 * Block, AXi: 4 * n * Block,
+			C: &y[ty*w.Out*size*Block], CRow: 4 * size * Block,
+			Tiles: tiles, Rows: size - ty*w.Out, Cols: size,
+		})
+	}
+	return y
+}
+
+// winogradOracle gives output (py, px, j) exactly, the sum of the absolute values that
+// the bound of WinogradF32 multiplies, and the output as a plain float32 sum.
+func winogradOracle(w *WinogradF32, x []float32, weights [][9]float32, channels, row, py, px, j int) (want, size, plain float64) {
+	at := func(c, y, x0 int) float32 {
+		if y >= row || x0 >= row {
+			return 0
+		}
+		return x[(c/Block*row*row+y*row+x0)*Block+c%Block]
+	}
+	var acc float32
+	ty, tx := py/w.Out*w.Out, px/w.Out*w.Out
+	for c := range channels {
+		g := &weights[c*Block+j]
+		for k, value := range g {
+			p := at(c, py+k/3, px+k%3)
+			want += float64(value) * float64(p)
+			acc = fma32(value, p, acc)
+		}
+		for p := range w.In {
+			for q := range w.In {
+				_, v := twoSided(w.points.bt, func(p, q int) float64 { return float64(at(c, ty+p, tx+q)) }, p, q)
+				var u float64
+				for k, value := range g {
+					u += math.Abs(w.points.g[p][k/3] * w.points.g[q][k%3] * float64(value))
+				}
+				size += math.Abs(float64(w.points.at[py-ty][p])*float64(w.points.at[px-tx][q])) * u * v
+			}
+		}
+	}
+	return want, size, float64(acc)
+}
+
+func BenchmarkWinogradF32(b *testing.B) {
+	for _, k := range Tiers() {
+		for _, w := range k.both() {
+			const tiles = 14
+			rng := rand.New(rand.NewPCG(1, 1))
+			side := tiles*w.Out + 2
+			x := make([]float32, w.In*side*Block+16)
+			for i := range x {
+				x[i] = rng.Float32()
+			}
+			v := make([]float32, w.In*w.In*(tiles+1)*Block+16)
+			align := func(s []float32) *float32 {
+				return &s[(64-int(uintptr(unsafe.Pointer(&s[0]))%64))%64/4]
+			}
+			in := WinogradInF32Args{A: align(x), ARow: 4 * side * Block, C: align(v), CTile: 4 * Block, CXi: 4 * (tiles + 1) * Block, Tiles: tiles, Rows: w.In, Cols: side}
+			out := WinogradOutF32Args{A: align(v), ATile: 4 * Block, AXi: in.CXi, C: align(x), CRow: in.ARow, Tiles: tiles, Rows: w.Out, Cols: tiles * w.Out}
+			for name, run := range map[string]func(){
+				"in":  func() { w.Input(&in) },
+				"out": func() { w.Output(&out) },
+			} {
+				b.Run(fmt.Sprintf("%s/%s", w.Name, name), func(b *testing.B) {
+					for b.Loop() {
+						run()
+					}
+					b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/tiles, "ns/tile")
+				})
+			}
+		}
+	}
+}
