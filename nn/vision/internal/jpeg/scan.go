@@ -7,7 +7,7 @@ import (
 
 // maxScans bounds the time that a small file can ask for: each scan visits every
 // block. Usual progressive files have about ten.
-const maxScans = 200
+const maxScans = 100
 
 var (
 	errEarly   = errors.New("picture data end")
