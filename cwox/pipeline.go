@@ -199,8 +199,8 @@ func (b *bases) fill(ctx context.Context, e saliency.Explainer, in *saliency.Inp
 			m := results[r].Maps[t]
 			if bad := sanitise(m); bad > 0 {
 				warnings = append(warnings, Warning{"nan-map", fmt.Sprintf(
-					"%d of %d values of the %s map of %s are not finite numbers; they count as 0.",
-					bad, len(m.Data), e.Name(), c.names(target.Classes))})
+					"%d of %d values of the %s-stage %s map of %s are not finite numbers; they count as 0.",
+					bad, len(m.Data), req.Stage, e.Name(), c.names(target.Classes))})
 			}
 		}
 		b.results[req.Stage] = results[r]

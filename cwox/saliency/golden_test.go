@@ -101,6 +101,81 @@ func TestGradCAMGolden(t *testing.T) {
 	}
 }
 
+func TestMWPGolden(t *testing.T) {
+	var golden struct {
+		Images map[string]map[string]struct {
+			Top      []int
+			Clusters [][]int
+			Maps     map[string]struct {
+				Mass []float64 `json:"total_mass"`
+			}
+		}
+	}
+	readJSON(t, "mwp.json", &golden)
+	file := openTensors(t, "mwp.safetensors")
+	compared, worst, worstContrastive, worstMass := 0, 0.0, 0.0, 0.0
+	for image, byModel := range golden.Images {
+		for model, g := range byModel {
+			layers := []string{"layer4", "layer4.1", "layer4.0"}
+			if model == "googlenet-caffe" {
+				layers = []string{"inception_5b", "inception_5a"}
+			}
+			in := input(t, model, image, layers)
+			var single []Target
+			for _, c := range g.Top {
+				single = append(single, Target{[]int{c}})
+			}
+			var clusters []Target
+			for _, c := range g.Clusters {
+				clusters = append(clusters, Target{c})
+			}
+			for name, stored := range g.Maps {
+				parts := strings.Split(name, "/") // layer, rule, kind
+				e := &MWP{ClassLayer: parts[0], Duplicated: parts[1] == "duplicated", Contrastive: parts[2] == "contrastive"}
+				if e.Contrastive && e.Duplicated && model == "resnet50" {
+					continue // c-MWP splits residual sums
+				}
+				targets, tolerance := single, 1e-5 // golden/README.md section 7
+				if parts[2] == "cluster" {
+					targets = clusters
+				}
+				if e.Contrastive {
+					tolerance = 1e-4
+				}
+				if model == "resnet50" && image == "cello_guitar.jpg" && parts[0] != "layer4" {
+					tolerance = 5e-3 // the ReLU input near 0 of TestGradCAMGolden
+				}
+				results, err := e.Explain(context.Background(), in, []Request{{Stage: ClassStage, Targets: targets}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				d := compareMaps(t, file, model+"/"+image+"/"+name, results[0].Maps, tolerance)
+				if e.Contrastive {
+					worstContrastive = max(worstContrastive, d)
+				} else {
+					worst = max(worst, d)
+				}
+				for i, m := range results[0].Maps {
+					mass := 0.0
+					for _, v := range m.Data {
+						mass += float64(v)
+					}
+					d := math.Abs(mass - stored.Mass[i])
+					worstMass = max(worstMass, d)
+					if d > 1e-5 {
+						t.Errorf("%s/%s/%s: map %d has the mass %g, want %g", model, image, name, i, mass, stored.Mass[i])
+					}
+				}
+				compared++
+			}
+		}
+	}
+	t.Logf("%d stacks of maps, largest difference %.2g of the maximum (contrastive %.2g), of the mass %.2g", compared, worst, worstContrastive, worstMass)
+	if compared != 57 {
+		t.Errorf("%d stacks compared, want 57", compared)
+	}
+}
+
 // compareMaps compares maps with a stored stack, and returns the largest difference as a
 // share of the stack's largest value.
 func compareMaps(t *testing.T, f *weights.File, name string, maps []Map, tolerance float64) float64 {

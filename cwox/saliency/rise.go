@@ -103,18 +103,23 @@ func (r *RISE) Explain(ctx context.Context, in *Input, reqs []Request) ([]Result
 	if err := r.open(in); err != nil {
 		return nil, err
 	}
-	probs := func(masks []float32, classes []int, dst []float64) {
-		logits := r.session.ForwardMasked(in.X, masks)
+	return r.explain(ctx, in, shape, reqs, sessionProber(r.session, in))
+}
+
+// prober gives the probabilities [n][classes] of the picture under n masks [n][H][W].
+type prober func(masks []float32, classes []int, dst []float64)
+
+// sessionProber runs the picture through a session.
+func sessionProber(s *nn.Session, in *Input) prober {
+	shape := in.Model.Input()
+	return func(masks []float32, classes []int, dst []float64) {
+		logits := s.ForwardMasked(in.X, masks)
 		n := in.Model.Classes()
 		for i := range len(masks) / (shape.H * shape.W) {
 			softmaxOf(logits[i*n:][:n], classes, dst[i*len(classes):][:len(classes)])
 		}
 	}
-	return r.explain(ctx, in, shape, reqs, probs)
 }
-
-// prober gives the probabilities [n][classes] of the picture under n masks [n][H][W].
-type prober func(masks []float32, classes []int, dst []float64)
 
 // explain answers the requests with a given network.
 func (r *RISE) explain(ctx context.Context, in *Input, shape nn.Shape, reqs []Request, probs prober) ([]Result, error) {
@@ -268,3 +273,6 @@ func softmaxOf(logits []float32, classes []int, dst []float64) {
 		dst[i] = math.Exp(float64(logits[c])-top) / sum
 	}
 }
+
+// Qualities lists the estimators, the default first.
+func Qualities() []Quality { return []Quality{Plain, Debiased} }
