@@ -75,6 +75,12 @@ func exercise(t *testing.T, tree *Tree) {
 	if err := tree.WritePartition(io.Discard); err != nil {
 		t.Fatal(err)
 	}
+	if len(words) <= 1000 {
+		svgText(t, tree, DrawOptions{Layout: Layout(1 + len(words)%2)})
+	}
+	if err := tree.Text(io.Discard, ShowOptions{}); err != nil {
+		t.Fatal(err)
+	}
 	if !tree.HasParameters() {
 		return
 	}

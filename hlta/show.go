@@ -9,9 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// ShowOptions say how [Tree.Text], [Tree.WriteSVG] and [Tree.WriteHTML] show a tree.
-// The zero value shows all of it, with words as they are. To show a part, restrict
-// the tree first.
+// ShowOptions say how [Tree.Text] shows a tree. The zero value shows all of it, with
+// words as they are. To show a part, restrict the tree first.
 type ShowOptions struct {
 	// Label gives the name to show with a word ("" for none).
 	Label func(word string) string
@@ -19,12 +18,10 @@ type ShowOptions struct {
 	// be that of a larger tree.
 	Posterior *Posterior
 	// Depth is the lowest level shown: 0 for words (the default), 1 for the latents
-	// above them, and so on. Text only.
+	// above them, and so on.
 	Depth int
-	// ASCII draws branches without line-drawing characters. Text only.
+	// ASCII draws branches without line-drawing characters.
 	ASCII bool
-	// Title is the heading of a drawing.
-	Title string
 }
 
 func (o *ShowOptions) label(word string) string {
