@@ -141,7 +141,7 @@ func Layers(ctx context.Context, o Options, emit func(Record)) error {
 		return err
 	}
 	defer s.Close()
-	k, err := asm.ByName(m.Kernel())
+	k, err := asm.ByName(strings.TrimSuffix(m.Kernel(), "-direct"))
 	if err != nil {
 		return err
 	}
@@ -175,6 +175,9 @@ func Layers(ctx context.Context, o Options, emit func(Record)) error {
 	}
 	for _, t := range best {
 		r := sum[t.Name]
+		if t.MACs == 0 && r.GMACPerSecond > 0 {
+			continue // a further step of the same layer
+		}
 		seconds := r.Microseconds / 1e6
 		macs := float64(t.MACs) * float64(o.Batch)
 		r.GMACPerSecond = macs / seconds / 1e9

@@ -15,6 +15,7 @@ type Model struct {
 	graph   *Graph
 	kernels *asm.Kernels
 	user    []*Node // by node id: the last node that reads it
+	direct  bool
 
 	mu     sync.Mutex
 	packed map[packKey]*packing
@@ -35,17 +36,23 @@ const (
 	packedExcitationGradient // positive weights, backwards
 	packedInhibitionForward  // magnitudes of the negative weights
 	packedInhibitionGradient
+	packedWinograd
 )
 
 type packing struct {
-	once sync.Once
-	w    *convWeights
+	once     sync.Once
+	w        *convWeights
+	winograd *winogradWeights
 }
 
 // CompileOptions steer Compile. The zero value is the good default.
 type CompileOptions struct {
 	// Kernels are the kernels to use; nil means asm.Select's choice.
 	Kernels *asm.Kernels
+	// Direct computes every convolution as its definition sums it. Otherwise the 3x3
+	// convolutions for which it pays use Winograd's transforms, whose rounding errors are
+	// about twice as large.
+	Direct bool
 }
 
 // Compile checks a graph, and packs its weights for the kernels.
@@ -57,7 +64,7 @@ func Compile(g *Graph, o CompileOptions) (*Model, error) {
 	if last.kind != kindConv || last.shape.H != 1 || last.shape.W != 1 {
 		return nil, errors.New("nn: the last operator must be a linear layer")
 	}
-	m := &Model{graph: g, kernels: o.Kernels, packed: map[packKey]*packing{}, user: make([]*Node, len(g.nodes))}
+	m := &Model{graph: g, kernels: o.Kernels, direct: o.Direct, packed: map[packKey]*packing{}, user: make([]*Node, len(g.nodes))}
 	if m.kernels == nil {
 		k, _, err := asm.Select()
 		if err != nil {
@@ -72,7 +79,12 @@ func Compile(g *Graph, o CompileOptions) (*Model, error) {
 	}
 	keep := make([]bool, len(g.nodes))
 	for _, f := range m.fuse(keep, false) {
-		if f.root.kind == kindConv {
+		if f.root.kind != kindConv {
+			continue
+		}
+		if k := m.winogradKernel(f.root); k != nil {
+			m.winogradWeights(k, f.root, f.norm)
+		} else {
 			m.weights(f.root, f.norm)
 		}
 	}
@@ -85,8 +97,14 @@ func (m *Model) Input() Shape { return m.graph.input }
 // Classes is the number of logits.
 func (m *Model) Classes() int { return m.graph.nodes[len(m.graph.nodes)-1].shape.C }
 
-// Kernel is the name of the kernel tier the model was compiled for.
-func (m *Model) Kernel() string { return m.kernels.Tier }
+// Kernel is the name of the kernel tier the model was compiled for, with "-direct" behind it if
+// Winograd's transforms are not used. It determines the last bits of results.
+func (m *Model) Kernel() string {
+	if m.direct {
+		return m.kernels.Tier + "-direct"
+	}
+	return m.kernels.Tier
+}
 
 // Precision is the element type of the arithmetic: "f32".
 func (m *Model) Precision() string { return "f32" }
@@ -122,24 +140,37 @@ func (m *Model) weights(n, norm *Node) *convWeights {
 	})
 }
 
+// winogradWeights returns a convolution's transformed weights; see weights.
+func (m *Model) winogradWeights(k *asm.WinogradF32, n, norm *Node) *winogradWeights {
+	p := m.packing(n, norm, packedWinograd)
+	p.once.Do(func() {
+		scale, bias := fold(n.conv, norm)
+		p.winograd = packWinograd(k, n.conv, n.in[0].shape.C, scale, bias, m.kernels.GemmF32.MaxVecs)
+	})
+	return p.winograd
+}
+
 // pack makes packed weights once.
 func (m *Model) pack(n, norm *Node, kind packKind, build func(scale []float64, bias []float32) *convWeights) *convWeights {
+	p := m.packing(n, norm, kind)
+	p.once.Do(func() { p.w = build(fold(n.conv, norm)) })
+	return p.w
+}
+
+// packing is the place of packed weights.
+func (m *Model) packing(n, norm *Node, kind packKind) *packing {
 	key := packKey{n.id, -1, kind}
 	if norm != nil {
 		key.norm = norm.id
 	}
 	m.mu.Lock()
+	defer m.mu.Unlock()
 	p := m.packed[key]
 	if p == nil {
 		p = &packing{}
 		m.packed[key] = p
 	}
-	m.mu.Unlock()
-	p.once.Do(func() {
-		scale, bias := fold(n.conv, norm)
-		p.w = build(scale, bias)
-	})
-	return p.w
+	return p
 }
 
 // fold gives the factor of each output channel and the bias, [blocks*16], that a

@@ -94,6 +94,29 @@ func TestForward(t *testing.T) {
 	})
 }
 
+// TestWinograd wants the transforms used where they should be, and nowhere else.
+func TestWinograd(t *testing.T) {
+	for _, direct := range []bool{false, true} {
+		m, err := Compile(mixed(16, 77, 61), CompileOptions{Direct: direct})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := session(t, m, SessionOptions{Batch: 2})
+		used := map[string]bool{}
+		for i, st := range s.plan.steps {
+			if _, ok := st.(*winogradProduct); ok {
+				used[s.plan.ops[i].Name] = true
+			}
+		}
+		if used["c2.conv"] == direct || len(used) > 1 {
+			t.Errorf("direct %v: Winograd's transforms for %v", direct, used)
+		}
+		if want := m.kernels.Tier; (m.Kernel() == want) == direct {
+			t.Errorf("direct %v: kernel %s", direct, m.Kernel())
+		}
+	}
+}
+
 func TestActivations(t *testing.T) {
 	g := mixed(3, 77, 61)
 	x := newRandom(4).normal(2*g.input.Size(), 1)
@@ -301,7 +324,7 @@ func TestExcitationConserves(t *testing.T) {
 }
 
 func TestNoAllocation(t *testing.T) {
-	g := mixed(12, 37, 29)
+	g := mixed(12, 77, 61)
 	x := newRandom(13).normal(2*g.input.Size(), 1)
 	m := compile(t, g, nil)
 	s := session(t, m, SessionOptions{Batch: 2, Threads: 2})

@@ -141,7 +141,7 @@ func mixed(seed uint64, height, width int) *Graph {
 	r := newRandom(seed)
 	g := NewGraph(Shape{3, height, width})
 	g.InputAffine([]float32{0.5, 1.5, 1}, []float32{0.1, -0.2, 0})
-	x := g.ReLU("stem", r.norm(g, "stem.bn", r.conv(g, "stem.conv", g.Input(), 20, 7, 2, 3)))
+	x := g.ReLU("stem", r.norm(g, "stem.bn", r.conv(g, "stem.conv", g.Input(), 36, 7, 2, 3)))
 	x = g.MaxPool("pool1", x, Pool{Size: 3, Stride: 2, Ceil: true})
 	x = g.LRN("lrn", x, LRN{Size: 5, Alpha: 0.5, Beta: 0.75, K: 1})
 	x = g.ReLU("c2", r.conv(g, "c2.conv", x, 48, 3, 1, 1))

@@ -116,16 +116,16 @@ func (m *Model) newPlan(o SessionOptions, keep []bool, keepFrom int) *plan {
 	output := g.nodes[len(g.nodes)-1]
 	lastUse[output.id] = len(groups)
 
-	// The first step whose output, and all outputs after it, are small maps.
-	p.split = len(groups)
+	// The first group whose output, and all outputs after it, are small maps.
+	split := len(groups)
 	for i := len(groups) - 1; i >= 0; i-- {
 		if s := groups[i].last.shape; s.H*s.W > batchMaps {
 			break
 		}
-		p.split = i
+		split = i
 	}
 	if o.Batch == 1 {
-		p.split = 0
+		split = 0
 	}
 
 	var a arena
@@ -146,11 +146,11 @@ func (m *Model) newPlan(o SessionOptions, keep []bool, keepFrom int) *plan {
 			images := o.Batch
 			if target.id >= keepFrom {
 				end = len(groups)
-			} else if i < p.split && end < p.split && made[target.id] < p.split {
+			} else if i < split && end < split && made[target.id] < split {
 				images = 1
 			}
 			begin := i
-			if images == o.Batch && i < p.split {
+			if images == o.Batch && i < split {
 				begin = 0 // the steps before this one run again, for the next image
 			}
 			v, size := newView(target.shape, border[target.id], images, 0)
@@ -171,12 +171,16 @@ func (m *Model) newPlan(o SessionOptions, keep []bool, keepFrom int) *plan {
 			p.views[n.id], p.placed[n.id] = p.views[target.id].channels(at, n.shape.C), true
 		}
 	}
-	for _, f := range groups {
-		if s := m.newStep(p, f, home, o); s != nil {
+	for i, f := range groups {
+		op := f.describe()
+		scratch := func(size int) int { return a.alloc(size, i, i) }
+		for _, s := range m.newSteps(p, f, home, o, i >= split && o.Batch > 1, scratch) {
 			p.steps = append(p.steps, s)
-			p.ops = append(p.ops, f.describe())
-		} else if len(p.steps) < p.split {
-			p.split--
+			p.ops = append(p.ops, op)
+			op.MACs = 0 // counted once
+		}
+		if i < split {
+			p.split = len(p.steps)
 		}
 	}
 	p.size = a.size
@@ -245,8 +249,9 @@ func (m *Model) borders() []int {
 	return b
 }
 
-// newStep makes the step that computes f, or nil where its operands already lie in place.
-func (m *Model) newStep(p *plan, f fused, home []*Node, o SessionOptions) step {
+// newSteps makes the steps that compute f; none where its operands already lie in place. whole
+// says that they run over the whole batch, scratch allocates memory for them alone.
+func (m *Model) newSteps(p *plan, f fused, home []*Node, o SessionOptions, whole bool, scratch func(size int) int) []step {
 	dst := p.views[f.last.id]
 	n := f.root
 	var src view
@@ -255,30 +260,35 @@ func (m *Model) newStep(p *plan, f fused, home []*Node, o SessionOptions) step {
 	}
 	switch n.kind {
 	case kindInput:
-		return p.input
+		return []step{p.input}
 	case kindConv:
-		w := m.weights(n, f.norm)
-		if n.in[0].kind != kindInput && src.h == 1 && src.w == 1 && dst.h == 1 && dst.w == 1 && f.res == nil && n.conv.KH == 1 {
-			return newLinearStep(&m.kernels.GemmF32, w, src, dst, f.relu != nil, o.Batch)
-		}
 		var res *view
 		if f.res != nil {
 			v := p.views[f.res.id]
 			res = &v
 		}
-		return newConvStep(&m.kernels.GemmF32, w, src, dst, res, f.relu != nil)
+		if k := m.winogradKernel(n); k != nil && !o.Whole {
+			s := m.newWinograd(k, n, f.norm, o.Batch, whole, scratch)
+			s.src, s.dst, s.res, s.relu = src, dst, res, f.relu != nil
+			return s.steps()
+		}
+		w := m.weights(n, f.norm)
+		if n.in[0].kind != kindInput && src.h == 1 && src.w == 1 && dst.h == 1 && dst.w == 1 && res == nil && n.conv.KH == 1 {
+			return []step{newLinearStep(&m.kernels.GemmF32, w, src, dst, f.relu != nil, o.Batch)}
+		}
+		return []step{newConvStep(&m.kernels.GemmF32, w, src, dst, res, f.relu != nil)}
 	case kindNorm:
-		return newNormStep(n.norm, src, dst)
+		return []step{newNormStep(n.norm, src, dst)}
 	case kindReLU:
-		return &reluStep{src: src, dst: dst}
+		return []step{&reluStep{src: src, dst: dst}}
 	case kindAdd:
-		return &addStep{a: src, b: p.views[n.in[1].id], dst: dst}
+		return []step{&addStep{a: src, b: p.views[n.in[1].id], dst: dst}}
 	case kindMaxPool:
-		return newMaxPoolStep(m.kernels, *n.pool, src, dst)
+		return []step{newMaxPoolStep(m.kernels, *n.pool, src, dst)}
 	case kindMeanPool:
-		return &meanPoolStep{src: src, dst: dst}
+		return []step{&meanPoolStep{src: src, dst: dst}}
 	case kindLRN:
-		return newLRNStep(m.kernels, *n.lrn, src, dst)
+		return []step{newLRNStep(m.kernels, *n.lrn, src, dst)}
 	case kindConcat:
 		if home[n.in[0].id] == n {
 			return nil
@@ -287,7 +297,7 @@ func (m *Model) newStep(p *plan, f fused, home []*Node, o SessionOptions) step {
 		for _, in := range n.in {
 			srcs = append(srcs, p.views[in.id])
 		}
-		return &concatStep{srcs: srcs, dst: dst}
+		return []step{&concatStep{srcs: srcs, dst: dst}}
 	}
 	panic("nn: operator without a step")
 }

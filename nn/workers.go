@@ -11,10 +11,12 @@ import (
 
 // worker is one goroutine's share of a session.
 type worker struct {
-	mem  []float32 // the memory of the plan being run
-	gemm asm.GemmF32Args
-	pool asm.MaxPoolF32Args
-	lrn  asm.LRNF32Args
+	mem    []float32 // the memory of the plan being run
+	gemm   asm.GemmF32Args
+	pool   asm.MaxPoolF32Args
+	lrn    asm.LRNF32Args
+	winIn  asm.WinogradInF32Args
+	winOut asm.WinogradOutF32Args
 }
 
 // step is one operator of a plan, cut into items that may run in any order and at the

@@ -68,7 +68,10 @@ type component struct {
 	blocksX, blocksY int     // blocks stored, whole MCUs
 	plane            []uint8 // [8 blocksY][8 blocksX]
 	coefs            []int16 // [blocksY][blocksX][64] natural order; progressive files only
+	last             []uint8 // [blocksY][blocksX] last zigzag index that may be other than zero; likewise
 }
+
+func (c *component) blocks() int { return c.blocksX * c.blocksY }
 
 type decoder struct {
 	data []byte
@@ -146,7 +149,7 @@ func (d *decoder) readHeader(data []byte) error {
 	}
 	// A block of the first component takes a bit at least, so a tiny file cannot
 	// claim a huge picture.
-	if blocks, rest := d.comps[0].blocksX*d.comps[0].blocksY, len(data)-d.pos; blocks > 8*rest {
+	if blocks, rest := d.comps[0].blocks(), len(data)-d.pos; blocks > 8*rest {
 		return fmt.Errorf("%d bytes of picture data are too few for %dx%d pixels", rest, d.width, d.height)
 	}
 	return nil
@@ -156,11 +159,11 @@ func (d *decoder) header() Header {
 	h := Header{Width: d.width, Height: d.height, Components: len(d.comps), Progressive: d.progressive, Exif: d.exif}
 	h.Memory = 3 * int64(d.width) * int64(d.height)
 	for _, c := range d.comps {
-		samples := 64 * int64(c.blocksX) * int64(c.blocksY)
-		h.Memory += samples
+		block := int64(64)
 		if d.progressive {
-			h.Memory += 2 * samples
+			block += 2*64 + 1
 		}
+		h.Memory += block * int64(c.blocks())
 	}
 	return h
 }

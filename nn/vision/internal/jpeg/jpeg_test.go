@@ -9,6 +9,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -252,16 +254,60 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// flood is a grey progressive square of n blocks a side: a scan that sets every DC
+// coefficient to zero, then scans that refine all others, of which there are none: a
+// few bytes each, since runs of blocks are skipped.
+func flood(n, scans int) []byte {
+	size := []byte{byte(8 * n >> 8), byte(8 * n)}
+	one := append([]byte{1}, make([]byte, 15)...) // a single code, of one bit
+	file := slices.Concat(
+		[]byte{0xff, markerSOI, 0xff, markerDQT, 0, 67, 0}, bytes.Repeat([]byte{1}, 64),
+		[]byte{0xff, markerSOF2, 0, 11, 8}, size, size, []byte{1, 1, 0x11, 0},
+		[]byte{0xff, markerDHT, 0, 20, 0x00}, one, []byte{0}, // no difference
+		[]byte{0xff, markerDHT, 0, 20, 0x10}, one, []byte{0xe0}, // 2^14 blocks and more are done
+		[]byte{0xff, markerSOS, 0, 8, 1, 1, 0, 0, 0, 0}, make([]byte, n*n/8+1))
+	// Code 0 and 14 bits 11110111101111: a run of 32239 blocks; eight of them are 15 bytes.
+	bits := strings.Repeat("0"+"11110111101111", 8*(n*n/(8*32239)+1))
+	var runs []byte
+	for ; bits != ""; bits = bits[8:] {
+		v, _ := strconv.ParseUint(bits[:8], 2, 8)
+		runs = append(runs, byte(v))
+	}
+	for range scans {
+		file = append(file, 0xff, markerSOS, 0, 8, 1, 1, 0, 1, 63, 0x10)
+		file = append(file, runs...)
+	}
+	return append(file, 0xff, markerEOI)
+}
+
 // Many scans over a large picture would cost time out of proportion to the file.
 func TestScanLimit(t *testing.T) {
-	data := read(t, "progressive420.jpg")
-	at := bytes.Index(data, []byte{0xff, markerSOS})
-	d := decoder{data: data, pos: at + 4}
-	d.nextMarker()
-	first := data[at : d.pos-2] // the DC coefficients: can be repeated
-	many := bytes.Join([][]byte{data[:at], bytes.Repeat(first, maxScans), data[at:]}, nil)
-	if _, err := Decode(many); err == nil || !strings.Contains(err.Error(), "scans") {
-		t.Errorf("error %v, want one about the number of scans", err)
+	for _, c := range []struct {
+		n, scans int
+		ok       bool
+	}{
+		{4, maxScans - 1, true},
+		{4, maxScans, false},
+		{160, 70, true}, // 25600 blocks: maxVisits and freeVisit allow 72 visits
+		{160, 72, false},
+	} {
+		m, err := Decode(flood(c.n, c.scans))
+		if c.ok && (err != nil || m.Damage != "") {
+			t.Errorf("%d blocks a side, %d refining scans: error %v, picture %+v", c.n, c.scans, err, m)
+		}
+		if !c.ok && (err == nil || !strings.Contains(err.Error(), "too many scans")) {
+			t.Errorf("%d blocks a side, %d refining scans: error %v", c.n, c.scans, err)
+		}
+	}
+}
+
+func BenchmarkFlood(b *testing.B) {
+	file := flood(896, maxVisits-1) // 7168x7168 pixels
+	b.ReportMetric(float64(len(file)), "file-bytes")
+	for b.Loop() {
+		if _, err := Decode(file); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 

@@ -26,7 +26,7 @@ func (d *decoder) pixels() []uint8 {
 // reconstructAll fills the plane of c from its coefficients, and lets those go.
 // Without any (a damaged file) it is grey.
 func (d *decoder) reconstructAll(c *component) {
-	c.plane = make([]uint8, 64*c.blocksX*c.blocksY)
+	c.plane = make([]uint8, 64*c.blocks())
 	if c.coefs == nil {
 		for i := range c.plane {
 			c.plane[i] = 128
@@ -35,10 +35,11 @@ func (d *decoder) reconstructAll(c *component) {
 	}
 	for by := range c.blocksY {
 		for bx := range c.blocksX {
-			c.reconstruct((*[64]int16)(c.coefs[64*(by*c.blocksX+bx):]), 63, bx, by)
+			at := by*c.blocksX + bx
+			c.reconstruct((*[64]int16)(c.coefs[64*at:]), int(c.last[at]), bx, by)
 		}
 	}
-	c.coefs = nil
+	c.coefs, c.last = nil, nil
 }
 
 // line returns row y of c at full size, at least d.width samples, in buf if it is

@@ -5,9 +5,14 @@ import (
 	"fmt"
 )
 
-// maxScans bounds the time that a small file can ask for: each scan visits every
-// block. Usual progressive files have about ten.
-const maxScans = 100
+// A small file can ask for much time, since each scan visits every block of its
+// components. Usual progressive files have about ten scans, which visit a block five
+// times.
+const (
+	maxScans  = 100
+	maxVisits = 32      // of a block on average
+	freeVisit = 1 << 20 // in all, so that small pictures may have every scan
+)
 
 var (
 	errEarly   = errors.New("picture data end")
@@ -26,11 +31,20 @@ type scan struct {
 // readScans decodes from the first SOS marker to the end of the file. Once there is
 // something to show, a defect only ends the decoding and goes to d.damage.
 func (d *decoder) readScans() error {
+	budget := freeVisit
+	for i := range d.comps {
+		budget += maxVisits * d.comps[i].blocks()
+	}
 	for n := 1; ; n++ {
-		if n > maxScans {
-			return fmt.Errorf("more than %d scans", maxScans)
-		}
 		s, err := d.readScanHeader()
+		if err == nil {
+			for _, c := range s.comps {
+				budget -= c.blocks()
+			}
+			if n > maxScans || budget < 0 {
+				return fmt.Errorf("too many scans: %d or more", n)
+			}
+		}
 		done := 0
 		if err == nil {
 			done, err = d.decodeScan(s)
@@ -128,10 +142,11 @@ func (d *decoder) component(id uint8) *component {
 // allocate makes room for the samples (grey at first) and coefficients of c.
 func (d *decoder) allocate(c *component) {
 	if d.progressive {
-		c.coefs = make([]int16, 64*c.blocksX*c.blocksY)
+		c.coefs = make([]int16, 64*c.blocks())
+		c.last = make([]uint8, c.blocks())
 		return
 	}
-	c.plane = make([]uint8, 64*c.blocksX*c.blocksY)
+	c.plane = make([]uint8, 64*c.blocks())
 	for i := range c.plane {
 		c.plane[i] = 128
 	}
@@ -207,7 +222,6 @@ func (d *decoder) nextInterval(s *scan, r *bits, n int) error {
 
 // decodeBlock decodes block (bx, by) of c. block is scratch, zero between calls.
 func (d *decoder) decodeBlock(s *scan, r *bits, c *component, bx, by int, block *[64]int16) error {
-	at := by*c.blocksX + bx
 	if !d.progressive {
 		last, err := r.baseline(c, block)
 		if err != nil {
@@ -222,7 +236,8 @@ func (d *decoder) decodeBlock(s *scan, r *bits, c *component, bx, by int, block 
 		}
 		return nil
 	}
-	b := (*[64]int16)(c.coefs[64*at:])
+	at := by*c.blocksX + bx
+	b, last := (*[64]int16)(c.coefs[64*at:]), &c.last[at]
 	var err error
 	switch {
 	case s.from == 0 && s.high == 0:
@@ -232,9 +247,9 @@ func (d *decoder) decodeBlock(s *scan, r *bits, c *component, bx, by int, block 
 			b[0] |= 1 << s.low
 		}
 	case s.high == 0:
-		err = r.firstAC(s, c, b)
+		err = r.firstAC(s, c, b, last)
 	default:
-		err = r.refineAC(s, c, b)
+		err = r.refineAC(s, c, b, last)
 	}
 	if err == nil && r.overrun() {
 		err = errEarly
@@ -304,8 +319,9 @@ func (r *bits) firstDC(s *scan, c *component, b *[64]int16) error {
 	return nil
 }
 
-// firstAC decodes the high bits of a band (T.81 G.1.2.2).
-func (r *bits) firstAC(s *scan, c *component, b *[64]int16) error {
+// firstAC decodes the high bits of a band (T.81 G.1.2.2). last is the last zigzag
+// index of the block that may be other than zero.
+func (r *bits) firstAC(s *scan, c *component, b *[64]int16, last *uint8) error {
 	if s.eobRun > 0 {
 		s.eobRun--
 		return nil
@@ -330,13 +346,14 @@ func (r *bits) firstAC(s *scan, c *component, b *[64]int16) error {
 			return r.broken()
 		}
 		b[zigzag[k]] = int16(r.signed(size) << s.low)
+		*last = max(*last, uint8(k))
 	}
 	return nil
 }
 
 // refineAC decodes one more bit of a band (T.81 G.1.2.3): a correction bit for
 // every coefficient that is not zero, and new coefficients of magnitude one.
-func (r *bits) refineAC(s *scan, c *component, b *[64]int16) error {
+func (r *bits) refineAC(s *scan, c *component, b *[64]int16, last *uint8) error {
 	one := int16(1) << s.low
 	k := s.from
 	for ; s.eobRun == 0 && k <= s.to; k++ {
@@ -366,10 +383,11 @@ func (r *bits) refineAC(s *scan, c *component, b *[64]int16) error {
 		}
 		if fresh != 0 {
 			b[zigzag[k]] = fresh
+			*last = max(*last, uint8(k))
 		}
 	}
 	if s.eobRun > 0 {
-		r.correct(b, k, s.to, one, 64)
+		r.correct(b, k, min(s.to, int(*last)), one, 64)
 		s.eobRun--
 	}
 	return nil
