@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -256,26 +257,60 @@ func TestNewF32Panics(t *testing.T) {
 	}
 }
 
+// FuzzSafetensors mutates whole files.
 func FuzzSafetensors(f *testing.F) {
 	f.Add(must(os.ReadFile("testdata/small.safetensors")))
-	f.Add(safetensors(`{"__metadata__":{"\u00e9":"\n"},"w":{"dtype":"BF16","shape":[2,4],"data_offsets":[0,16]}}  `, fourFloats))
 	addGolden(f, "*.safetensors")
-	f.Fuzz(func(t *testing.T, data []byte) {
-		file := checkParse(t, data)
-		if file == nil || file.Format() != Safetensors {
-			return
-		}
-		// What is accepted is JSON, and means what encoding/json says it means.
-		n := binary.LittleEndian.Uint64(data)
-		var header map[string]json.RawMessage
-		if err := json.Unmarshal(data[8:8+n], &header); err != nil {
-			t.Fatalf("accepted a header that is no JSON: %v", err)
-		}
+	f.Fuzz(checkSafetensors)
+}
+
+// FuzzHeader mutates the header and the data, with the length of the header right.
+func FuzzHeader(f *testing.F) {
+	f.Add(`{"__metadata__":{"\u00e9":"\n"},"w":{"dtype":"BF16","shape":[2,4],"data_offsets":[0,16]}}  `, fourFloats)
+	f.Add(`{"a":{"shape":[],"dtype":"F64","data_offsets":[8,16]}, "module.b":{"dtype":"U8","shape":[8],"data_offsets":[0,8]},"c":{"dtype":"I8","shape":[0],"data_offsets":[8,8]}}`, fourFloats)
+	f.Fuzz(func(t *testing.T, header, data string) { checkSafetensors(t, safetensors(header, data)) })
+}
+
+// checkSafetensors is checkParse; and the header of a file that is read is JSON and means
+// what encoding/json says it means.
+func checkSafetensors(t *testing.T, data []byte) {
+	file := checkParse(t, data)
+	if file == nil || file.Format() != Safetensors {
+		return
+	}
+	n := binary.LittleEndian.Uint64(data)
+	var header map[string]json.RawMessage
+	if err := json.Unmarshal(data[8:8+n], &header); err != nil {
+		t.Fatalf("read a header that is no JSON: %v", err)
+	}
+	var metadata map[string]string
+	if m, ok := header[metadataKey]; ok {
 		delete(header, metadataKey)
-		if len(header) != len(file.Names()) {
-			t.Fatalf("%d tensors in the header, %d read", len(header), len(file.Names()))
+		if err := json.Unmarshal(m, &metadata); err != nil || !maps.Equal(metadata, file.metadata) {
+			t.Fatalf("metadata %v, want %v (%v)", file.metadata, metadata, err)
 		}
-	})
+	}
+	if len(header) != len(file.tensors) {
+		t.Fatalf("%d tensors in the header, %d read", len(header), len(file.tensors))
+	}
+	for name, raw := range header {
+		var entry struct {
+			DType   DType
+			Shape   []int
+			Offsets [2]int `json:"data_offsets"`
+		}
+		if err := json.Unmarshal(raw, &entry); err != nil {
+			t.Fatal(err)
+		}
+		// A prefix that all names share was dropped.
+		ok := slices.ContainsFunc(file.tensors, func(w *Tensor) bool {
+			return strings.HasSuffix(name, w.Name) && w.DType == entry.DType && slices.Equal(w.Shape, entry.Shape) &&
+				bytes.Equal(must(w.Bytes()), data[8+int(n)+entry.Offsets[0]:8+int(n)+entry.Offsets[1]])
+		})
+		if !ok {
+			t.Fatalf("%q: %+v was read as another tensor", name, entry)
+		}
+	}
 }
 
 // checkParse reads anything and checks what holds for every file: sane errors, sizes
