@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"cwox/internal/testdata"
@@ -307,6 +308,35 @@ func TestMeanLogLikelihood(t *testing.T) {
 	if _, err := in.MeanLogLikelihood(docs); !strings.Contains(errText(err), `"nothing"`) {
 		t.Errorf("unknown word: %v", err)
 	}
+}
+
+// Trees and Inference may be shared: the same answers from many goroutines at once
+// (and no data race, for who runs this with -race).
+func TestConcurrentUse(t *testing.T) {
+	tree := bigTree(300, 0.9)
+	in, err := tree.NewInference()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := in.LogLikelihood([]string{"c001", "c200"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shared := &Tree{Roots: tree.Roots} // whose index nobody has asked for yet
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for range 50 {
+				if ll, err := in.LogLikelihood([]string{"c001", "c200"}); err != nil || ll != want {
+					t.Errorf("log-likelihood %v (%v), want %v", ll, err, want)
+				}
+				if groups, err := shared.CutClasses([]int{1, 200, 2}, 1); err != nil || len(groups) != 2 {
+					t.Errorf("cut %v (%v)", groups, err)
+				}
+			}
+		})
+	}
+	group.Wait()
 }
 
 func BenchmarkLogLikelihood(b *testing.B) {

@@ -87,6 +87,9 @@ type nodesParser struct {
 }
 
 func (p *nodesParser) node(j *nodeJSON) (*Node, error) {
+	if j.ID == "" {
+		return nil, errors.New("a node has no \"id\": not a nodes.json")
+	}
 	unknown := [2]float64{math.NaN(), math.NaN()}
 	n := &Node{ID: j.ID, Level: 1, P: unknown, Marginal: math.NaN()}
 	for i := range j.Children {

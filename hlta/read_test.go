@@ -122,7 +122,7 @@ func TestParseTreeErrors(t *testing.T) {
 		{`[`, "byte 1: unexpected end of JSON input"},
 		{`[]`, "the tree is empty"},
 		{`[1]`, "cannot unmarshal number"},
-		{`[{"Z11": ["c001", "c002"]}]`, `node "": no words in its text ""`},
+		{`[{"Z11": ["c001", "c002"]}]`, `a node has no "id": not a nodes.json`}, // a partition
 		{nodes(""), `node "Z11": no words in its text ""`},
 		{nodes("c001 0.1 c002 0.1 c001-tench 0.3"), `latent "Z11": word "c001" occurs twice (before as a word)`},
 		{nodes("c001 1.01 c002 0.1"), `word "c001": probability 1.01, want 0 to 1`},
@@ -130,7 +130,7 @@ func TestParseTreeErrors(t *testing.T) {
 		{`[{"id": "Z11", "text": "c001", "data": {"level": 2}}]`, `node "Z11": level 2, but its children make it level 1`},
 		{`[{"id": "Z21", "data": {"level": 1}, "children": ` + nodes("c001") + `}]`, `node "Z21": level 1, but its children make it level 2`},
 		{`[{"id": "Z11", "text": "c001", "data": {"percentage": 2}}]`, `latent "Z11": probability 2, want 0 to 1`},
-		{`[{"text": "c001"}]`, `latent "" is empty`},
+		{`[{"text": "c001"}]`, `a node has no "id": not a nodes.json`},
 		{`[{"id": "Z11", "text": "c001"}, {"id": "Z12", "text": "violin"}]`, `node "Z12": no words in its text "violin"`},
 	} {
 		_, err := ParseTree("x", []byte(c.text))
@@ -147,7 +147,7 @@ func TestHostileTrees(t *testing.T) {
 		{"nesting below the decoder's limit", strings.Repeat(`[{"id":"Z1","children":`, 4000) + "[]" + strings.Repeat("}]", 4000), "no words"},
 		{"brackets", strings.Repeat("[", 1_000_000), "exceeded max depth"},
 		{"many objects", "[" + strings.Repeat("{},", 3_000_000) + "{}]", "3000001 objects, at most 524288"},
-		{"as many objects as may be", "[" + strings.Repeat("{},", maxVariables-1) + "{}]", "no words"},
+		{"as many objects as may be", "[" + strings.Repeat("{},", maxVariables-1) + "{}]", "no \"id\""},
 		{"many words", `[{"id":"Z1","text":"` + strings.Repeat("c001 ", 2_000_000) + `"}]`, "word"},
 		{"large number", `[{"id":"Z1","data":{"level":` + strings.Repeat("9", 1_000_000) + `}}]`, "number"},
 		{"comments", "network x { " + strings.Repeat("/**/", 2_000_000), "ends inside a block"},

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -28,7 +29,12 @@ func (o *ShowOptions) label(word string) string {
 	if o.Label == nil {
 		return ""
 	}
-	return o.Label(word)
+	return strings.Map(func(r rune) rune { // no control of the terminal by a file of labels
+		if unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, o.Label(word))
 }
 
 // Text draws the tree as lines of text with columns of probabilities: P is P(=1) of

@@ -24,7 +24,9 @@ func TestText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	names := func(word string) string { return map[string]string{"c001": "goldfish", "c003": "tiger shark"}[word] }
+	names := func(word string) string {
+		return map[string]string{"c001": "gold\x1b\nfish", "c003": "tiger shark"}[word]
+	}
 	for _, c := range []struct {
 		name string
 		tree *Tree
