@@ -104,6 +104,15 @@ func TestCut(t *testing.T) {
 	}
 }
 
+func BenchmarkCut(b *testing.B) {
+	tree := published(b, "published-resnet50.json")
+	for b.Loop() {
+		if _, err := tree.CutClasses([]int{486, 402, 420, 889, 546}, 1); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func TestClassWord(t *testing.T) {
 	for class, word := range map[int]string{0: "c000", 7: "c007", 999: "c999", 1000: "c1000", 20483: "c20483"} {
 		if got := ClassWord(class); got != word {

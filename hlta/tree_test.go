@@ -2,9 +2,13 @@ package hlta
 
 import (
 	"bytes"
+	"context"
 	"math"
+	"slices"
 	"strings"
 	"testing"
+
+	"cwox/internal/testdata"
 )
 
 // smallTree has two roots and two levels, six words and a link.
@@ -65,6 +69,51 @@ func treeText(tb testing.TB, t *Tree) string {
 		tb.Fatal(err)
 	}
 	return b.String()
+}
+
+// A learned tree comes back from tree.json to the byte, and from .bif with the same
+// parameters and Links (in another order).
+func TestLearnedTreeRoundTrip(t *testing.T) {
+	docs, err := ReadDocuments(testdata.Path(t, "hlta", "synth5k.sparse.txt.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree, err := Learn(context.Background(), docs, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tree.check(); err != nil {
+		t.Fatal(err)
+	}
+	text := treeText(t, tree)
+	again, err := ParseTree("again", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if treeText(t, again) != text {
+		t.Error("not the same through tree.json")
+	}
+	if again, err = ParseTree("again", []byte(bifText(t, tree))); err != nil {
+		t.Fatal(err)
+	}
+	byChild := func(a, b Link) int { return a.Child - b.Child }
+	links := slices.SortedFunc(slices.Values(tree.Links), byChild)
+	if !slices.Equal(links, slices.SortedFunc(slices.Values(again.Links), byChild)) {
+		t.Error("other links through .bif")
+	}
+	tree.Links, again.Links = nil, nil
+	if diff := sameModel(tree, again); diff != "" {
+		t.Errorf("through .bif: %s", diff)
+	}
+}
+
+func BenchmarkReadTree(b *testing.B) {
+	path := testdata.Path(b, "trees", "published-resnet50.json")
+	for b.Loop() {
+		if _, err := ReadTree(path); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
 
 func TestPublishedTrees(t *testing.T) {
