@@ -10,6 +10,11 @@ var avx2 = Kernels{
 	MaxPoolF32:   runMaxPoolF32AVX2,
 	LRNF32:       lrnF32AVX2,
 	PeakF32:      Peak{Name: "peakF32AVX2", MACs: 12 * 8, Run: peakF32AVX2},
+
+	GemmBF16:   ref.GemmBF16,
+	NarrowBF16: ref.NarrowBF16,
+	WidenBF16:  ref.WidenBF16,
+	PeakBF16:   ref.PeakBF16,
 }
 
 func gemmF32AVX2(args *GemmF32Args) {

@@ -13,6 +13,11 @@ var avx512 = Kernels{
 	MaxPoolF32:   runMaxPoolF32AVX512,
 	LRNF32:       lrnF32AVX512,
 	PeakF32:      Peak{Name: "peakF32AVX512", MACs: 24 * 16, Run: peakF32AVX512},
+
+	GemmBF16:   ref.GemmBF16,
+	NarrowBF16: ref.NarrowBF16,
+	WidenBF16:  widenBF16AVX512,
+	PeakBF16:   ref.PeakBF16,
 }
 
 func gemmF32AVX512(args *GemmF32Args) {

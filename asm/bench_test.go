@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 // layer is a convolution shape of the networks this project runs: square maps of size
@@ -27,7 +28,7 @@ var layers = []layer{
 	{"resnet50/7x7_512to512_3x3", 7, 512, 512, 3, 1},
 	{"resnet50/7x7_512to2048_1x1", 7, 512, 2048, 1, 1},
 	{"googlenet/14x14_480to192_1x1", 14, 480, 192, 1, 1},
-	{"googlenet/28x28_16to32_3x3", 28, 16, 32, 3, 1},
+	{"googlenet/28x28_32to96_3x3", 28, 32, 96, 3, 1},
 }
 
 // BenchmarkGemmF32 runs whole layers on one core. GMAC/s and peak% are of the fastest
@@ -45,6 +46,51 @@ func BenchmarkGemmF32(b *testing.B) {
 			for _, l := range layers {
 				b.Run(l.name, func(b *testing.B) {
 					run := l.runner(&k.GemmF32)
+					best := time.Hour
+					for b.Loop() {
+						start := time.Now()
+						run()
+						best = min(best, time.Since(start))
+					}
+					rate := l.macs() / best.Seconds() / 1e9
+					b.ReportMetric(rate, "GMAC/s")
+					b.ReportMetric(100*rate/peak, "peak%")
+				})
+			}
+		})
+	}
+}
+
+// BenchmarkGemmBF16 is BenchmarkGemmF32 in bfloat16, where the CPU has it.
+func BenchmarkGemmBF16(b *testing.B) {
+	for _, k := range Tiers() {
+		if !k.BF16 {
+			continue
+		}
+		b.Run(k.Tier, func(b *testing.B) {
+			peak := peakRate(&k.PeakBF16)
+			b.Run("peak", func(b *testing.B) {
+				for b.Loop() {
+					peak = max(peak, peakRate(&k.PeakBF16))
+				}
+				b.ReportMetric(peak, "GMAC/s")
+			})
+			for _, l := range layers {
+				b.Run(l.name, func(b *testing.B) {
+					// The float32 layer of half the input channels has the same arguments: each
+					// element of A and B stands for a pair. Its output is float32 too.
+					half := l
+					half.channels /= 2
+					gemm := GemmF32{Rows: k.GemmBF16.Rows, MaxVecs: k.GemmBF16.MaxVecs, Run: func(g *GemmF32Args) {
+						args := GemmBF16Args{
+							A: (*uint16)(unsafe.Pointer(g.A)), B: (*uint16)(unsafe.Pointer(g.B)), C: (*uint16)(unsafe.Pointer(g.C)),
+							Bias: g.Bias, Taps: g.Taps, NTaps: g.NTaps, K: g.K, ARow: g.ARow, AStep: g.AStep,
+							BStep: g.BStep, BVec: g.BVec, CRow: g.CRow, CVec: g.CVec, Rows: g.Rows, Vecs: g.Vecs,
+							Tiles: g.Tiles, ATile: g.ATile, CTile: g.CTile, Relu: g.Relu,
+						}
+						k.GemmBF16.Run(&args)
+					}}
+					run := half.runner(&gemm)
 					best := time.Hour
 					for b.Loop() {
 						start := time.Now()

@@ -2,7 +2,7 @@
 
 #include "go_asm.h"
 #include "textflag.h"
-#include "gemm_f32_amd64.h"
+#include "gemm_amd64.h"
 
 // The AVX2 tiles of GemmF32, as macros over the number of rows. With one output vector
 // (two registers) up to six rows fit; with two, three do, and taller tiles are made as
@@ -40,7 +40,7 @@
 #define STEP1_6 STEP1_5; ROW1(A5, Y15, Y10, Y11)
 
 #define RELUS1(SUMS) VXORPS Y15, Y15, Y15; SUMS(RELU1)
-#define GEMM1(STEP, SUMS, FETCH) GEMM_F32(ZERO1, BIAS1, SUMS(COPY1), FETCH, STEP, SUMS(ADD1), RELUS1(SUMS), SUMS(STORE1))
+#define GEMM1(STEP, SUMS, FETCH) GEMM(ZERO1, BIAS1, SUMS(COPY1), FETCH, STEP, SUMS(ADD1), RELUS1(SUMS), SUMS(STORE1))
 
 // Two vectors: the rows of A times quarter B of B into S0, S1, S2.
 #define ZERO2 VXORPS Y0, Y0, Y0; VXORPS Y1, Y1, Y1; VXORPS Y2, Y2, Y2; VXORPS Y3, Y3, Y3
@@ -69,7 +69,7 @@
 	COL3((DX)(AX*1), Y2, Y6, Y10); COL3(32(DX)(AX*1), Y3, Y7, Y11)
 
 #define RELUS2(SUMS) VXORPS Y15, Y15, Y15; SUMS(RELU2)
-#define GEMM2(STEP, SUMS, FETCH) GEMM_F32(ZERO2, BIAS2, SUMS(COPY2), FETCH, STEP, SUMS(ADD2), RELUS2(SUMS), SUMS(STORE2))
+#define GEMM2(STEP, SUMS, FETCH) GEMM(ZERO2, BIAS2, SUMS(COPY2), FETCH, STEP, SUMS(ADD2), RELUS2(SUMS), SUMS(STORE2))
 
 // func gemmF32AVX2_<rows>x<lanes>(args *GemmF32Args)
 // Requires: AVX2, FMA3

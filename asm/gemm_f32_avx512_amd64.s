@@ -2,7 +2,7 @@
 
 #include "go_asm.h"
 #include "textflag.h"
-#include "gemm_f32_amd64.h"
+#include "gemm_amd64.h"
 
 // The AVX-512 tiles of GemmF32, as macros over the number of rows.
 //
@@ -57,7 +57,7 @@
 #define STEP2_14 STEP2_13; ROW2(A13, Z31, Z26, Z27)
 
 #define RELUS2(SUMS) VPXORD Z31, Z31, Z31; SUMS(RELU2)
-#define GEMM2(STEP, SUMS, FETCH) GEMM_F32(ZERO2, BIAS2, SUMS(COPY2), FETCH, STEP, SUMS(ADD2), RELUS2(SUMS), SUMS(STORE2))
+#define GEMM2(STEP, SUMS, FETCH) GEMM(ZERO2, BIAS2, SUMS(COPY2), FETCH, STEP, SUMS(ADD2), RELUS2(SUMS), SUMS(STORE2))
 
 // One vector: row R of A times Z28 into S.
 #define ZERO1 VPXORD Z0, Z0, Z0
@@ -100,7 +100,7 @@
 #define STEP1_14 STEP1_13; ROW1(A13, Z31, Z13)
 
 #define RELUS1(SUMS) VPXORD Z31, Z31, Z31; SUMS(RELU1)
-#define GEMM1(STEP, SUMS, FETCH) GEMM_F32(ZERO1, BIAS1, SUMS(COPY1), FETCH, STEP, SUMS(ADD1), RELUS1(SUMS), SUMS(STORE1))
+#define GEMM1(STEP, SUMS, FETCH) GEMM(ZERO1, BIAS1, SUMS(COPY1), FETCH, STEP, SUMS(ADD1), RELUS1(SUMS), SUMS(STORE1))
 
 // func gemmF32AVX512_<rows>x<lanes>(args *GemmF32Args)
 // Requires: AVX512F

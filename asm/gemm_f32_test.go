@@ -48,10 +48,10 @@ func newGemmCase(t testing.TB, rng *rand.Rand, rows, vecs int) *gemmCase {
 	atEnd := rng.IntN(2) == 0
 	lo, hi := math.MaxInt, math.MinInt
 	g.eachA(func(at int) { lo, hi = min(lo, at), max(hi, at) })
-	g.a = guarded(t, (hi-lo)/4+1, atEnd)
+	g.a = guarded[float32](t, (hi-lo)/4+1, atEnd)
 	g.aAt = -lo
-	g.b = guarded(t, (p.NTaps*p.K-1)*p.BStep/4+vecs*Block, atEnd)
-	g.c = guarded(t, g.cLen(p.CVec), atEnd)
+	g.b = guarded[float32](t, (p.NTaps*p.K-1)*p.BStep/4+vecs*Block, atEnd)
+	g.c = guarded[float32](t, g.cLen(p.CVec), atEnd)
 	fill := func(s []float32) {
 		for i := range s {
 			s[i] = rng.Float32()*2 - 1
@@ -61,13 +61,13 @@ func newGemmCase(t testing.TB, rng *rand.Rand, rows, vecs int) *gemmCase {
 	fill(g.b)
 	fill(g.c)
 	if rng.IntN(2) == 0 {
-		g.bias = guarded(t, vecs*Block, atEnd)
+		g.bias = guarded[float32](t, vecs*Block, atEnd)
 		fill(g.bias)
 		p.Bias = &g.bias[0]
 	}
 	switch rng.IntN(3) {
 	case 0:
-		g.res = guarded(t, g.cLen(p.ResVec), atEnd)
+		g.res = guarded[float32](t, g.cLen(p.ResVec), atEnd)
 		fill(g.res)
 		p.Res = &g.res[0]
 	case 1: // in place
@@ -269,6 +269,13 @@ func TestKernelsDoNotAllocate(t *testing.T) {
 	taps := []int{0, 4 * Block}
 	pool := &MaxPoolF32Args{A: &x[0], C: &x[3*Block], Taps: &taps[0], NTaps: 2, Rows: 1}
 	lrn := &LRNF32Args{A: &x[0], C: &x[0], Rows: 4, K: 1}
+	var y [72 * Block]float32
+	var z [8 * Block]uint16
+	in := &WinogradInF32Args{A: &x[0], C: &y[0], CXi: 4 * Block, Tiles: 1, Rows: 2, Cols: 2, ARow: 8 * Block}
+	out := &WinogradOutF32Args{A: &y[0], C: &x[0], AXi: 4 * Block, Tiles: 1, Rows: 2, Cols: 2, CRow: 8 * Block}
+	bf16 := &GemmBF16Args{A: &z[0], B: &z[0], C: &z[4*Block], Taps: &taps[0], NTaps: 1, K: 1, BStep: 4 * Block, Rows: 1, Vecs: 1, Tiles: 1}
+	narrow := &NarrowBF16Args{A: &x[0], C: &z[0], Rows: 4}
+	widen := &WidenBF16Args{A: &z[0], C: &x[0], Rows: 4}
 	for _, k := range Tiers() {
 		gemm := &newGemmCase(t, rand.New(rand.NewPCG(5, 6)), k.GemmF32.Rows[0], k.GemmF32.MaxVecs).args
 		n := testing.AllocsPerRun(10, func() {
@@ -276,6 +283,13 @@ func TestKernelsDoNotAllocate(t *testing.T) {
 			k.MaxPoolF32(pool)
 			k.LRNF32(lrn)
 			k.PeakF32.Run(1)
+			for _, w := range []*WinogradF32{&k.Winograd2F32, &k.Winograd4F32} {
+				w.Input(in)
+				w.Output(out)
+			}
+			k.GemmBF16.Run(bf16)
+			k.NarrowBF16(narrow)
+			k.WidenBF16(widen)
 		})
 		if n != 0 {
 			t.Errorf("%s: %v allocations", k.Tier, n)

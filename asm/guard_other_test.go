@@ -4,5 +4,5 @@ package asm
 
 import "testing"
 
-// guarded returns memory for n float32; here nothing guards it.
-func guarded(t testing.TB, n int, atEnd bool) []float32 { return make([]float32, n) }
+// guarded returns memory for n elements; here nothing guards it.
+func guarded[T any](t testing.TB, n int, atEnd bool) []T { return make([]T, n) }

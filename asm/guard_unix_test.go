@@ -8,12 +8,14 @@ import (
 	"unsafe"
 )
 
-// guarded returns memory for n float32 with a page without access right after it (atEnd)
+// guarded returns memory for n elements with a page without access right after it (atEnd)
 // or right before it, so that a kernel that strays by one element crashes.
-func guarded(t testing.TB, n int, atEnd bool) []float32 {
+func guarded[T any](t testing.TB, n int, atEnd bool) []T {
 	t.Helper()
 	page := syscall.Getpagesize()
-	size := (4*max(n, 1) + page - 1) / page * page
+	var element T
+	bytes := n * int(unsafe.Sizeof(element))
+	size := (max(bytes, 1) + page - 1) / page * page
 	mem, err := syscall.Mmap(-1, 0, size+2*page, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
 	if err != nil {
 		t.Fatal(err)
@@ -26,7 +28,7 @@ func guarded(t testing.TB, n int, atEnd bool) []float32 {
 	}
 	at := page
 	if atEnd {
-		at = page + size - 4*n
+		at = page + size - bytes
 	}
-	return unsafe.Slice((*float32)(unsafe.Pointer(&mem[at])), n)
+	return unsafe.Slice((*T)(unsafe.Pointer(&mem[at])), n)
 }

@@ -7,13 +7,22 @@ const Block = 16
 // Kernels is the table of one tier. Every entry is set: what a tier has no kernel of
 // its own for, it takes from the tier below, down to ref.
 type Kernels struct {
-	Tier    string // ref, avx2, avx512
+	Tier    string // ref, avx2, avx512, avx512bf16
 	GemmF32 GemmF32
 	// Winograd2F32 and Winograd4F32 make tiles of 2x2 and 4x4 outputs.
 	Winograd2F32, Winograd4F32 WinogradF32
 	MaxPoolF32                 func(*MaxPoolF32Args)
 	LRNF32                     func(*LRNF32Args)
 	PeakF32                    Peak
+
+	// BF16 says that the tier has bfloat16 arithmetic of its own. Without, the kernels
+	// below are there for reference and slow. With, they still need not be faster than
+	// float32: PeakBF16 against PeakF32 tells.
+	BF16       bool
+	GemmBF16   GemmBF16
+	NarrowBF16 func(*NarrowBF16Args)
+	WidenBF16  func(*WidenBF16Args)
+	PeakBF16   Peak
 }
 
 // GemmF32 is a matrix-product kernel and the tiles it can run.

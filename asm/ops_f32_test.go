@@ -40,9 +40,9 @@ func testMaxPoolF32(t *testing.T, rng *rand.Rand, k *Kernels) {
 	p.Taps = &taps[0]
 	lo, hi := slices.Min(taps), slices.Max(taps)+(max(p.Rows, 1)-1)*p.ARow
 	atEnd := rng.IntN(2) == 0
-	a := guarded(t, (hi-lo)/4+Block, atEnd)
+	a := guarded[float32](t, (hi-lo)/4+Block, atEnd)
 	rough(rng, a)
-	c := guarded(t, (max(p.Rows, 1)-1)*p.CRow/4+Block, atEnd)
+	c := guarded[float32](t, (max(p.Rows, 1)-1)*p.CRow/4+Block, atEnd)
 	rough(rng, c)
 	want := slices.Clone(c)
 	for r := range p.Rows {
@@ -95,7 +95,7 @@ func testLRNF32(t *testing.T, rng *rand.Rand, k *Kernels, ordinary bool) {
 	rows := rng.IntN(7)
 	p := LRNF32Args{Rows: rows, K: 1 + rng.Float32(), Alpha: rng.Float32() * 0.1}
 	block := func() []float32 {
-		s := guarded(t, rows*Block, rng.IntN(2) == 0)
+		s := guarded[float32](t, rows*Block, rng.IntN(2) == 0)
 		rough(rng, s)
 		if ordinary {
 			for i := range s {
@@ -136,7 +136,7 @@ func testLRNF32(t *testing.T, rng *rand.Rand, k *Kernels, ordinary bool) {
 			}
 		}
 	}
-	c := guarded(t, rows*Block, true)
+	c := guarded[float32](t, rows*Block, true)
 	if rng.IntN(2) == 0 { // in place
 		c = all[1]
 	}

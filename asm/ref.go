@@ -18,6 +18,11 @@ var ref = Kernels{
 	MaxPoolF32:   maxPoolF32Ref,
 	LRNF32:       lrnF32Ref,
 	PeakF32:      Peak{Name: "peakF32Ref", MACs: 8, Run: peakF32Ref},
+
+	GemmBF16:   GemmBF16{Name: "gemmBF16Ref", Rows: []int{14, 7, 4, 2, 1}, MaxVecs: 2, Run: gemmBF16Ref},
+	NarrowBF16: narrowBF16Ref,
+	WidenBF16:  widenBF16Ref,
+	PeakBF16:   Peak{Name: "peakBF16Ref", MACs: 8, Run: peakBF16Ref},
 }
 
 func gemmF32Ref(g *GemmF32Args) {

@@ -50,16 +50,24 @@ func TestByNameUnsupported(t *testing.T) {
 func TestTiersComplete(t *testing.T) {
 	for _, k := range Tiers() {
 		if k.Tier == "" || k.GemmF32.Name == "" || k.GemmF32.Run == nil || k.GemmF32.MaxVecs < 1 ||
+			k.Winograd2F32.Input == nil || k.Winograd2F32.Output == nil || k.Winograd2F32.Out != 2 || k.Winograd2F32.In != 4 ||
+			k.Winograd4F32.Input == nil || k.Winograd4F32.Output == nil || k.Winograd4F32.Out != 4 || k.Winograd4F32.In != 6 ||
+			k.GemmBF16.Name == "" || k.GemmBF16.Run == nil || k.GemmBF16.MaxVecs < 1 || k.NarrowBF16 == nil || k.WidenBF16 == nil ||
+			k.PeakBF16.Name == "" || k.PeakBF16.MACs < 1 || k.PeakBF16.Run == nil ||
 			k.MaxPoolF32 == nil || k.LRNF32 == nil || k.PeakF32.Name == "" || k.PeakF32.MACs < 1 || k.PeakF32.Run == nil {
 			t.Errorf("%s: incomplete table %+v", k.Tier, k)
 		}
-		for i, r := range k.GemmF32.Rows {
-			if last := i == len(k.GemmF32.Rows)-1; last && r != 1 || !last && r <= k.GemmF32.Rows[i+1] {
-				t.Errorf("%s: rows %v, want descending to 1", k.Tier, k.GemmF32.Rows)
+		for _, rows := range [][]int{k.GemmF32.Rows, k.GemmBF16.Rows} {
+			for i, r := range rows {
+				if last := i == len(rows)-1; last && r != 1 || !last && r <= rows[i+1] {
+					t.Errorf("%s: rows %v, want descending to 1", k.Tier, rows)
+				}
 			}
 		}
-		k.PeakF32.Run(0)
-		k.PeakF32.Run(-1)
-		k.PeakF32.Run(3)
+		for _, p := range []Peak{k.PeakF32, k.PeakBF16} {
+			p.Run(0)
+			p.Run(-1)
+			p.Run(3)
+		}
 	}
 }

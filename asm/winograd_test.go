@@ -59,8 +59,8 @@ func newWinogradIn(t testing.TB, rng *rand.Rand, w *WinogradF32) *winogradIn {
 	p.CTile = 4 * Block * (1 + rng.IntN(2))
 	p.CXi = p.Tiles*p.CTile + 4*Block*rng.IntN(2)
 	atEnd := rng.IntN(2) == 0
-	g.a = guarded(t, (p.Rows-1)*p.ARow/4+p.Cols*Block, atEnd)
-	g.c = guarded(t, ((w.In*w.In-1)*p.CXi+(p.Tiles-1)*p.CTile)/4+Block, atEnd)
+	g.a = guarded[float32](t, (p.Rows-1)*p.ARow/4+p.Cols*Block, atEnd)
+	g.c = guarded[float32](t, ((w.In*w.In-1)*p.CXi+(p.Tiles-1)*p.CTile)/4+Block, atEnd)
 	for _, s := range [][]float32{g.a, g.c} {
 		for i := range s {
 			s[i] = rng.Float32()*2 - 1
@@ -162,7 +162,7 @@ func testWinogradOut(t testing.TB, rng *rand.Rand, w, ref *WinogradF32) []float3
 	p.ResRow = 4 * Block * (p.Cols + rng.IntN(3))
 	atEnd := rng.IntN(2) == 0
 	buffer := func(n int) []float32 {
-		s := guarded(t, n, atEnd)
+		s := guarded[float32](t, n, atEnd)
 		for i := range s {
 			s[i] = rng.Float32()*2 - 1
 		}
@@ -256,11 +256,11 @@ func TestWinogradOutputNaN(t *testing.T) {
 // WinogradF32 states, and on this data within a small multiple of the direct sum's error.
 func TestWinogradConvolution(t *testing.T) {
 	const (
-		channels = 32
+		channels = 64
 		size     = 7 // not a multiple of a tile
+		row      = size + 2
 	)
 	rng := rand.New(rand.NewPCG(12, 13))
-	const row = size + 2
 	x := make([]float32, channels*row*row) // [channels/16][row][row][16], border of zeros
 	for b := range channels / Block {
 		for y := range size {
@@ -275,31 +275,27 @@ func TestWinogradConvolution(t *testing.T) {
 			weights[i][k] = rng.Float32() - 0.5
 		}
 	}
-	for _, k := range Tiers() {
-		for _, w := range k.both() {
-			t.Run(w.Name, func(t *testing.T) {
-				y := winogradConv(k, w, x, weights, channels, size)
-				worst, sum, direct := 0.0, 0.0, 0.0
-				for py := range size {
-					for px := range size {
-						for j := range Block {
-							want, bound, plain := winogradOracle(w, x, weights, channels, row, py, px, j)
-							d := math.Abs(float64(y[(py*size+px)*Block+j]) - want)
-							if bound *= (channels + 24) * 0x1p-24; !(d <= bound) {
-								t.Fatalf("output %d,%d,%d: off by %v, bound %v", py, px, j, d, bound)
-							}
-							worst = max(worst, d/bound)
-							sum += d * d
-							direct += (plain - want) * (plain - want)
-						}
-					}
+	for size2 := range 2 {
+		w := ref.both()[size2]
+		want, bound, direct := winogradOracle(w, x, weights, channels, size)
+		for _, k := range Tiers() {
+			w := k.both()[size2]
+			y := winogradConv(k, w, x, weights, channels, size)
+			worst, sum := 0.0, 0.0
+			for i, got := range y {
+				d := math.Abs(float64(got) - want[i])
+				limit := bound[i] * (channels + 24) * 0x1p-24
+				if !(d <= limit) {
+					t.Fatalf("%s: output %d off by %v, bound %v", w.Name, i, d, limit)
 				}
-				ratio := math.Sqrt(sum / direct)
-				t.Logf("error: %.2f of the direct sum's, at most %.4f of the bound", ratio, worst)
-				if ratio > 3 {
-					t.Errorf("error %.2f times that of the direct sum, want at most 3", ratio)
-				}
-			})
+				worst = max(worst, d/limit)
+				sum += d * d
+			}
+			ratio := math.Sqrt(sum / direct)
+			t.Logf("%s: error %.2f of the direct sum's, at most %.4f of the bound", w.Name, ratio, worst)
+			if ratio > 3 {
+				t.Errorf("%s: error %.2f times that of the direct sum, want at most 3", w.Name, ratio)
+			}
 		}
 	}
 }
@@ -354,36 +350,56 @@ func winogradConv(k *Kernels, w *WinogradF32, x []float32, weights [][9]float32,
 	return y
 }
 
-// winogradOracle gives output (py, px, j) exactly, the sum of the absolute values that
-// the bound of WinogradF32 multiplies, and the output as a plain float32 sum.
-func winogradOracle(w *WinogradF32, x []float32, weights [][9]float32, channels, row, py, px, j int) (want, size, plain float64) {
+// winogradOracle gives the outputs of winogradConv exactly, for each the sum that the bound of
+// WinogradF32 multiplies, and the squared error of plain float32 sums.
+func winogradOracle(w *WinogradF32, x []float32, weights [][9]float32, channels, size int) (want, bound []float64, direct float64) {
+	row := size + 2
 	at := func(c, y, x0 int) float32 {
 		if y >= row || x0 >= row {
 			return 0
 		}
 		return x[(c/Block*row*row+y*row+x0)*Block+c%Block]
 	}
-	var acc float32
-	ty, tx := py/w.Out*w.Out, px/w.Out*w.Out
-	for c := range channels {
-		g := &weights[c*Block+j]
-		for k, value := range g {
-			p := at(c, py+k/3, px+k%3)
-			want += float64(value) * float64(p)
-			acc = fma32(value, p, acc)
-		}
-		for p := range w.In {
-			for q := range w.In {
-				_, v := twoSided(w.points.bt, func(p, q int) float64 { return float64(at(c, ty+p, tx+q)) }, p, q)
-				var u float64
-				for k, value := range g {
-					u += math.Abs(w.points.g[p][k/3] * w.points.g[q][k%3] * float64(value))
+	want, bound = make([]float64, size*size*Block), make([]float64, size*size*Block)
+	plain := make([]float32, len(want))
+	xi := w.In * w.In
+	m := make([]float64, xi*Block) // sums of |G||g||G'| * |B'||d||B|
+	for ty := 0; ty < size; ty += w.Out {
+		for tx := 0; tx < size; tx += w.Out {
+			clear(m)
+			for c := range channels {
+				for z := range xi {
+					_, v := twoSided(w.points.bt, func(p, q int) float64 { return float64(at(c, ty+p, tx+q)) }, z/w.In, z%w.In)
+					for j := range Block {
+						var g float64
+						for k, value := range weights[c*Block+j] {
+							g += math.Abs(w.points.g[z/w.In][k/3] * w.points.g[z%w.In][k%3] * float64(value))
+						}
+						m[z*Block+j] += g * v
+					}
 				}
-				size += math.Abs(float64(w.points.at[py-ty][p])*float64(w.points.at[px-tx][q])) * u * v
+			}
+			for p := range min(w.Out, size-ty) {
+				for q := range min(w.Out, size-tx) {
+					for j := range Block {
+						i := ((ty+p)*size+tx+q)*Block + j
+						for z := range xi {
+							bound[i] += math.Abs(float64(w.points.at[p][z/w.In])*float64(w.points.at[q][z%w.In])) * m[z*Block+j]
+						}
+						for c := range channels {
+							for k, value := range weights[c*Block+j] {
+								d := at(c, ty+p+k/3, tx+q+k%3)
+								want[i] += float64(value) * float64(d)
+								plain[i] = fma32(value, d, plain[i])
+							}
+						}
+						direct += (float64(plain[i]) - want[i]) * (float64(plain[i]) - want[i])
+					}
+				}
 			}
 		}
 	}
-	return want, size, float64(acc)
+	return want, bound, direct
 }
 
 func BenchmarkWinogradF32(b *testing.B) {

@@ -1,4 +1,4 @@
-// The loops of GemmF32, shared by the vector instruction sets. The kernels fill in what
+// The loops of GemmF32 and GemmBF16, shared by the vector instruction sets. The kernels fill in what
 // happens to the vectors of one tile:
 //
 //	ZERO   clears the sums of row 0		BIAS   loads them from (AX)
@@ -6,6 +6,9 @@
 //	FETCH  prefetches A of the next tap	STEP   adds the products of one k
 //	ADD    adds Res				RELU   clears negative sums
 //	STORE  stores them to C
+//
+// GemmBF16Args begins like GemmF32Args (a test holds this), so the loops read both by the
+// same names.
 //
 // Register map
 //	DI	args
@@ -49,7 +52,7 @@
 #define FETCH13 FETCH12; PREFETCHT0 A12
 #define FETCH14 FETCH13; PREFETCHT0 A13
 
-#define GEMM_F32(ZERO, BIAS, COPY, FETCH, STEP, ADD, RELU, STORE) \
+#define GEMM(ZERO, BIAS, COPY, FETCH, STEP, ADD, RELU, STORE) \
 	MOVQ  args+0(FP), DI \
 	MOVQ  GemmF32Args_Tiles(DI), AX \
 	TESTQ AX, AX \
