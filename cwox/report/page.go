@@ -71,6 +71,7 @@ type page struct {
 	Rest     string // probability of all other classes
 	Clusters []section
 	Warnings []Warning
+	Folded   string // what the warnings are, where they are too many to show at once
 	Facts    []fact
 }
 
@@ -146,6 +147,8 @@ func newPage(e *cwox.Explanation, r *Report, photo *image.RGBA) *page {
 	for _, w := range r.Warnings {
 		p.Warnings = append(p.Warnings, Warning{shown(w.Code), clip(plain(w.Message), 500)})
 	}
+
+	p.Folded = folded(p.Warnings)
 
 	b := newBuilder(e, r, fmt.Sprintf("0 0 %d %d", p.Width, p.Height))
 	p.GroupMax, p.ClassMax = short(b.groupMax), short(b.classMax)
@@ -396,6 +399,26 @@ func notes(m cwox.Method) []string {
 		list = append(list, "Each class map is multiplied by the inverse of the map of all other explained classes (method cwox1sb).")
 	}
 	return list
+}
+
+// folded counts warnings by code, in order of appearance: "6 warnings: not-resolved
+// (5), blank-map (1)"; "" for the few that a page shows at once.
+func folded(list []Warning) string {
+	if len(list) <= 4 {
+		return ""
+	}
+	var codes []string
+	count := map[string]int{}
+	for _, w := range list {
+		if count[w.Code] == 0 {
+			codes = append(codes, w.Code)
+		}
+		count[w.Code]++
+	}
+	for i, c := range codes {
+		codes[i] = fmt.Sprintf("%s (%d)", c, count[c])
+	}
+	return clip(fmt.Sprintf("%d warnings: %s", len(list), strings.Join(codes, ", ")), 200)
 }
 
 // facts are the settings that the maps depend on.

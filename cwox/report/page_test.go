@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -118,7 +119,7 @@ func TestHostile(t *testing.T) {
 			e.Top[i].Label = name
 		}
 		e.Settings = map[string]any{name: name, "x": map[string]any{name: []string{name}}}
-		e.Warnings = []cwox.Warning{{Code: name, Message: name}}
+		e.Warnings = slices.Repeat([]cwox.Warning{{Code: name, Message: name}}, 1+len(name)%7)
 		dir := t.TempDir()
 		if err := Write(dir, e); err != nil {
 			t.Fatal(err)
@@ -179,6 +180,16 @@ func TestWords(t *testing.T) {
 		if c.got != c.want {
 			t.Errorf("%q, want %q", c.got, c.want)
 		}
+	}
+}
+
+func TestFolded(t *testing.T) {
+	w := []Warning{{Code: "b"}, {Code: "a"}, {Code: "b"}, {Code: "b"}}
+	if got := folded(w); got != "" {
+		t.Errorf("%d warnings: %q", len(w), got)
+	}
+	if got, want := folded(append(w, Warning{Code: "a"})), "5 warnings: b (3), a (2)"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 
