@@ -20,7 +20,7 @@ func globalEM(ctx context.Context, t *Tree, docs *Documents, o *Options) error {
 func (m *model) batch(ctx context.Context, docs *Documents, o *Options) error {
 	before := math.Inf(-1)
 	for step := 1; step <= o.GlobalSteps; step++ {
-		e := m.expect(docs.Distinct(), func(i int) ([]int32, float64) {
+		e := m.expect(ctx, docs.Distinct(), func(i int) ([]int32, float64) {
 			return docs.rows.row(i), docs.rows.weight[i]
 		}, o.Threads)
 		if err := ctx.Err(); err != nil {
@@ -63,7 +63,7 @@ func (m *model) stepwise(ctx context.Context, docs *Documents, o *Options) error
 	for u := range min(o.GlobalSteps, o.Epochs*batches) {
 		at := u % batches * size
 		batch := order[at : at+size]
-		e := m.expect(size, func(i int) ([]int32, float64) { return docs.rows.row(int(batch[i])), 1 }, o.Threads)
+		e := m.expect(ctx, size, func(i int) ([]int32, float64) { return docs.rows.row(int(batch[i])), 1 }, o.Threads)
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -231,11 +231,15 @@ func (e *expected) blend(other *expected, rate float64) {
 // part is summed in order, then the parts are.
 const shards = 16
 
-// expect is the E step over n documents, each a sorted list of words and a weight.
-func (m *model) expect(n int, document func(i int) ([]int32, float64), threads int) *expected {
+// expect is the E step over n documents, each a sorted list of words and a weight. The
+// sums lack documents when ctx ends before it does.
+func (m *model) expect(ctx context.Context, n int, document func(i int) ([]int32, float64), threads int) *expected {
 	parts := make([]*expected, shards)
 	parallel(threads, shards, func(_, s int) {
 		parts[s] = newExpected(m)
+		if ctx.Err() != nil {
+			return
+		}
 		w := newWalker(m, parts[s])
 		for i := s * n / shards; i < (s+1)*n/shards; i++ {
 			words, weight := document(i)

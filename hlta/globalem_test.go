@@ -1,6 +1,7 @@
 package hlta
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -45,7 +46,7 @@ func TestExpectAgainstEnumeration(t *testing.T) {
 	_, m, words := smallModel()
 	rows := allDocuments(len(words))
 	weight := func(i int) float64 { return float64(1 + i%3) }
-	got := m.expect(len(rows), func(i int) ([]int32, float64) { return rows[i], weight(i) }, 2)
+	got := m.expect(context.Background(), len(rows), func(i int) ([]int32, float64) { return rows[i], weight(i) }, 2)
 
 	want := newExpected(m)
 	for i, row := range rows {
@@ -143,7 +144,7 @@ func TestExpectDoesNotUnderflow(t *testing.T) {
 		// Half the words of each are present: off and on are the same but for the prior.
 		{some, 60 * 8 * math.Log(1e-12)},
 	} {
-		e := m.expect(1, func(int) ([]int32, float64) { return c.row, 1 }, 1)
+		e := m.expect(context.Background(), 1, func(int) ([]int32, float64) { return c.row, 1 }, 1)
 		if math.Abs(e.ll-c.want) > 1e-6*math.Abs(c.want) {
 			t.Errorf("%d words: log-likelihood %v, want %v", len(c.row), e.ll, c.want)
 		}
@@ -175,7 +176,7 @@ func TestBatchStepsClimb(t *testing.T) {
 	}
 	before, first := math.Inf(-1), 0.0
 	for step := range 50 {
-		e := m.expect(len(rows), func(i int) ([]int32, float64) { return rows[i], float64(1 + i%5*i%7) }, 1)
+		e := m.expect(context.Background(), len(rows), func(i int) ([]int32, float64) { return rows[i], float64(1 + i%5*i%7) }, 1)
 		now := objective(e.ll)
 		if now < before-1e-9 {
 			t.Fatalf("step %d: %v after %v", step, now, before)
@@ -235,7 +236,7 @@ func meanLogLikelihood(t *testing.T, tree *Tree, docs *Documents) float64 {
 		t.Fatal(err)
 	}
 	// The sums of EM are another program for the same number.
-	e := newModel(tree, docs.Words).expect(docs.Distinct(), func(i int) ([]int32, float64) {
+	e := newModel(tree, docs.Words).expect(context.Background(), docs.Distinct(), func(i int) ([]int32, float64) {
 		return docs.rows.row(i), docs.rows.weight[i]
 	}, 2)
 	if own := e.ll / float64(docs.N); math.Abs(own-ll) > 1e-8*math.Abs(ll) {
@@ -266,7 +267,7 @@ func BenchmarkGlobalEM(b *testing.B) {
 		b.Run(name+"/step", func(b *testing.B) {
 			m := newModel(tree, docs.Words)
 			for b.Loop() {
-				e := m.expect(docs.Distinct(), func(i int) ([]int32, float64) {
+				e := m.expect(context.Background(), docs.Distinct(), func(i int) ([]int32, float64) {
 					return docs.rows.row(i), docs.rows.weight[i]
 				}, 2)
 				m.maximise(e, 1, 0)
