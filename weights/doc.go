@@ -24,8 +24,8 @@
 // # Hostile files
 //
 // A .pth file is a pickle, a small program. The machine that runs it here knows the
-// opcodes and the seven names that a state dict needs and can build nothing but
-// numbers, strings, lists, dicts and tensors (see pickle.go). Whatever is wrong with
+// opcodes and the names that a state dict needs and can build nothing but numbers,
+// strings, lists, dicts and tensors (see pickle.go). Whatever is wrong with
 // a file is answered by an error that names the file, the tensor and both values.
 // No file can make this package panic, hang, run code, or allocate more than a
 // small multiple of the file's size; what tensors take when they are asked for is

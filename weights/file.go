@@ -182,7 +182,7 @@ func sniff(data []byte) (Format, error) {
 	case data[0] == opProto && len(data) > 1 && data[1] >= 2 && data[1] <= 5:
 		return PTHLegacy, nil
 	case len(data) > 262 && string(data[257:262]) == "ustar":
-		return "", errors.New("a tar archive: the .pth container of PyTorch before 0.1.10; " +
+		return "", errors.New("a tar archive: the .pth container of the first PyTorch versions; " +
 			"load it in PyTorch and save its state_dict again")
 	case isHTML(data):
 		return "", errors.New("an HTML page, not a weight file (a download that failed?)")
