@@ -11,10 +11,12 @@ var avx2 = Kernels{
 	LRNF32:       lrnF32AVX2,
 	PeakF32:      Peak{Name: "peakF32AVX2", MACs: 12 * 8, Run: peakF32AVX2},
 
-	GemmBF16:   ref.GemmBF16,
-	NarrowBF16: ref.NarrowBF16,
-	WidenBF16:  ref.WidenBF16,
-	PeakBF16:   ref.PeakBF16,
+	GemmBF16:      ref.GemmBF16,
+	Winograd2BF16: ref.Winograd2BF16,
+	Winograd4BF16: ref.Winograd4BF16,
+	NarrowBF16:    ref.NarrowBF16,
+	WidenBF16:     ref.WidenBF16,
+	PeakBF16:      ref.PeakBF16,
 }
 
 func gemmF32AVX2(args *GemmF32Args) {

@@ -14,10 +14,12 @@ var avx512 = Kernels{
 	LRNF32:       lrnF32AVX512,
 	PeakF32:      Peak{Name: "peakF32AVX512", MACs: 24 * 16, Run: peakF32AVX512},
 
-	GemmBF16:   ref.GemmBF16,
-	NarrowBF16: ref.NarrowBF16,
-	WidenBF16:  widenBF16AVX512,
-	PeakBF16:   ref.PeakBF16,
+	GemmBF16:      ref.GemmBF16,
+	Winograd2BF16: ref.Winograd2BF16,
+	Winograd4BF16: ref.Winograd4BF16,
+	NarrowBF16:    ref.NarrowBF16,
+	WidenBF16:     widenBF16AVX512,
+	PeakBF16:      ref.PeakBF16,
 }
 
 func gemmF32AVX512(args *GemmF32Args) {

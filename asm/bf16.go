@@ -116,11 +116,7 @@ func gemmBF16Ref(g *GemmBF16Args) {
 					}
 				}
 				if g.Relu {
-					for j := range acc {
-						if acc[j] < 0 {
-							acc[j] = 0
-						}
-					}
+					relu(&acc)
 				}
 				out := at16(g.C, i*g.CTile+r*g.CRow+v*g.CVec)
 				if g.Wide {

@@ -4,28 +4,24 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"testing"
 	"unsafe"
 )
 
-// The loops in assembly read GemmBF16Args by the offsets of GemmF32Args.
-func TestGemmArgsLayout(t *testing.T) {
-	var f GemmF32Args
-	var b GemmBF16Args
-	for name, at := range map[string][2]uintptr{
-		"A": {unsafe.Offsetof(f.A), unsafe.Offsetof(b.A)}, "B": {unsafe.Offsetof(f.B), unsafe.Offsetof(b.B)},
-		"C": {unsafe.Offsetof(f.C), unsafe.Offsetof(b.C)}, "Res": {unsafe.Offsetof(f.Res), unsafe.Offsetof(b.Res)},
-		"Bias": {unsafe.Offsetof(f.Bias), unsafe.Offsetof(b.Bias)}, "Taps": {unsafe.Offsetof(f.Taps), unsafe.Offsetof(b.Taps)},
-		"NTaps": {unsafe.Offsetof(f.NTaps), unsafe.Offsetof(b.NTaps)}, "K": {unsafe.Offsetof(f.K), unsafe.Offsetof(b.K)},
-		"ARow": {unsafe.Offsetof(f.ARow), unsafe.Offsetof(b.ARow)}, "AStep": {unsafe.Offsetof(f.AStep), unsafe.Offsetof(b.AStep)},
-		"BStep": {unsafe.Offsetof(f.BStep), unsafe.Offsetof(b.BStep)}, "BVec": {unsafe.Offsetof(f.BVec), unsafe.Offsetof(b.BVec)},
-		"CRow": {unsafe.Offsetof(f.CRow), unsafe.Offsetof(b.CRow)}, "CVec": {unsafe.Offsetof(f.CVec), unsafe.Offsetof(b.CVec)},
-		"ResVec": {unsafe.Offsetof(f.ResVec), unsafe.Offsetof(b.ResVec)}, "Tiles": {unsafe.Offsetof(f.Tiles), unsafe.Offsetof(b.Tiles)},
-		"ATile": {unsafe.Offsetof(f.ATile), unsafe.Offsetof(b.ATile)}, "CTile": {unsafe.Offsetof(f.CTile), unsafe.Offsetof(b.CTile)},
-		"Relu": {unsafe.Offsetof(f.Relu), unsafe.Offsetof(b.Relu)},
+// The loops in assembly read the arguments in bfloat16 by the offsets of those in float32.
+func TestArgsLayout(t *testing.T) {
+	for _, c := range [][2]any{
+		{GemmF32Args{}, GemmBF16Args{}},
+		{WinogradInF32Args{}, WinogradInBF16Args{}},
+		{WinogradOutF32Args{}, WinogradOutBF16Args{}},
 	} {
-		if at[0] != at[1] {
-			t.Errorf("%s lies at %d in GemmF32Args, at %d in GemmBF16Args", name, at[0], at[1])
+		f32, bf16 := reflect.TypeOf(c[0]), reflect.TypeOf(c[1])
+		for i := range f32.NumField() {
+			f := f32.Field(i)
+			if b, ok := bf16.FieldByName(f.Name); !ok || b.Offset != f.Offset {
+				t.Errorf("%s lies at %d in %v, not in %v", f.Name, f.Offset, f32, bf16)
+			}
 		}
 	}
 }

@@ -19,10 +19,12 @@ var ref = Kernels{
 	LRNF32:       lrnF32Ref,
 	PeakF32:      Peak{Name: "peakF32Ref", MACs: 8, Run: peakF32Ref},
 
-	GemmBF16:   GemmBF16{Name: "gemmBF16Ref", Rows: []int{14, 7, 4, 2, 1}, MaxVecs: 2, Run: gemmBF16Ref},
-	NarrowBF16: narrowBF16Ref,
-	WidenBF16:  widenBF16Ref,
-	PeakBF16:   Peak{Name: "peakBF16Ref", MACs: 8, Run: peakBF16Ref},
+	GemmBF16:      GemmBF16{Name: "gemmBF16Ref", Rows: []int{14, 7, 4, 2, 1}, MaxVecs: 2, Run: gemmBF16Ref},
+	Winograd2BF16: WinogradBF16{"winograd2BF16Ref", 2, 4, winogradIn2BF16Ref, winogradOut2BF16Ref, &winograd2},
+	Winograd4BF16: WinogradBF16{"winograd4BF16Ref", 4, 6, winogradIn4BF16Ref, winogradOut4BF16Ref, &winograd4},
+	NarrowBF16:    narrowBF16Ref,
+	WidenBF16:     widenBF16Ref,
+	PeakBF16:      Peak{Name: "peakBF16Ref", MACs: 8, Run: peakBF16Ref},
 }
 
 func gemmF32Ref(g *GemmF32Args) {
@@ -80,6 +82,14 @@ func dot8(acc *[8]float32, g *GemmF32Args, taps []int, row, bAt int) {
 		}
 	}
 	*acc = [8]float32{c0, c1, c2, c3, c4, c5, c6, c7}
+}
+
+func relu(acc *[Block]float32) {
+	for j := range acc {
+		if acc[j] < 0 {
+			acc[j] = 0
+		}
+	}
 }
 
 func maxPoolF32Ref(p *MaxPoolF32Args) {

@@ -80,24 +80,64 @@ type WinogradOutF32Args struct {
 	Relu            bool
 }
 
+// WinogradBF16 are the same transforms between maps in bfloat16; they compute in float32.
+// Input rounds V to bfloat16, as GemmBF16 takes it, and Output takes M in float32, as
+// GemmBF16 gives it with Wide set.
+type WinogradBF16 struct {
+	Name    string
+	Out, In int
+	Input   func(*WinogradInBF16Args)
+	Output  func(*WinogradOutBF16Args)
+	points  *winograd
+}
+
+// WinogradInBF16Args is WinogradInF32Args with A and C in bfloat16: a pixel is 2*Block
+// bytes.
+type WinogradInBF16Args struct {
+	A, C       *uint16
+	ARow       int
+	CTile, CXi int
+	Tiles      int
+	Rows, Cols int
+}
+
+// WinogradOutBF16Args is WinogradOutF32Args with C and Res in bfloat16: a pixel is 2*Block
+// bytes, of A's vectors 4*Block.
+type WinogradOutBF16Args struct {
+	A            *float32
+	C, Res       *uint16
+	Bias         *float32 // [Block]; Res and Bias may be nil
+	ATile, AXi   int
+	CRow, ResRow int
+	Tiles        int
+	Rows, Cols   int
+	Relu         bool
+}
+
+// Weights transforms a 3x3 kernel as WinogradF32 does; the caller rounds it.
+func (w *WinogradBF16) Weights(u []float32, g *[9]float32) { w.points.weights(u, g) }
+
 // Weights transforms a 3x3 kernel g, row-major, to u, In*In values: G g G', computed in
 // float64 and rounded once.
-func (w *WinogradF32) Weights(u []float32, g *[9]float32) {
+func (w *WinogradF32) Weights(u []float32, g *[9]float32) { w.points.weights(u, g) }
+
+func (w *winograd) weights(u []float32, g *[9]float32) {
+	in := len(w.bt)
 	var t [6][3]float64 // G g
-	for p, gp := range w.points.g {
+	for p, gp := range w.g {
 		for c := range 3 {
 			for k, x := range gp {
 				t[p][c] += x * float64(g[3*k+c])
 			}
 		}
 	}
-	for p := range w.In {
-		for q, gq := range w.points.g {
+	for p := range in {
+		for q, gq := range w.g {
 			var sum float64
 			for k, x := range gq {
 				sum += t[p][k] * x
 			}
-			u[p*w.In+q] = float32(sum)
+			u[p*in+q] = float32(sum)
 		}
 	}
 }
@@ -164,80 +204,132 @@ var winograd4 = func() winograd {
 	}
 }()
 
-func winogradIn2F32Ref(args *WinogradInF32Args)   { winograd2.input(args) }
-func winogradOut2F32Ref(args *WinogradOutF32Args) { winograd2.output(args) }
-func winogradIn4F32Ref(args *WinogradInF32Args)   { winograd4.input(args) }
-func winogradOut4F32Ref(args *WinogradOutF32Args) { winograd4.output(args) }
+func winogradIn2F32Ref(args *WinogradInF32Args)     { winogradInF32Ref(&winograd2, args) }
+func winogradIn4F32Ref(args *WinogradInF32Args)     { winogradInF32Ref(&winograd4, args) }
+func winogradIn2BF16Ref(args *WinogradInBF16Args)   { winogradInBF16Ref(&winograd2, args) }
+func winogradIn4BF16Ref(args *WinogradInBF16Args)   { winogradInBF16Ref(&winograd4, args) }
+func winogradOut2F32Ref(args *WinogradOutF32Args)   { winogradOutF32Ref(&winograd2, args) }
+func winogradOut4F32Ref(args *WinogradOutF32Args)   { winogradOutF32Ref(&winograd4, args) }
+func winogradOut2BF16Ref(args *WinogradOutBF16Args) { winogradOutBF16Ref(&winograd2, args) }
+func winogradOut4BF16Ref(args *WinogradOutBF16Args) { winogradOutBF16Ref(&winograd4, args) }
 
-func (w *winograd) input(args *WinogradInF32Args) {
+func winogradInF32Ref(w *winograd, args *WinogradInF32Args) {
 	out, in := len(w.at), len(w.bt)
 	for i := range args.Tiles {
-		var d, t, v [6][6][Block]float32
+		var d winogradTile
 		for p := range min(in, args.Rows) {
 			for q := range min(in, args.Cols-i*out) {
 				d[p][q] = *lanes16(args.A, p*args.ARow+(i*out+q)*4*Block)
 			}
 		}
-		for q := range in {
-			for p := range in {
-				for k, x := range w.bt[p] {
-					addScaled(&t[p][q], &d[k][q], x)
-				}
-			}
-		}
+		v := sandwich(w.bt, &d)
 		for p := range in {
 			for q := range in {
-				for k, x := range w.bt[q] {
-					addScaled(&v[p][q], &t[p][k], x)
-				}
 				*lanes16(args.C, i*args.CTile+(p*in+q)*args.CXi) = v[p][q]
 			}
 		}
 	}
 }
 
-func (w *winograd) output(args *WinogradOutF32Args) {
+func winogradInBF16Ref(w *winograd, args *WinogradInBF16Args) {
 	out, in := len(w.at), len(w.bt)
-	var bias [Block]float32
-	if args.Bias != nil {
-		bias = *lanes16(args.Bias, 0)
-	}
 	for i := range args.Tiles {
-		var t [4][6][Block]float32
-		for p := range out {
-			for q := range in {
-				for k, x := range w.at[p] {
-					addScaled(&t[p][q], lanes16(args.A, i*args.ATile+(k*in+q)*args.AXi), x)
-				}
+		var d winogradTile
+		for p := range min(in, args.Rows) {
+			for q := range min(in, args.Cols-i*out) {
+				widenBF16Ref(&WidenBF16Args{(*uint16)(at16(args.A, p*args.ARow+(i*out+q)*2*Block)), &d[p][q][0], 1})
 			}
 		}
+		v := sandwich(w.bt, &d)
+		for p := range in {
+			for q := range in {
+				narrowBF16Ref(&NarrowBF16Args{&v[p][q][0], (*uint16)(at16(args.C, i*args.CTile+(p*in+q)*args.CXi)), 1})
+			}
+		}
+	}
+}
+
+func winogradOutF32Ref(w *winograd, args *WinogradOutF32Args) {
+	out := len(w.at)
+	for i := range args.Tiles {
+		y := w.output(args.A, args.Bias, i*args.ATile, args.AXi)
 		for p := range min(out, args.Rows) {
 			for q := range min(out, args.Cols-i*out) {
-				var acc [Block]float32
-				for k, x := range w.at[q] {
-					addScaled(&acc, &t[p][k], x)
-				}
+				acc := &y[p][q]
 				at := (i*out + q) * 4 * Block
-				for j := range acc {
-					acc[j] += bias[j]
-				}
 				if args.Res != nil {
-					res := lanes16(args.Res, p*args.ResRow+at)
-					for j := range acc {
-						acc[j] += res[j]
-					}
+					addScaled(acc, lanes16(args.Res, p*args.ResRow+at), 1)
 				}
 				if args.Relu {
-					for j := range acc {
-						if acc[j] < 0 {
-							acc[j] = 0
-						}
-					}
+					relu(acc)
 				}
-				*lanes16(args.C, p*args.CRow+at) = acc
+				*lanes16(args.C, p*args.CRow+at) = *acc
 			}
 		}
 	}
+}
+
+func winogradOutBF16Ref(w *winograd, args *WinogradOutBF16Args) {
+	out := len(w.at)
+	for i := range args.Tiles {
+		y := w.output(args.A, args.Bias, i*args.ATile, args.AXi)
+		for p := range min(out, args.Rows) {
+			for q := range min(out, args.Cols-i*out) {
+				acc := &y[p][q]
+				at := (i*out + q) * 2 * Block
+				if args.Res != nil {
+					var res [Block]float32
+					widenBF16Ref(&WidenBF16Args{(*uint16)(at16(args.Res, p*args.ResRow+at)), &res[0], 1})
+					addScaled(acc, &res, 1)
+				}
+				if args.Relu {
+					relu(acc)
+				}
+				narrowBF16Ref(&NarrowBF16Args{&acc[0], (*uint16)(at16(args.C, p*args.CRow+at)), 1})
+			}
+		}
+	}
+}
+
+// winogradTile is a tile of vectors; not all of it is used.
+type winogradTile [6][6][Block]float32
+
+// output is the transform of the products of a tile, with the bias.
+func (w *winograd) output(a, bias *float32, at, xi int) winogradTile {
+	in := len(w.bt)
+	var m winogradTile
+	for p := range in {
+		for q := range in {
+			m[p][q] = *lanes16(a, at+(p*in+q)*xi)
+		}
+	}
+	y := sandwich(w.at, &m)
+	if bias != nil {
+		for p := range w.at {
+			for q := range w.at {
+				addScaled(&y[p][q], lanes16(bias, 0), 1)
+			}
+		}
+	}
+	return y
+}
+
+// sandwich is x d x'.
+func sandwich(x [][]float32, d *winogradTile) winogradTile {
+	var t, y winogradTile
+	for p := range x {
+		for q := range x[0] {
+			for k, c := range x[p] {
+				addScaled(&t[p][q], &d[k][q], c)
+			}
+		}
+		for q := range x {
+			for k, c := range x[q] {
+				addScaled(&y[p][q], &t[p][k], c)
+			}
+		}
+	}
+	return y
 }
 
 // addScaled adds x times v to acc, and nothing if x is zero.

@@ -3,7 +3,7 @@
 #include "go_asm.h"
 #include "textflag.h"
 #include "funcdata.h"
-#include "winograd_f32_amd64.h"
+#include "winograd_amd64.h"
 
 // A tile is transformed in two halves of eight lanes; what lies between columns and rows
 // does not fit the registers and goes through the stack.
@@ -11,6 +11,13 @@
 #define FMA(C, X, ACC) VFMADD231PS C, X, ACC
 #define FNMA(C, X, ACC) VFNMADD231PS C, X, ACC
 #define MUL(C, X, OUT) VMULPS C, X, OUT
+
+#define PIXEL 64
+#define NONE VXORPS Y0, Y0, Y0; VXORPS Y1, Y1, Y1
+#define LOAD VMOVUPS (R10), Y0; VMOVUPS 32(R10), Y1
+#define SAVE VMOVUPS Y0, (BX); VMOVUPS Y1, 32(BX)
+#define RES(O, AT) VADDPS AT(R13), O, O
+#define PUT(O, N, AT) VMOVUPS O, AT(BX)
 
 // HALVES runs HALF for both halves: those of lanes 8 to 15 are 32 bytes on.
 #define HALVES(HALF, ON, BACK) \
@@ -42,8 +49,8 @@ half: \
 	VMOVUPS Y11, (TO+128)(SI) \
 	VMOVUPS Y12, (TO+160)(SI)
 
-// ROW6 transforms the row at byte AT of the columns and stores it at BX.
-#define ROW6(AT) \
+// ALONG6 transforms the row at byte AT of the columns and stores it at BX.
+#define ALONG6(AT) \
 	VMOVUPS (AT+0)(SI), Y0 \
 	VMOVUPS (AT+192)(SI), Y1 \
 	VMOVUPS (AT+384)(SI), Y2 \
@@ -51,14 +58,14 @@ half: \
 	VMOVUPS (AT+768)(SI), Y4 \
 	VMOVUPS (AT+960)(SI), Y5 \
 	IN6(Y0, Y1, Y2, Y3, Y4, Y5, Y6, Y7, Y8, Y9, Y10, Y11, Y12) \
-	PUT(Y7) \
-	PUT(Y8) \
-	PUT(Y9) \
-	PUT(Y10) \
-	PUT(Y11) \
-	PUT(Y12)
+	NEXT(Y7) \
+	NEXT(Y8) \
+	NEXT(Y9) \
+	NEXT(Y10) \
+	NEXT(Y11) \
+	NEXT(Y12)
 
-#define PUT(Y) \
+#define NEXT(Y) \
 	VMOVUPS Y, (BX) \
 	ADDQ R10, BX
 
@@ -70,12 +77,12 @@ half: \
 	COLUMN6(256, 3072) \
 	COLUMN6(320, 3264) \
 	MOVQ DX, BX \
-	ROW6(2304) \
-	ROW6(2336) \
-	ROW6(2368) \
-	ROW6(2400) \
-	ROW6(2432) \
-	ROW6(2464)
+	ALONG6(2304) \
+	ALONG6(2336) \
+	ALONG6(2368) \
+	ALONG6(2400) \
+	ALONG6(2432) \
+	ALONG6(2464)
 
 #define IN_ON ADDQ $32, R8; ADDQ $32, DX
 #define IN_BACK SUBQ $64, DX
@@ -98,16 +105,16 @@ TEXT ·winogradIn4F32AVX2(SB), 0, $3528-8
 	VMOVUPS Y6, (TO+64)(SI) \
 	VMOVUPS Y7, (TO+96)(SI)
 
-#define ROW4(AT) \
+#define ALONG4(AT) \
 	VMOVUPS (AT+0)(SI), Y0 \
 	VMOVUPS (AT+128)(SI), Y1 \
 	VMOVUPS (AT+256)(SI), Y2 \
 	VMOVUPS (AT+384)(SI), Y3 \
 	IN4(Y0, Y1, Y2, Y3, Y4, Y5, Y6, Y7) \
-	PUT(Y4) \
-	PUT(Y5) \
-	PUT(Y6) \
-	PUT(Y7)
+	NEXT(Y4) \
+	NEXT(Y5) \
+	NEXT(Y6) \
+	NEXT(Y7)
 
 #define HALF4 \
 	COLUMN4(0, 2304) \
@@ -115,10 +122,10 @@ TEXT ·winogradIn4F32AVX2(SB), 0, $3528-8
 	COLUMN4(128, 2560) \
 	COLUMN4(192, 2688) \
 	MOVQ DX, BX \
-	ROW4(2304) \
-	ROW4(2336) \
-	ROW4(2368) \
-	ROW4(2400)
+	ALONG4(2304) \
+	ALONG4(2336) \
+	ALONG4(2368) \
+	ALONG4(2400)
 
 #define TILE4 HALVES(HALF4, IN_ON, IN_BACK)
 
@@ -157,7 +164,7 @@ TEXT ·winogradIn2F32AVX2(SB), 0, $3528-8
 	VMOVUPS (32*P+384)(R10), Y2 \
 	VMOVUPS (32*P+512)(R10), Y3 \
 	OUT6((32*P)(R10), Y0, Y1, Y2, Y3, (32*P+640)(R10), Y4, Y5, Y6, Y7, Y8) \
-	PUT4(Y15, Y5, Y6, Y7, Y8, NORES, END)
+	ROW4(Y15, Y5, Y6, Y7, Y8, 5, 6, 7, 8, NORES, END)
 
 #define HALFOUT6 \
 	MOVQ SI, R13 \
@@ -197,7 +204,7 @@ TEXT ·winogradOut4F32AVX2(SB), 0, $840-8
 #define ROWOUT4(P, M0, M1, M2, M3, NORES, END) \
 	IF_ROW(P, end) \
 	OUT4(M0, M1, M2, M3, Y8, Y9) \
-	PUT2(Y15, Y8, Y9, NORES, END)
+	ROW2(Y15, Y8, Y9, 8, 9, NORES, END)
 
 #define HALFOUT4 \
 	MOVQ SI, R13 \

@@ -3,66 +3,18 @@
 #include "go_asm.h"
 #include "textflag.h"
 #include "funcdata.h"
-#include "winograd_f32_amd64.h"
 
-#define FMA(C, X, ACC) VFMADD231PS.BCST C, X, ACC
-#define FNMA(C, X, ACC) VFNMADD231PS.BCST C, X, ACC
-#define MUL(C, X, OUT) VMULPS.BCST C, X, OUT
+#define PIXEL 64
+#define NONE VXORPS Y0, Y0, Y0; VXORPS Y1, Y1, Y1
+#define LOAD VMOVUPS (R10), Y0; VMOVUPS 32(R10), Y1
+#define SAVE VMOVUPS Y0, (BX); VMOVUPS Y1, 32(BX)
+#define RES(O, AT) VADDPS AT(R13), O, O
+#define PUT(O, N, AT) VMOVUPS O, AT(BX)
+#define GET(M, Z) VMOVUPS M, Z
+#define KEEP(Z, N, M) VMOVUPS Z, M
 
-// The scratch memory of an input transform: a padded tile and 12 vectors.
-#define SCRATCH 3136 // 64*(36 + 12) and room to align it
-
-// COLUMN6 transforms column Q of the tile, at byte AT of its rows.
-#define COLUMN6(AT, O0, O1, O2, O3, O4, O5) \
-	VMOVUPS AT(R8), Z24 \
-	VMOVUPS AT(R8)(R12*1), Z25 \
-	VMOVUPS AT(R8)(R12*2), Z26 \
-	VMOVUPS AT(R8)(R13*1), Z27 \
-	VMOVUPS AT(R8)(R12*4), Z28 \
-	VMOVUPS AT(R8)(AX*1), Z29 \
-	IN6(Z24, Z25, Z26, Z27, Z28, Z29, Z30, O0, O1, O2, O3, O4, O5)
-
-// SPILL6 puts a column aside.
-#define SPILL6(AT) \
-	VMOVUPS Z0, (AT+0)(SI) \
-	VMOVUPS Z1, (AT+64)(SI) \
-	VMOVUPS Z2, (AT+128)(SI) \
-	VMOVUPS Z3, (AT+192)(SI) \
-	VMOVUPS Z4, (AT+256)(SI) \
-	VMOVUPS Z5, (AT+320)(SI)
-
-// ROW6 transforms row P, of which D0 to D3 are in registers and the rest in scratch
-// memory, and stores it at BX.
-#define ROW6(P, D0, D1, D2, D3) \
-	VMOVUPS (2304+64*P)(SI), Z24 \
-	VMOVUPS (2304+384+64*P)(SI), Z25 \
-	IN6(D0, D1, D2, D3, Z24, Z25, D0, Z26, Z27, Z28, Z29, Z30, Z31) \
-	VMOVUPS Z26, (BX) \
-	VMOVUPS Z27, (BX)(R10*1) \
-	VMOVUPS Z28, (BX)(R10*2) \
-	VMOVUPS Z29, (BX)(R12*1) \
-	VMOVUPS Z30, (BX)(R10*4) \
-	VMOVUPS Z31, (BX)(R13*1) \
-	LEAQ (BX)(R12*2), BX
-
-#define TILE6 \
-	COLUMN6(256, Z0, Z1, Z2, Z3, Z4, Z5) \
-	SPILL6(2304) \
-	COLUMN6(320, Z0, Z1, Z2, Z3, Z4, Z5) \
-	SPILL6(2304+384) \
-	COLUMN6(0, Z0, Z1, Z2, Z3, Z4, Z5) \
-	COLUMN6(64, Z6, Z7, Z8, Z9, Z10, Z11) \
-	COLUMN6(128, Z12, Z13, Z14, Z15, Z16, Z17) \
-	COLUMN6(192, Z18, Z19, Z20, Z21, Z22, Z23) \
-	MOVQ DX, BX \
-	LEAQ (R10)(R10*2), R12 \
-	LEAQ (R10)(R10*4), R13 \
-	ROW6(0, Z0, Z6, Z12, Z18) \
-	ROW6(1, Z1, Z7, Z13, Z19) \
-	ROW6(2, Z2, Z8, Z14, Z20) \
-	ROW6(3, Z3, Z9, Z15, Z21) \
-	ROW6(4, Z4, Z10, Z16, Z22) \
-	ROW6(5, Z5, Z11, Z17, Z23)
+#include "winograd_amd64.h"
+#include "winograd_avx512_amd64.h"
 
 // func winogradIn4F32AVX512(args *WinogradInF32Args)
 // Requires: AVX512F
@@ -70,101 +22,16 @@ TEXT ·winogradIn4F32AVX512(SB), 0, $3136-8
 	NO_LOCAL_POINTERS
 	WINOGRAD_IN(4, 6, TILE6)
 
-#define COLUMN4(AT, O0, O1, O2, O3) \
-	VMOVUPS AT(R8), Z24 \
-	VMOVUPS AT(R8)(R12*1), Z25 \
-	VMOVUPS AT(R8)(R12*2), Z26 \
-	VMOVUPS AT(R8)(R13*1), Z27 \
-	IN4(Z24, Z25, Z26, Z27, O0, O1, O2, O3)
-
-#define ROW4(D0, D1, D2, D3) \
-	IN4(D0, D1, D2, D3, Z24, Z25, Z26, Z27) \
-	VMOVUPS Z24, (BX) \
-	VMOVUPS Z25, (BX)(R10*1) \
-	VMOVUPS Z26, (BX)(R10*2) \
-	VMOVUPS Z27, (BX)(R12*1) \
-	LEAQ (BX)(R10*4), BX
-
-#define TILE4 \
-	COLUMN4(0, Z0, Z1, Z2, Z3) \
-	COLUMN4(64, Z4, Z5, Z6, Z7) \
-	COLUMN4(128, Z8, Z9, Z10, Z11) \
-	COLUMN4(192, Z12, Z13, Z14, Z15) \
-	MOVQ DX, BX \
-	LEAQ (R10)(R10*2), R12 \
-	ROW4(Z0, Z4, Z8, Z12) \
-	ROW4(Z1, Z5, Z9, Z13) \
-	ROW4(Z2, Z6, Z10, Z14) \
-	ROW4(Z3, Z7, Z11, Z15)
-
 // func winogradIn2F32AVX512(args *WinogradInF32Args)
 // Requires: AVX512F
 TEXT ·winogradIn2F32AVX512(SB), 0, $3136-8
 	NO_LOCAL_POINTERS
 	WINOGRAD_IN(2, 4, TILE4)
 
-// The output transforms. Z31 is the least output: 0, or -Inf without Relu.
-
-#define SETUP VPBROADCASTD AX, Z31
-
-// GATHER6 transforms column Q of the products of the tile, R13 its first, and moves on
-// to the next.
-#define GATHER6(O0, O1, O2, O3) \
-	VMOVUPS (R13)(AX*1), Z24 \
-	VMOVUPS (R13)(AX*2), Z25 \
-	VMOVUPS (R13)(BX*1), Z26 \
-	VMOVUPS (R13)(AX*4), Z27 \
-	OUT6((R13), Z24, Z25, Z26, Z27, (R13)(R12*1), Z28, O0, O1, O2, O3) \
-	ADDQ  WinogradOutF32Args_AXi(DI), R13
-
-#define ROWOUT6(P, M0, M1, M2, M3, M4, M5, NORES, END) \
-	IF_ROW(P, end) \
-	OUT6(M0, M1, M2, M3, M4, M5, Z24, Z25, Z26, Z27, Z28) \
-	PUT4(Z31, Z25, Z26, Z27, Z28, NORES, END)
-
-#define TILEOUT6 \
-	MOVQ  SI, R13 \
-	GATHER6(Z0, Z1, Z2, Z3) \
-	GATHER6(Z4, Z5, Z6, Z7) \
-	GATHER6(Z8, Z9, Z10, Z11) \
-	GATHER6(Z12, Z13, Z14, Z15) \
-	GATHER6(Z16, Z17, Z18, Z19) \
-	GATHER6(Z20, Z21, Z22, Z23) \
-	MOVQ  DX, BX \
-	MOVQ  R8, R13 \
-	ROWOUT6(0, Z0, Z4, Z8, Z12, Z16, Z20, nores0, end0) \
-	ROWOUT6(1, Z1, Z5, Z9, Z13, Z17, Z21, nores1, end1) \
-	ROWOUT6(2, Z2, Z6, Z10, Z14, Z18, Z22, nores2, end2) \
-	ROWOUT6(3, Z3, Z7, Z11, Z15, Z19, Z23, nores3, end3) \
-end:
-
 // func winogradOut4F32AVX512(args *WinogradOutF32Args)
 // Requires: AVX512F
 TEXT ·winogradOut4F32AVX512(SB), NOSPLIT, $0-8
 	WINOGRAD_OUT(4, 6, SETUP, TILEOUT6)
-
-#define GATHER4(O0, O1) \
-	VMOVUPS (R13)(AX*1), Z24 \
-	VMOVUPS (R13)(AX*2), Z25 \
-	OUT4((R13), Z24, Z25, (R13)(BX*1), O0, O1) \
-	ADDQ  WinogradOutF32Args_AXi(DI), R13
-
-#define ROWOUT4(P, M0, M1, M2, M3, NORES, END) \
-	IF_ROW(P, end) \
-	OUT4(M0, M1, M2, M3, Z25, Z26) \
-	PUT2(Z31, Z25, Z26, NORES, END)
-
-#define TILEOUT4 \
-	MOVQ  SI, R13 \
-	GATHER4(Z0, Z1) \
-	GATHER4(Z4, Z5) \
-	GATHER4(Z8, Z9) \
-	GATHER4(Z12, Z13) \
-	MOVQ  DX, BX \
-	MOVQ  R8, R13 \
-	ROWOUT4(0, Z0, Z4, Z8, Z12, nores0, end0) \
-	ROWOUT4(1, Z1, Z5, Z9, Z13, nores1, end1) \
-end:
 
 // func winogradOut2F32AVX512(args *WinogradOutF32Args)
 // Requires: AVX512F

@@ -90,9 +90,9 @@ func twoSided(x [][]float32, d func(p, q int) float64, p, q int) (sum, size floa
 	return sum, size
 }
 
-func testWinogradIn(t testing.TB, rng *rand.Rand, w, ref *WinogradF32) []float32 {
-	g := newWinogradIn(t, rng, w)
-	want, bound := make([]float64, len(g.c)), make([]float64, len(g.c))
+// solve gives what C must hold, and within what.
+func (g *winogradIn) solve(w *WinogradF32) (want, bound []float64) {
+	want, bound = make([]float64, len(g.c)), make([]float64, len(g.c))
 	for i, x := range g.c {
 		want[i] = float64(x) // what the transform leaves alone
 	}
@@ -107,13 +107,24 @@ func testWinogradIn(t testing.TB, rng *rand.Rand, w, ref *WinogradF32) []float32
 			}
 		}
 	}
+	return want, bound
+}
+
+func testWinogradIn(t testing.TB, rng *rand.Rand, w *WinogradF32) []float32 {
+	g := newWinogradIn(t, rng, w)
+	want, bound := g.solve(w)
 	w.Input(&g.args)
-	for i, got := range g.c {
-		if d := math.Abs(float64(got) - want[i]); !(d <= bound[i]) {
-			t.Fatalf("%s: %+v: c[%d] = %v, want %v within %v", w.Name, g.args, i, got, want[i], bound[i])
+	checkWithin(t, fmt.Sprintf("%s: %+v", w.Name, g.args), g.c, want, bound)
+	return g.c
+}
+
+func checkWithin(t testing.TB, what string, got []float32, want, bound []float64) {
+	t.Helper()
+	for i, x := range got {
+		if d := math.Abs(float64(x) - want[i]); !(d <= bound[i]) {
+			t.Fatalf("%s: c[%d] = %v, want %v within %v", what, i, x, want[i], bound[i])
 		}
 	}
-	return g.c
 }
 
 func TestWinogradInput(t *testing.T) {
@@ -126,13 +137,13 @@ func TestWinogradOutput(t *testing.T) {
 
 // testWinograd runs a test of one kernel over all tiers. The vector tiers must agree in
 // every bit.
-func testWinograd(t *testing.T, test func(t testing.TB, rng *rand.Rand, w, ref *WinogradF32) []float32) {
+func testWinograd(t *testing.T, test func(t testing.TB, rng *rand.Rand, w *WinogradF32) []float32) {
 	for size := range 2 {
 		for i := range 100 {
 			var first []float32
 			for _, k := range Tiers() {
 				w := k.both()[size]
-				c := test(t, rand.New(rand.NewPCG(uint64(i), 11)), w, ref.both()[size])
+				c := test(t, rand.New(rand.NewPCG(uint64(i), 11)), w)
 				if k.Tier == "ref" {
 					continue
 				}
@@ -147,8 +158,15 @@ func testWinograd(t *testing.T, test func(t testing.TB, rng *rand.Rand, w, ref *
 	}
 }
 
-func testWinogradOut(t testing.TB, rng *rand.Rand, w, ref *WinogradF32) []float32 {
-	p := WinogradOutF32Args{Tiles: 1 + rng.IntN(4), Rows: w.Out, Relu: rng.IntN(2) == 0}
+// winogradOut is a random output transform.
+type winogradOut struct {
+	args            WinogradOutF32Args
+	a, c, res, bias []float32
+}
+
+func newWinogradOut(t testing.TB, rng *rand.Rand, w *WinogradF32) *winogradOut {
+	g := &winogradOut{args: WinogradOutF32Args{Tiles: 1 + rng.IntN(4), Rows: w.Out, Relu: rng.IntN(2) == 0}}
+	p := &g.args
 	p.Cols = p.Tiles * w.Out
 	if rng.IntN(2) == 0 {
 		p.Cols -= rng.IntN(w.Out)
@@ -168,46 +186,48 @@ func testWinogradOut(t testing.TB, rng *rand.Rand, w, ref *WinogradF32) []float3
 		}
 		return s
 	}
-	a := buffer(((w.In*w.In-1)*p.AXi+(p.Tiles-1)*p.ATile)/4 + Block)
-	c := buffer((p.Rows-1)*p.CRow/4 + p.Cols*Block)
-	var res, bias []float32
+	g.a = buffer(((w.In*w.In-1)*p.AXi+(p.Tiles-1)*p.ATile)/4 + Block)
+	g.c = buffer((p.Rows-1)*p.CRow/4 + p.Cols*Block)
 	if rng.IntN(2) == 0 {
-		bias = buffer(Block)
-		p.Bias = &bias[0]
+		g.bias = buffer(Block)
+		p.Bias = &g.bias[0]
 	}
 	switch rng.IntN(3) {
 	case 0:
-		res = buffer((p.Rows-1)*p.ResRow/4 + p.Cols*Block)
-		p.Res = &res[0]
-	case 1:
-		res, p.ResRow = slices.Clone(c), p.CRow
-		p.Res = &c[0]
+		g.res = buffer((p.Rows-1)*p.ResRow/4 + p.Cols*Block)
+		p.Res = &g.res[0]
+	case 1: // in place
+		g.res, p.ResRow = g.c, p.CRow
+		p.Res = &g.c[0]
 	}
-	p.A, p.C = &a[0], &c[0]
-	want, bound := make([]float64, len(c)), make([]float64, len(c))
-	for i, x := range c {
+	p.A, p.C = &g.a[0], &g.c[0]
+	return g
+}
+
+// solve gives what C must hold, and within what.
+func (g *winogradOut) solve(w *WinogradF32) (want, bound []float64) {
+	p := &g.args
+	want, bound = make([]float64, len(g.c)), make([]float64, len(g.c))
+	for i, x := range g.c {
 		want[i] = float64(x)
 	}
 	for y := range p.Rows {
 		for x := range p.Cols {
 			for j := range Block {
-				m := func(k, l int) float64 {
-					return float64(a[(x/w.Out*p.ATile+(k*w.In+l)*p.AXi)/4+j])
-				}
 				sum, size := 0.0, 0.0
 				for k, u := range w.points.at[y] {
 					for l, v := range w.points.at[x%w.Out] {
-						term := float64(u) * float64(v) * m(k, l)
-						sum += term
-						size += math.Abs(term)
+						m := float64(g.a[(x/w.Out*p.ATile+(k*w.In+l)*p.AXi)/4+j])
+						sum += float64(u) * float64(v) * m
+						size += math.Abs(float64(u) * float64(v) * m)
 					}
 				}
-				if bias != nil {
-					sum += float64(bias[j])
-					size += math.Abs(float64(bias[j]))
+				if g.bias != nil {
+					sum += float64(g.bias[j])
+					size += math.Abs(float64(g.bias[j]))
 				}
-				if res != nil {
-					r := float64(res[y*p.ResRow/4+x*Block+j])
+				if g.res != nil {
+					r := float64(g.res[y*p.ResRow/4+x*Block+j])
 					sum += r
 					size += math.Abs(r)
 				}
@@ -219,13 +239,80 @@ func testWinogradOut(t testing.TB, rng *rand.Rand, w, ref *WinogradF32) []float3
 			}
 		}
 	}
-	w.Output(&p)
-	for i, got := range c {
-		if d := math.Abs(float64(got) - want[i]); !(d <= bound[i]) {
-			t.Fatalf("%s: %+v: c[%d] = %v, want %v within %v", w.Name, p, i, got, want[i], bound[i])
+	return want, bound
+}
+
+func testWinogradOut(t testing.TB, rng *rand.Rand, w *WinogradF32) []float32 {
+	g := newWinogradOut(t, rng, w)
+	want, bound := g.solve(w)
+	w.Output(&g.args)
+	checkWithin(t, fmt.Sprintf("%s: %+v", w.Name, g.args), g.c, want, bound)
+	return g.c
+}
+
+// The transforms in bfloat16 do the same to rounded maps, and round the result.
+func TestWinogradBF16(t *testing.T) {
+	for _, k := range Tiers() {
+		rng := rand.New(rand.NewPCG(18, 19))
+		for size, w := range []*WinogradBF16{&k.Winograd2BF16, &k.Winograd4BF16} {
+			for range 100 {
+				testWinogradInBF16(t, rng, w, ref.both()[size])
+				testWinogradOutBF16(t, rng, w, ref.both()[size])
+			}
 		}
 	}
-	return c
+}
+
+// rounded rounds s and returns the same numbers as bfloat16, between guards.
+func rounded(t testing.TB, rng *rand.Rand, s []float32) []uint16 {
+	b := guarded[uint16](t, len(s), rng.IntN(2) == 0)
+	for i, x := range s {
+		b[i] = BF16(x)
+		s[i] = F32(b[i])
+	}
+	return b
+}
+
+func checkRounded(t testing.TB, what string, got []uint16, want, bound []float64) {
+	t.Helper()
+	for i, b := range got {
+		// 2^-8 of the value is the most that rounding adds.
+		if d := math.Abs(float64(F32(b)) - want[i]); !(d <= bound[i]+0x1p-8*(math.Abs(want[i])+bound[i])) {
+			t.Fatalf("%s: c[%d] = %v, want %v", what, i, F32(b), want[i])
+		}
+	}
+}
+
+func testWinogradInBF16(t testing.TB, rng *rand.Rand, w *WinogradBF16, f32 *WinogradF32) {
+	g := newWinogradIn(t, rng, f32)
+	a, c := rounded(t, rng, g.a), rounded(t, rng, g.c)
+	want, bound := g.solve(f32)
+	args := WinogradInBF16Args{
+		A: &a[0], C: &c[0], ARow: g.args.ARow / 2, CTile: g.args.CTile / 2, CXi: g.args.CXi / 2,
+		Tiles: g.args.Tiles, Rows: g.args.Rows, Cols: g.args.Cols,
+	}
+	w.Input(&args)
+	checkRounded(t, fmt.Sprintf("%s: %+v", w.Name, args), c, want, bound)
+}
+
+func testWinogradOutBF16(t testing.TB, rng *rand.Rand, w *WinogradBF16, f32 *WinogradF32) {
+	g := newWinogradOut(t, rng, f32)
+	c := rounded(t, rng, g.c)
+	p := &g.args
+	args := WinogradOutBF16Args{
+		A: p.A, ATile: p.ATile, AXi: p.AXi, C: &c[0], CRow: p.CRow / 2, ResRow: p.ResRow / 2, Bias: p.Bias,
+		Tiles: p.Tiles, Rows: p.Rows, Cols: p.Cols, Relu: p.Relu,
+	}
+	switch p.Res {
+	case nil:
+	case p.C:
+		args.Res = &c[0]
+	default:
+		args.Res = &rounded(t, rng, g.res)[0]
+	}
+	want, bound := g.solve(f32)
+	w.Output(&args)
+	checkRounded(t, fmt.Sprintf("%s: %+v", w.Name, args), c, want, bound)
 }
 
 // A NaN reaches the outputs that depend on it, also through a ReLU and from the residual.

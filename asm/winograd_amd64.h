@@ -5,7 +5,16 @@
 //	FMA(c, x, acc)   acc += c*x	FNMA(c, x, acc)   acc -= c*x
 //	MUL(c, x, out)   out = c*x
 //
-// for one of these constants c of the points 0, +-a, +-b, a = 5/8, b = 3/2.
+// for one of these constants c of the points 0, +-a, +-b, a = 5/8, b = 3/2, and, as what
+// differs between float32 and bfloat16,
+//
+//	PIXEL            bytes of a vector
+//	NONE             clears Y0, Y1; LOAD loads (R10) to them, SAVE stores them to (BX)
+//	RES(O, at)       adds the residual at(R13) to O
+//	PUT(O, n, at)    stores O, register n, at(BX)
+//
+// The Args of bfloat16 begin like those of float32 (a test holds this), so the loops read
+// both by the same names.
 
 #define CA    winograd4<>+0(SB)   // a
 #define CB    winograd4<>+32(SB)  // b
@@ -134,19 +143,16 @@ row: /* for p := 0; p < N; p++ */ \
 	MOVQ  R8, R10 \
 	XORL  AX, AX \
 col: /* for q := 0; q < N; q++ */ \
-	VXORPS Y0, Y0, Y0 \
-	VXORPS Y1, Y1, Y1 \
+	NONE \
 	CMPQ  R13, WinogradInF32Args_Rows(DI) \
 	JGE   put \
 	CMPQ  AX, R9 \
 	JGE   put \
-	VMOVUPS (R10), Y0 \
-	VMOVUPS 32(R10), Y1 \
+	LOAD \
 put: \
-	VMOVUPS Y0, (BX) \
-	VMOVUPS Y1, 32(BX) \
-	ADDQ  $64, BX \
-	ADDQ  $64, R10 \
+	SAVE \
+	ADDQ  $PIXEL, BX \
+	ADDQ  $PIXEL, R10 \
 	INCQ  AX \
 	CMPQ  AX, $N \
 	JLT   col \
@@ -155,13 +161,13 @@ put: \
 	CMPQ  R13, $N \
 	JLT   row \
 	MOVQ  SI, R8 \
-	MOVQ  $(64*N), R12 \
+	MOVQ  $(PIXEL*N), R12 \
 	MOVQ  WinogradInF32Args_CXi(DI), R10 \
 whole: \
 	LEAQ  (R12)(R12*2), R13 \
 	LEAQ  (R12)(R12*4), AX \
 	TILE \
-	ADDQ  $(64*M), R11 \
+	ADDQ  $(PIXEL*M), R11 \
 	ADDQ  WinogradInF32Args_CTile(DI), DX \
 	SUBQ  $M, R9 \
 	DECQ  CX \
@@ -202,8 +208,8 @@ tile: /* for i := 0; i < Tiles; i++ */ \
 	LEAQ  (AX)(AX*4), R12 \
 	TILE \
 	ADDQ  WinogradOutF32Args_ATile(DI), SI \
-	ADDQ  $(64*M), DX \
-	ADDQ  $(64*M), R8 \
+	ADDQ  $(PIXEL*M), DX \
+	ADDQ  $(PIXEL*M), R8 \
 	SUBQ  $M, R9 \
 	DECQ  CX \
 	JNZ   tile \
@@ -234,52 +240,52 @@ GLOBL zeros<>(SB), RODATA, $64
 	ADDQ  WinogradOutF32Args_CRow(DI), BX \
 	ADDQ  WinogradOutF32Args_ResRow(DI), R13
 
-// PUT2 and PUT4 finish row P, given in registers, and store it: bias, residual, then the
-// maximum with LEAST, which keeps a NaN.
-#define PUT2(LEAST, O0, O1, NORES, END) \
+// ROW2 and ROW4 finish row P, whose vectors O are the registers N, and store it: bias,
+// residual, then the maximum with LEAST, which keeps a NaN.
+#define ROW2(LEAST, O0, O1, N0, N1, NORES, END) \
 	VADDPS (R11), O0, O0 \
 	VADDPS (R11), O1, O1 \
 	IF_RES(NORES) \
 	IF_COL(0, NORES) \
-	VADDPS (R13), O0, O0 \
+	RES(O0, (0*PIXEL)) \
 	IF_COL(1, NORES) \
-	VADDPS 64(R13), O1, O1 \
+	RES(O1, (1*PIXEL)) \
 NORES: \
 	VMAXPS O0, LEAST, O0 \
 	VMAXPS O1, LEAST, O1 \
 	IF_COL(0, END) \
-	VMOVUPS O0, (BX) \
+	PUT(O0, N0, (0*PIXEL)) \
 	IF_COL(1, END) \
-	VMOVUPS O1, 64(BX) \
+	PUT(O1, N1, (1*PIXEL)) \
 END: \
 	NEXT_ROW
 
-#define PUT4(LEAST, O0, O1, O2, O3, NORES, END) \
+#define ROW4(LEAST, O0, O1, O2, O3, N0, N1, N2, N3, NORES, END) \
 	VADDPS (R11), O0, O0 \
 	VADDPS (R11), O1, O1 \
 	VADDPS (R11), O2, O2 \
 	VADDPS (R11), O3, O3 \
 	IF_RES(NORES) \
 	IF_COL(0, NORES) \
-	VADDPS (R13), O0, O0 \
+	RES(O0, (0*PIXEL)) \
 	IF_COL(1, NORES) \
-	VADDPS 64(R13), O1, O1 \
+	RES(O1, (1*PIXEL)) \
 	IF_COL(2, NORES) \
-	VADDPS 128(R13), O2, O2 \
+	RES(O2, (2*PIXEL)) \
 	IF_COL(3, NORES) \
-	VADDPS 192(R13), O3, O3 \
+	RES(O3, (3*PIXEL)) \
 NORES: \
 	VMAXPS O0, LEAST, O0 \
 	VMAXPS O1, LEAST, O1 \
 	VMAXPS O2, LEAST, O2 \
 	VMAXPS O3, LEAST, O3 \
 	IF_COL(0, END) \
-	VMOVUPS O0, (BX) \
+	PUT(O0, N0, (0*PIXEL)) \
 	IF_COL(1, END) \
-	VMOVUPS O1, 64(BX) \
+	PUT(O1, N1, (1*PIXEL)) \
 	IF_COL(2, END) \
-	VMOVUPS O2, 128(BX) \
+	PUT(O2, N2, (2*PIXEL)) \
 	IF_COL(3, END) \
-	VMOVUPS O3, 192(BX) \
+	PUT(O3, N3, (3*PIXEL)) \
 END: \
 	NEXT_ROW
