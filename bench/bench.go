@@ -17,11 +17,12 @@ import (
 
 // Options say what to measure. The zero value measures ResNet-50 at batch 1 on all processors.
 type Options struct {
-	Model   string    // architecture, "" means resnet50
-	Net     *nn.Model // the network; nil means random weights
-	Batch   int       // images per pass; 0 means 1
-	Threads int       // 0 means GOMAXPROCS
-	Seconds float64   // time to spend on each figure; 0 means 2
+	Model   string            // architecture, "" means resnet50
+	Net     *nn.Model         // the network; nil means random weights
+	Batch   int               // images per pass; 0 means 1
+	Threads int               // 0 means GOMAXPROCS
+	Seconds float64           // time to spend on each figure; 0 means 2
+	Compile nn.CompileOptions // of a network with random weights
 }
 
 func (o Options) withDefaults() Options {
@@ -232,7 +233,7 @@ func (o *Options) network() (*nn.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.Build(1000, RandomParameter, nn.CompileOptions{})
+	return a.Build(1000, RandomParameter, o.Compile)
 }
 
 // RandomParameter makes the same random parameter of a name and shape every time, scaled so

@@ -55,7 +55,7 @@ func (s *splitStep) items(n int) int { return n * blocks(s.signal.c) }
 func (s *splitStep) run(w *worker, first, n, item int) {
 	nb := blocks(s.signal.c)
 	image, b := item/nb, item%nb
-	s.branch.clearBorder(w.mem, image, b, 0, s.branch.h)
+	clearBorder(&s.branch, w.mem, image, b, 0, s.branch.h)
 	for y := 0; y < s.signal.h; y++ {
 		sum, short := s.out.row(b, y), s.shortcut.row(b, y)
 		p := w.mem[s.signal.at(image, b, y, 0):][:len(sum)]
@@ -84,7 +84,7 @@ func (s *combineStep) items(n int) int { return n * blocks(s.dst.c) }
 func (s *combineStep) run(w *worker, first, n, item int) {
 	nb := blocks(s.dst.c)
 	image, b := item/nb, item%nb
-	s.dst.clearBorder(w.mem, image, b, 0, s.dst.h)
+	clearBorder(&s.dst, w.mem, image, b, 0, s.dst.h)
 	for y := 0; y < s.dst.h; y++ {
 		dst := w.mem[s.dst.at(image, b, y, 0):][:s.dst.w*block]
 		a := w.mem[s.a.at(image, b, y, 0):][:len(dst)]
@@ -121,7 +121,7 @@ func (s *sliceStep) items(n int) int { return n }
 
 func (s *sliceStep) run(w *worker, first, n, image int) {
 	for b := 0; b < blocks(s.dst.c); b++ {
-		s.dst.clearBorder(w.mem, image, b, 0, s.dst.h)
+		clearBorder(&s.dst, w.mem, image, b, 0, s.dst.h)
 		for y := 0; y < s.dst.h; y++ {
 			dst := w.mem[s.dst.at(image, b, y, 0):][:s.dst.w*block]
 			res := residual(w, s.res, image, b, y)
@@ -151,7 +151,7 @@ func (s *divideStep) items(n int) int { return n * blocks(s.dst.c) }
 func (s *divideStep) run(w *worker, first, n, item int) {
 	nb := blocks(s.dst.c)
 	image, b := item/nb, item%nb
-	s.dst.clearBorder(w.mem, image, b, 0, s.dst.h)
+	clearBorder(&s.dst, w.mem, image, b, 0, s.dst.h)
 	for row := 0; row < s.dst.h; row++ {
 		dst := w.mem[s.dst.at(image, b, row, 0):][:s.dst.w*block]
 		p := w.mem[s.p.at(image, b, row, 0):][:len(dst)]
@@ -180,7 +180,7 @@ func (s *multiplyStep) items(n int) int { return n * blocks(s.dst.c) }
 func (s *multiplyStep) run(w *worker, first, n, item int) {
 	nb := blocks(s.dst.c)
 	image, b := item/nb, item%nb
-	s.dst.clearBorder(w.mem, image, b, 0, s.dst.h)
+	clearBorder(&s.dst, w.mem, image, b, 0, s.dst.h)
 	for y := 0; y < s.dst.h; y++ {
 		x := s.x.row(b, y)
 		r := w.mem[s.r.at(image, b, y, 0):][:len(x)]
@@ -222,7 +222,7 @@ func (s *meanPoolBack) run(w *worker, first, n, item int) {
 		}
 		share[j] = p / area
 	}
-	s.dst.clearBorder(w.mem, image, b, 0, s.dst.h)
+	clearBorder(&s.dst, w.mem, image, b, 0, s.dst.h)
 	for y := 0; y < s.dst.h; y++ {
 		dst := w.mem[s.dst.at(image, b, y, 0):][:s.dst.w*block]
 		res := residual(w, s.res, image, b, y)
@@ -254,7 +254,7 @@ func (s *maxPoolBack) items(n int) int { return n * blocks(s.dst.c) }
 func (s *maxPoolBack) run(w *worker, first, n, item int) {
 	nb := blocks(s.dst.c)
 	image, b := item/nb, item%nb
-	s.dst.clearBorder(w.mem, image, b, 0, s.dst.h)
+	clearBorder(&s.dst, w.mem, image, b, 0, s.dst.h)
 	for y := 0; y < s.dst.h; y++ {
 		dst := w.mem[s.dst.at(image, b, y, 0):][:s.dst.w*block]
 		if res := residual(w, s.res, image, b, y); res != nil {
@@ -315,7 +315,7 @@ func (s *lrnBack) run(w *worker, first, n, item int) {
 	gs := make([]float64, c)
 	sum := make([]float64, c)
 	for b := 0; b < blocks(c) && y == 0; b++ {
-		s.dst.clearBorder(w.mem, image, b, 0, s.dst.h)
+		clearBorder(&s.dst, w.mem, image, b, 0, s.dst.h)
 	}
 	for px := 0; px < s.dst.w; px++ {
 		for i := range xs {

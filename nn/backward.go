@@ -111,7 +111,7 @@ func (s *Session) backward(rule Rule, layers []string) (*backward, error) {
 		if err != nil {
 			return nil, err
 		}
-		if n.id < s.keepFrom || !s.plan.placed[n.id] {
+		if n.id < s.keepFrom || !s.plan.values[n.id].hasF32 {
 			return nil, fmt.Errorf("nn: layer %q is not kept by this session", layer)
 		}
 		nodes = append(nodes, n)
@@ -286,7 +286,7 @@ func (b *backward) settle(n *Node) {
 
 // activation is where the forward pass left the value of node n.
 func (b *backward) activation(n *Node) source {
-	return source{view: b.s.plan.views[n.id], mem: b.s.mem, back: b}
+	return source{view: b.s.plan.values[n.id].f32, mem: b.s.mem, back: b}
 }
 
 // source is an activation of the image being explained.
@@ -439,7 +439,7 @@ func (b *backward) convolution(w *convWeights, src view, srcMem []float32, dst v
 		st.srcMem = srcMem
 		return st
 	}
-	st := newConvStep(k, w, src, dst, res, false)
+	st := b.s.model.newConvStep(w, src, dst, res, false)
 	st.srcMem = srcMem
 	return st
 }

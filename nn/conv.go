@@ -10,7 +10,8 @@ import (
 // output blocks a panel [taps][k][group blocks x 16], one after the other.
 type convWeights struct {
 	geometry convGeometry
-	panels   []float32
+	panels   []float32 // in float32,
+	half     []uint16  // or in bfloat16: pairs of k next to each other, [taps][k/2][group blocks x 16][2]
 	bias     []float32 // [blocks(out)*16], or nil
 }
 
@@ -69,39 +70,66 @@ func packForward(c *Conv, in int, scale []float64, bias []float32, group int) *c
 }
 
 // packInput packs a convolution that reads the network's input, interleaved [H][W][C]:
-// a tap is a whole kernel row of kw*in consecutive elements.
-func packInput(c *Conv, in int, scale []float64, bias []float32, group int) *convWeights {
+// a tap is a whole kernel row of kw*in consecutive elements, rounded up to whole pairs where
+// even asks for it.
+func packInput(c *Conv, in int, scale []float64, bias []float32, group int, even bool) *convWeights {
 	w := &convWeights{bias: bias}
 	w.geometry = convGeometry{in: in, out: c.Out, inStep: c.Stride, outStep: 1, run: c.KW * in}
+	if even {
+		w.geometry.run += w.geometry.run % 2
+	}
 	var p convPhase
 	for y := 0; y < c.KH; y++ {
 		p.taps = append(p.taps, convTap{y - c.Pad, -c.Pad})
 	}
 	w.geometry.phases = []convPhase{p}
 	nb := blocks(c.Out)
-	k := c.KW * in
-	w.panels = alignedFloats(nb * block * c.KH * k)
-	dst := w.panels
+	w.panels = alignedFloats(nb * block * c.KH * w.geometry.run)
 	for b0 := 0; b0 < nb; b0 += group {
+		dst := w.panels[b0*block*c.KH*w.geometry.run:]
 		width := min(group, nb-b0) * block
 		for y := 0; y < c.KH; y++ {
-			for x := 0; x < c.KW; x++ {
-				for i := 0; i < in; i++ {
-					for j := 0; j < width; j++ {
-						if o := b0*block + j; o < c.Out {
-							v := c.Weight[((o*in+i)*c.KH+y)*c.KW+x]
-							if scale != nil {
-								v = float32(float64(v) * scale[o])
-							}
-							dst[j] = v
-						}
+			for k := range c.KW * in {
+				for j := 0; j < width && b0*block+j < c.Out; j++ {
+					o := b0*block + j
+					v := c.Weight[((o*in+k%in)*c.KH+y)*c.KW+k/in]
+					if scale != nil {
+						v = float32(float64(v) * scale[o])
 					}
-					dst = dst[width:]
+					dst[j] = v
 				}
+				dst = dst[width:]
 			}
+			dst = dst[(w.geometry.run-c.KW*in)*width:] // zeros where the run was rounded up
 		}
 	}
 	return w
+}
+
+// toHalf rounds the panels to bfloat16 and interleaves pairs of k. The run must be even.
+func (w *convWeights) toHalf(group int) {
+	g := &w.geometry
+	w.half = make([]uint16, len(w.panels))
+	nb := blocks(g.out)
+	for pi := range g.phases {
+		p := &g.phases[pi]
+		depth := len(p.taps) * g.run
+		if g.run == block {
+			depth *= blocks(g.in)
+		}
+		parallel((nb+group-1)/group, func(gi int) {
+			b0 := gi * group
+			width := min(group, nb-b0) * block
+			at := p.panels + b0*block*depth
+			for k := 0; k < depth; k += 2 {
+				for j := range width {
+					w.half[at+k*width+2*j] = asm.BF16(w.panels[at+k*width+j])
+					w.half[at+k*width+2*j+1] = asm.BF16(w.panels[at+(k+1)*width+j])
+				}
+			}
+		})
+	}
+	w.panels = nil
 }
 
 // packGradient packs the input gradient of convolution c: a convolution from its output
@@ -188,7 +216,11 @@ func (w *convWeights) pack(group int, at element) {
 
 // convStep runs a convolution over views.
 type convStep struct {
-	kernel   *asm.GemmF32
+	f32      *asm.GemmF32
+	bf16     *asm.GemmBF16 // instead of f32: all operands but the bias are bfloat16,
+	wide     bool          // or all but bias and output
+	heights  []int         // of the kernel's tiles
+	maxVecs  int
 	w        *convWeights
 	src, dst view
 	srcMem   []float32 // where src lies; nil means the run's own memory
@@ -225,10 +257,20 @@ type call struct {
 // microseconds, so that goroutines end together and the garbage collector need not wait.
 const chunkMACs = 3 << 20
 
-func newConvStep(kernel *asm.GemmF32, w *convWeights, src, dst view, res *view, relu bool) *convStep {
-	s := &convStep{kernel: kernel, w: w, src: src, dst: dst, res: res, relu: relu}
+// newConvStep plans a convolution in float32.
+func (m *Model) newConvStep(w *convWeights, src, dst view, res *view, relu bool) *convStep {
+	k := &m.kernels.GemmF32
+	s := newConvStep(k.Rows, k.MaxVecs, 4, w, src, dst, res, relu)
+	s.f32 = k
+	return s
+}
+
+// newConvStep cuts a convolution into chunks, for a kernel with tiles of those heights and
+// widths and operands of so many bytes an element. The kernel itself is for the caller to set.
+func newConvStep(heights []int, maxVecs, bytes int, w *convWeights, src, dst view, res *view, relu bool) *convStep {
+	s := &convStep{heights: heights, maxVecs: maxVecs, w: w, src: src, dst: dst, res: res, relu: relu}
 	g := &w.geometry
-	s.groups = (blocks(g.out) + kernel.MaxVecs - 1) / kernel.MaxVecs
+	s.groups = (blocks(g.out) + maxVecs - 1) / maxVecs
 	weights := 0
 	for i := range g.phases {
 		p := &g.phases[i]
@@ -236,21 +278,21 @@ func newConvStep(kernel *asm.GemmF32, w *convWeights, src, dst view, res *view, 
 		if g.run == block {
 			for b := 0; b < blocks(g.in); b++ {
 				for _, t := range p.taps {
-					plan.taps = append(plan.taps, 4*(b*src.plane+t.dy*src.row+t.dx*block))
+					plan.taps = append(plan.taps, bytes*(b*src.plane+t.dy*src.row+t.dx*block))
 				}
 			}
 		} else {
 			for _, t := range p.taps {
-				plan.taps = append(plan.taps, 4*(t.dy*src.row+t.dx*g.in))
+				plan.taps = append(plan.taps, bytes*(t.dy*src.row+t.dx*g.in))
 			}
 		}
 		depth := len(plan.taps) * g.run
 		plan.chunks = s.cut(p, depth)
 		s.chunks += len(plan.chunks)
 		s.phases = append(s.phases, plan)
-		weights += depth * s.groups * kernel.MaxVecs * block
+		weights += depth * s.groups * maxVecs * block
 	}
-	s.pixelsFirst = weights*4 <= 256<<10
+	s.pixelsFirst = weights*bytes <= 256<<10
 	return s
 }
 
@@ -270,7 +312,7 @@ func (s *convStep) cut(p *convPhase, depth int) []chunk {
 	if oh <= 0 || ow <= 0 {
 		return nil
 	}
-	work := max(1, depth) * s.kernel.MaxVecs * block
+	work := max(1, depth) * s.maxVecs * block
 	perChunk := max(14, chunkMACs/work)
 	px := s.pixel()
 	single := len(p.taps) == 1 && g.inStep == 1 && g.outStep == 1 && p.taps[0] == (convTap{})
@@ -283,7 +325,7 @@ func (s *convStep) cut(p *convPhase, depth int) []chunk {
 			n := min(perChunk, total-p0)
 			ch := chunk{}
 			for at := 0; at < n; {
-				r, tiles := nextTiles(s.kernel.Rows, n-at)
+				r, tiles := nextTiles(s.heights, n-at)
 				pos := (p0 + at) * block
 				ch.calls = append(ch.calls, call{a: pos, c: pos, r: pos, rows: r, tiles: tiles, aTile: r * block, cTile: r * block})
 				at += r * tiles
@@ -303,7 +345,7 @@ func (s *convStep) cut(p *convPhase, depth int) []chunk {
 			}
 		}
 		for x := 0; x < ow; {
-			r, tiles := nextTiles(s.kernel.Rows, ow-x)
+			r, tiles := nextTiles(s.heights, ow-x)
 			for i := 0; i < tiles; i++ {
 				c := call{rows: r, tiles: y1 - y0, aTile: g.inStep * s.src.row, cTile: g.outStep * s.dst.row}
 				c.a = y0*g.inStep*s.src.row + x*g.inStep*px
@@ -390,17 +432,27 @@ func (s *convStep) run(w *worker, first, n, item int) {
 }
 
 func (s *convStep) runChunk(w *worker, p *phasePlan, ch *chunk, image, group int) {
-	g := &s.w.geometry
-	mem := w.mem
-	b0 := group * s.kernel.MaxVecs
-	vecs := min(s.kernel.MaxVecs, blocks(g.out)-b0)
+	b0 := group * s.maxVecs
+	vecs := min(s.maxVecs, blocks(s.w.geometry.out)-b0)
 	for b := b0; b < b0+vecs; b++ {
-		s.dst.clearBorder(mem, image, b, ch.y0, ch.y1)
+		if s.bf16 != nil && !s.wide {
+			clearBorder(&s.dst, w.half, image, b, ch.y0, ch.y1)
+		} else {
+			clearBorder(&s.dst, w.mem, image, b, ch.y0, ch.y1)
+		}
 	}
-	if len(p.taps) == 0 {
-		s.runEmpty(mem, ch, image, b0, vecs)
-		return
+	switch {
+	case len(p.taps) == 0:
+		s.runEmpty(w.mem, ch, image, b0, vecs)
+	case s.bf16 != nil:
+		s.runBF16(w, p, ch, image, b0, vecs)
+	default:
+		s.runF32(w, p, ch, image, b0, vecs)
 	}
+}
+
+func (s *convStep) runF32(w *worker, p *phasePlan, ch *chunk, image, b0, vecs int) {
+	g := &s.w.geometry
 	depth := len(p.taps) * g.run
 	args := &w.gemm
 	*args = asm.GemmF32Args{
@@ -414,15 +466,15 @@ func (s *convStep) runChunk(w *worker, p *phasePlan, ch *chunk, image, group int
 	if s.w.bias != nil {
 		args.Bias = &s.w.bias[b0*block]
 	}
-	from := mem
+	from := w.mem
 	if s.srcMem != nil {
 		from = s.srcMem
 	}
 	a := unsafe.Pointer(&from[s.src.off+image*s.src.image])
-	c := unsafe.Pointer(&mem[s.dst.at(image, b0, 0, 0)])
+	c := unsafe.Pointer(&w.mem[s.dst.at(image, b0, 0, 0)])
 	var r unsafe.Pointer
 	if s.res != nil {
-		r = unsafe.Pointer(&mem[s.res.at(image, b0, 0, 0)])
+		r = unsafe.Pointer(&w.mem[s.res.at(image, b0, 0, 0)])
 		args.ResVec = 4 * s.res.plane
 	}
 	for i := range ch.calls {
@@ -434,7 +486,47 @@ func (s *convStep) runChunk(w *worker, p *phasePlan, ch *chunk, image, group int
 		}
 		args.Rows, args.Tiles = k.rows, k.tiles
 		args.ATile, args.CTile = 4*k.aTile, 4*k.cTile
-		s.kernel.Run(args)
+		s.f32.Run(args)
+	}
+}
+
+func (s *convStep) runBF16(w *worker, p *phasePlan, ch *chunk, image, b0, vecs int) {
+	g := &s.w.geometry
+	depth := len(p.taps) * g.run
+	out := 2 // bytes of an output element
+	if s.wide {
+		out = 4
+	}
+	args := &w.gemmHalf
+	*args = asm.GemmBF16Args{
+		B:    &s.w.half[p.phase.panels+b0*block*depth],
+		Taps: &p.taps[0], NTaps: len(p.taps), K: g.run / 2,
+		ARow: 2 * g.inStep * s.pixel(), AStep: 4,
+		BStep: 4 * block * vecs, BVec: 4 * block,
+		CRow: out * g.outStep * block, CVec: out * s.dst.plane,
+		Vecs: vecs, Relu: s.relu, Wide: s.wide,
+	}
+	if s.w.bias != nil {
+		args.Bias = &s.w.bias[b0*block]
+	}
+	a := unsafe.Pointer(&w.half[s.src.off+image*s.src.image])
+	c := unsafe.Pointer(unsafe.SliceData(w.mem))
+	c = unsafe.Add(c, out*s.dst.at(image, b0, 0, 0))
+	var r unsafe.Pointer
+	if s.res != nil {
+		r = unsafe.Pointer(&w.half[s.res.at(image, b0, 0, 0)])
+		args.ResVec = 2 * s.res.plane
+	}
+	for i := range ch.calls {
+		k := &ch.calls[i]
+		args.A = (*uint16)(unsafe.Add(a, 2*k.a))
+		args.C = (*uint16)(unsafe.Add(c, out*k.c))
+		if s.res != nil {
+			args.Res = (*uint16)(unsafe.Add(r, 2*k.r))
+		}
+		args.Rows, args.Tiles = k.rows, k.tiles
+		args.ATile, args.CTile = 2*k.aTile, out*k.cTile
+		s.bf16.Run(args)
 	}
 }
 

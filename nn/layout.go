@@ -52,7 +52,7 @@ func (v *view) contiguous() bool { return v.row == v.w*block }
 
 // clearBorder writes zeros around rows y0..y1-1 of one map; the rows above the first
 // and below the last belong to the first and last row.
-func (v *view) clearBorder(mem []float32, image, blk, y0, y1 int) {
+func clearBorder[T float32 | uint16](v *view, mem []T, image, blk, y0, y1 int) {
 	if v.border == 0 {
 		return
 	}
@@ -88,7 +88,7 @@ func (v *view) unpack(mem []float32, image int, dst []float32) {
 // pack copies src, [C][H][W], to one image of v and clears its border.
 func (v *view) pack(mem []float32, image int, src []float32) {
 	for b := 0; b < blocks(v.c); b++ {
-		v.clearBorder(mem, image, b, 0, v.h)
+		clearBorder(v, mem, image, b, 0, v.h)
 		for y := 0; y < v.h; y++ {
 			out := mem[v.at(image, b, y, 0):][:v.w*block]
 			for j := 0; j < block; j++ {

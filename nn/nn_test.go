@@ -117,6 +117,48 @@ func TestWinograd(t *testing.T) {
 	}
 }
 
+// TestBF16 compares bfloat16 with the float64 oracle. Every layer rounds weights and activations
+// to 8 bits, half a unit being 2^-9; over the dozen layers such errors, which are random, add to
+// some 2^-7 of the largest logit.
+func TestBF16(t *testing.T) {
+	g := mixed(17, 77, 61)
+	const n = 3
+	x := newRandom(18).normal(n*g.input.Size(), 1)
+	var want []float64
+	for i := range n {
+		all := evaluate(g, widen(x[i*g.input.Size():][:g.input.Size()]))
+		want = append(want, all[len(all)-1]...)
+	}
+	eachTier(t, func(t *testing.T, k *asm.Kernels) {
+		for _, direct := range []bool{false, true} {
+			m, err := Compile(g, CompileOptions{Kernels: k, BF16: true, Direct: direct})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var first []float32
+			for _, o := range []SessionOptions{{Batch: n}, {Batch: n, Threads: 1}, {Batch: 1}, {Batch: n, Keep: []string{"i1"}}} {
+				s := session(t, m, o)
+				var got []float32
+				for i := 0; i < n; i += o.Batch {
+					got = append(got, s.Forward(x[i*g.input.Size():min(n, i+o.Batch)*g.input.Size()])...)
+				}
+				d := difference(got, want)
+				if d > 0x1p-6 {
+					t.Errorf("direct %v, %+v: logits differ by %.2g", direct, o, d)
+				}
+				if d < 1e-4 {
+					t.Errorf("direct %v, %+v: logits differ by only %.2g: is this bfloat16?", direct, o, d)
+				}
+				if first == nil {
+					first = got
+				} else if !slices.Equal(got, first) {
+					t.Errorf("direct %v, %+v: other bytes than the first session's", direct, o)
+				}
+			}
+		}
+	})
+}
+
 func TestActivations(t *testing.T) {
 	g := mixed(3, 77, 61)
 	x := newRandom(4).normal(2*g.input.Size(), 1)

@@ -10,6 +10,8 @@ import (
 // zero border, times a mask and through the graph's input map if there are any.
 type inputStep struct {
 	dst          view // interleaved: row and image count elements, block steps are unused
+	half         bool // dst is bfloat16
+	narrow       func(*asm.NarrowBF16Args)
 	c            int
 	scale, shift []float32
 
@@ -17,14 +19,19 @@ type inputStep struct {
 	masks []float32 // [n][H][W], or nil
 }
 
-func newInputStep(g *Graph, border, batch int, a *arena) *inputStep {
+func newInputStep(k *asm.Kernels, g *Graph, border, batch int, half bool, a *arena) *inputStep {
 	s := g.input
 	v := view{c: s.C, h: s.H, w: s.W, border: border}
 	v.row = (s.W + 2*border) * s.C
-	v.image = ceilDiv((s.H+2*border)*v.row, block) * block
+	// A kernel that reads pairs may read one element beyond the last.
+	v.image = ceilDiv((s.H+2*border)*v.row+1, block) * block
 	// The border is written once, so the memory is nobody else's.
-	v.off = a.alloc(batch*v.image, 0, math.MaxInt) + border*v.row + border*s.C
-	return &inputStep{dst: v, c: s.C, scale: g.affineScale, shift: g.affineShift}
+	at := a.alloc(batch*v.image, 0, math.MaxInt)
+	if half {
+		at *= 2
+	}
+	v.off = at + border*v.row + border*s.C
+	return &inputStep{dst: v, half: half, narrow: k.NarrowBF16, c: s.C, scale: g.affineScale, shift: g.affineShift}
 }
 
 const inputRows = 16 // rows of an image per item
@@ -44,29 +51,87 @@ func (s *inputStep) run(w *worker, first, n, item int) {
 		x = x[image*s.c*plane:]
 	}
 	for y := y0; y < min(y0+inputRows, s.dst.h); y++ {
-		out := w.mem[s.dst.off+image*s.dst.image+y*s.dst.row:][:s.dst.w*s.c]
-		for c := 0; c < s.c; c++ {
-			in := x[c*plane+y*s.dst.w:][:s.dst.w]
-			switch {
-			case mask == nil && s.scale == nil:
-				for i, v := range in {
-					out[i*s.c+c] = v
-				}
-			case s.scale == nil:
-				m := mask[y*s.dst.w:][:len(in)]
-				for i, v := range in {
-					out[i*s.c+c] = v * m[i]
-				}
-			default:
-				a, b := s.scale[c], s.shift[c]
-				for i, v := range in {
-					if mask != nil {
-						v = v * mask[y*s.dst.w+i]
-					}
-					v = float32(v*a) + b
-					out[i*s.c+c] = v
-				}
+		at := s.dst.off + image*s.dst.image + y*s.dst.row
+		if !s.half {
+			s.row(w.mem[at:][:s.dst.w*s.c], x, mask, y)
+			continue
+		}
+		if w.row == nil {
+			w.row = alignedFloats(ceilDiv(s.dst.w*s.c, block) * block)
+		}
+		row := w.row[:s.dst.w*s.c]
+		s.row(row, x, mask, y)
+		out := w.half[at:][:len(row)]
+		whole := len(row) / block
+		w.narrow = asm.NarrowBF16Args{A: &row[0], C: &out[0], Rows: whole}
+		s.narrow(&w.narrow)
+		for i := whole * block; i < len(row); i++ {
+			out[i] = asm.BF16(row[i])
+		}
+	}
+}
+
+// row makes one interleaved row.
+func (s *inputStep) row(out, x, mask []float32, y int) {
+	plane := s.dst.h * s.dst.w
+	for c := 0; c < s.c; c++ {
+		in := x[c*plane+y*s.dst.w:][:s.dst.w]
+		switch {
+		case mask == nil && s.scale == nil:
+			for i, v := range in {
+				out[i*s.c+c] = v
 			}
+		case s.scale == nil:
+			m := mask[y*s.dst.w:][:len(in)]
+			for i, v := range in {
+				out[i*s.c+c] = v * m[i]
+			}
+		default:
+			a, b := s.scale[c], s.shift[c]
+			for i, v := range in {
+				if mask != nil {
+					v = v * mask[y*s.dst.w+i]
+				}
+				v = float32(v*a) + b
+				out[i*s.c+c] = v
+			}
+		}
+	}
+}
+
+// convertStep copies a value from float32 to bfloat16 or back.
+type convertStep struct {
+	kernels  *asm.Kernels
+	narrow   bool // to bfloat16
+	src, dst view
+}
+
+func newConvertStep(k *asm.Kernels, narrow bool, src, dst view) *convertStep {
+	return &convertStep{k, narrow, src, dst}
+}
+
+func (s *convertStep) items(n int) int { return n * blocks(s.dst.c) }
+
+func (s *convertStep) run(w *worker, first, n, item int) {
+	nb := blocks(s.dst.c)
+	image, b := first+item/nb, item%nb
+	rows, length := s.dst.h, s.dst.w
+	if s.src.contiguous() && s.dst.contiguous() {
+		rows, length = 1, s.dst.h*s.dst.w
+	}
+	if s.narrow {
+		clearBorder(&s.dst, w.half, image, b, 0, s.dst.h)
+	} else {
+		clearBorder(&s.dst, w.mem, image, b, 0, s.dst.h)
+	}
+	for y := range rows {
+		src, dst := s.src.at(image, b, y, 0), s.dst.at(image, b, y, 0)
+		if s.narrow {
+			w.narrow = asm.NarrowBF16Args{A: &w.mem[src], C: &w.half[dst], Rows: length}
+			s.kernels.NarrowBF16(&w.narrow)
+		} else {
+			w.widen = asm.WidenBF16Args{A: &w.half[src], C: &w.mem[dst], Rows: length}
+			s.kernels.WidenBF16(&w.widen)
 		}
 	}
 }
@@ -95,7 +160,7 @@ func (s *maxPoolStep) items(n int) int { return n * blocks(s.dst.c) }
 func (s *maxPoolStep) run(w *worker, first, n, item int) {
 	nb := blocks(s.dst.c)
 	image, b := first+item/nb, item%nb
-	s.dst.clearBorder(w.mem, image, b, 0, s.dst.h)
+	clearBorder(&s.dst, w.mem, image, b, 0, s.dst.h)
 	for y := 0; y < s.dst.h; y++ {
 		w.pool = asm.MaxPoolF32Args{
 			A: &w.mem[s.src.at(image, b, y*s.pool.Stride, 0)], C: &w.mem[s.dst.at(image, b, y, 0)],
@@ -129,7 +194,7 @@ func (s *meanPoolStep) run(w *worker, first, n, item int) {
 	for j := range out {
 		out[j] = sum[j] / area
 	}
-	s.dst.clearBorder(w.mem, image, b, 0, 1)
+	clearBorder(&s.dst, w.mem, image, b, 0, 1)
 }
 
 // lrnStep is local response normalisation across channels.
@@ -148,7 +213,7 @@ func (s *lrnStep) items(n int) int { return n * blocks(s.dst.c) }
 func (s *lrnStep) run(w *worker, first, n, item int) {
 	nb := blocks(s.dst.c)
 	image, b := first+item/nb, item%nb
-	s.dst.clearBorder(w.mem, image, b, 0, s.dst.h)
+	clearBorder(&s.dst, w.mem, image, b, 0, s.dst.h)
 	for y := 0; y < s.dst.h; y++ {
 		w.lrn = asm.LRNF32Args{
 			A: &w.mem[s.src.at(image, b, y, 0)], C: &w.mem[s.dst.at(image, b, y, 0)],
@@ -186,7 +251,7 @@ func (s *normStep) items(n int) int { return n * blocks(s.dst.c) }
 func (s *normStep) run(w *worker, first, n, item int) {
 	nb := blocks(s.dst.c)
 	image, b := first+item/nb, item%nb
-	s.dst.clearBorder(w.mem, image, b, 0, s.dst.h)
+	clearBorder(&s.dst, w.mem, image, b, 0, s.dst.h)
 	scale, shift := s.scale[b*block:][:block], s.shift[b*block:][:block]
 	for y := 0; y < s.dst.h; y++ {
 		in := w.mem[s.src.at(image, b, y, 0):][:s.dst.w*block]
@@ -205,7 +270,7 @@ func (s *reluStep) items(n int) int { return n * blocks(s.dst.c) }
 func (s *reluStep) run(w *worker, first, n, item int) {
 	nb := blocks(s.dst.c)
 	image, b := first+item/nb, item%nb
-	s.dst.clearBorder(w.mem, image, b, 0, s.dst.h)
+	clearBorder(&s.dst, w.mem, image, b, 0, s.dst.h)
 	for y := 0; y < s.dst.h; y++ {
 		in := w.mem[s.src.at(image, b, y, 0):][:s.dst.w*block]
 		out := w.mem[s.dst.at(image, b, y, 0):][:s.dst.w*block]
@@ -223,7 +288,7 @@ func (s *addStep) items(n int) int { return n * blocks(s.dst.c) }
 func (s *addStep) run(w *worker, first, n, item int) {
 	nb := blocks(s.dst.c)
 	image, blk := first+item/nb, item%nb
-	s.dst.clearBorder(w.mem, image, blk, 0, s.dst.h)
+	clearBorder(&s.dst, w.mem, image, blk, 0, s.dst.h)
 	for y := 0; y < s.dst.h; y++ {
 		a := w.mem[s.a.at(image, blk, y, 0):][:s.dst.w*block]
 		b := w.mem[s.b.at(image, blk, y, 0):][:s.dst.w*block]
@@ -245,7 +310,7 @@ func (s *concatStep) items(n int) int { return n }
 func (s *concatStep) run(w *worker, first, n, item int) {
 	image := first + item
 	for b := 0; b < blocks(s.dst.c); b++ {
-		s.dst.clearBorder(w.mem, image, b, 0, s.dst.h)
+		clearBorder(&s.dst, w.mem, image, b, 0, s.dst.h)
 		for y := 0; y < s.dst.h; y++ {
 			clear(w.mem[s.dst.at(image, b, y, 0):][:s.dst.w*block])
 		}

@@ -15,9 +15,14 @@ type plan struct {
 	// the whole batch, to share their weights.
 	split  int
 	input  *inputStep
-	views  []view // by node id; valid where present is set
-	placed []bool
-	size   int // elements of memory
+	values []value // by node id
+	size   int     // elements of memory
+}
+
+// value is where a node's output lies: in float32, in bfloat16, in both or not at all.
+type value struct {
+	f32, bf16       view
+	hasF32, hasBF16 bool
 }
 
 // fused is a run of nodes that one step computes: a convolution with the batch
@@ -89,102 +94,174 @@ func (f *fused) extend(m *Model, keep []bool) {
 // batchMaps is the largest map, in pixels, from which on a plan runs over the whole batch.
 const batchMaps = 14 * 14
 
+// layout is a plan under construction.
+type layout struct {
+	*plan
+	m        *Model
+	o        SessionOptions
+	keepFrom int
+	groups   []fused
+	made     []int   // by node id: the group that computes it, -1 for none
+	lastUse  []int   // by node id: the last group that reads it
+	home     []*Node // by node id: the concatenation in whose memory it is computed
+	need     []needs // by node id
+	border   []int   // by node id
+	split    int     // the first group that runs over the whole batch
+	arena    arena
+}
+
+// needs says in which element types a node's value is read.
+type needs struct{ f32, bf16 bool }
+
 // newPlan lays out the graph for a batch. Values of nodes from keepFrom on survive.
 func (m *Model) newPlan(o SessionOptions, keep []bool, keepFrom int) *plan {
-	g := m.graph
-	groups := m.fuse(keep, o.Whole)
-	p := &plan{views: make([]view, len(g.nodes)), placed: make([]bool, len(g.nodes))}
-
-	// The step that computes each node, and the last step that reads it.
-	made := make([]int, len(g.nodes))
-	lastUse := make([]int, len(g.nodes))
-	for i := range made {
-		made[i] = -1
-	}
-	for i, f := range groups {
-		made[f.last.id] = i
-	}
-	home := m.concatHomes(made, o.Whole)
-	for i, f := range groups {
-		for _, in := range f.inputs() {
-			lastUse[in.id] = max(lastUse[in.id], i)
-			if h := home[in.id]; h != nil {
-				lastUse[h.id] = max(lastUse[h.id], i)
-			}
-		}
-	}
-	output := g.nodes[len(g.nodes)-1]
-	lastUse[output.id] = len(groups)
-
-	// The first group whose output, and all outputs after it, are small maps.
-	split := len(groups)
-	for i := len(groups) - 1; i >= 0; i-- {
-		if s := groups[i].last.shape; s.H*s.W > batchMaps {
-			break
-		}
-		split = i
-	}
-	if o.Batch == 1 {
-		split = 0
-	}
-
-	var a arena
-	border := m.borders()
-	for i, f := range groups {
-		n := f.last
-		if f.root.kind == kindInput {
-			p.input = newInputStep(g, border[n.id], o.Batch, &a)
-			p.views[n.id], p.placed[n.id] = p.input.dst, true
-			continue
-		}
-		target := n
-		if h := home[n.id]; h != nil {
-			target = h
-		}
-		if !p.placed[target.id] {
-			end := lastUse[target.id]
-			images := o.Batch
-			if target.id >= keepFrom {
-				end = len(groups)
-			} else if i < split && end < split && made[target.id] < split {
-				images = 1
-			}
-			begin := i
-			if images == o.Batch && i < split {
-				begin = 0 // the steps before this one run again, for the next image
-			}
-			v, size := newView(target.shape, border[target.id], images, 0)
-			v.off += a.alloc(size, begin, end)
-			if images == 1 && o.Batch > 1 {
-				v.image = 0
-			}
-			p.views[target.id], p.placed[target.id] = v, true
-		}
-		if target != n {
-			at := 0
-			for _, in := range target.in {
-				if in == n {
-					break
-				}
-				at += in.shape.C
-			}
-			p.views[n.id], p.placed[n.id] = p.views[target.id].channels(at, n.shape.C), true
-		}
-	}
-	for i, f := range groups {
+	l := &layout{plan: &plan{values: make([]value, len(m.graph.nodes))}, m: m, o: o, keepFrom: keepFrom}
+	l.groups = m.fuse(keep, o.Whole)
+	l.border = m.borders()
+	l.uses()
+	for i, f := range l.groups {
 		op := f.describe()
-		scratch := func(size int) int { return a.alloc(size, i, i) }
-		for _, s := range m.newSteps(p, f, home, o, i >= split && o.Batch > 1, scratch) {
-			p.steps = append(p.steps, s)
-			p.ops = append(p.ops, op)
+		for _, s := range l.steps(i, f) {
+			l.plan.steps = append(l.plan.steps, s)
+			l.ops = append(l.ops, op)
 			op.MACs = 0 // counted once
 		}
-		if i < split {
-			p.split = len(p.steps)
+		if i < l.split {
+			l.plan.split = len(l.plan.steps)
 		}
 	}
-	p.size = a.size
-	return p
+	l.size = l.arena.size
+	return l.plan
+}
+
+// uses finds which group makes and which reads each value, and in which type.
+func (l *layout) uses() {
+	nodes := l.m.graph.nodes
+	l.made, l.lastUse, l.need = make([]int, len(nodes)), make([]int, len(nodes)), make([]needs, len(nodes))
+	for i := range l.made {
+		l.made[i] = -1
+	}
+	for i, f := range l.groups {
+		l.made[f.last.id] = i
+	}
+	l.home = l.m.concatHomes(l.made, l.o.Whole)
+	for i, f := range l.groups {
+		half := l.isHalf(f)
+		for _, in := range f.inputs() {
+			l.lastUse[in.id] = max(l.lastUse[in.id], i)
+			if h := l.home[in.id]; h != nil {
+				l.lastUse[h.id] = max(l.lastUse[h.id], i)
+				if h == f.last {
+					continue // nothing is read: the operand is already there
+				}
+			}
+			l.need[in.id].f32 = l.need[in.id].f32 || !half
+			l.need[in.id].bf16 = l.need[in.id].bf16 || half
+		}
+	}
+	output := nodes[len(nodes)-1]
+	l.lastUse[output.id] = len(l.groups)
+	l.need[output.id].f32 = true
+	for _, n := range nodes {
+		l.need[n.id].f32 = l.need[n.id].f32 || n.id >= l.keepFrom
+	}
+	// A concatenation is read where its operands are, and they where it is.
+	for _, n := range nodes {
+		if h := l.home[n.id]; h != nil {
+			l.need[h.id].f32 = l.need[h.id].f32 || l.need[n.id].f32
+			l.need[h.id].bf16 = l.need[h.id].bf16 || l.need[n.id].bf16
+		}
+	}
+	for _, n := range nodes {
+		if h := l.home[n.id]; h != nil {
+			l.need[n.id] = l.need[h.id]
+		}
+	}
+
+	// The first group whose output, and all outputs after it, are small maps.
+	l.split = len(l.groups)
+	for i := len(l.groups) - 1; i >= 0; i-- {
+		if s := l.groups[i].last.shape; s.H*s.W > batchMaps {
+			break
+		}
+		l.split = i
+	}
+	if l.o.Batch == 1 {
+		l.split = 0
+	}
+}
+
+// isHalf says that f is a convolution that reads bfloat16: in a bfloat16 model all but those
+// that Winograd's transforms make faster still in float32, and the last layer.
+func (l *layout) isHalf(f fused) bool {
+	n := f.root
+	return l.m.bf16 && !l.o.Whole && n.kind == kindConv && l.m.winogradKernel(n) == nil && n.in[0].shape.H*n.in[0].shape.W > 1
+}
+
+// place finds memory for group i's value in an element type, at its first use.
+func (l *layout) place(i int, n *Node, half bool) view {
+	target := n
+	if h := l.home[n.id]; h != nil {
+		target = h
+	}
+	v, ok := l.values[target.id].in(half)
+	if !ok {
+		end := l.lastUse[target.id]
+		images := l.o.Batch
+		if !half && target.id >= l.keepFrom {
+			end = len(l.groups)
+		} else if i < l.split && end < l.split && l.made[target.id] < l.split {
+			images = 1
+		}
+		begin := i
+		if images == l.o.Batch && i < l.split {
+			begin = 0 // the steps before this one run again, for the next image
+		}
+		v = l.view(target.shape, l.border[target.id], images, half, begin, end)
+		l.values[target.id].set(v, half)
+	}
+	if target != n {
+		at := 0
+		for _, in := range target.in {
+			if in == n {
+				break
+			}
+			at += in.shape.C
+		}
+		v = v.channels(at, n.shape.C)
+		l.values[n.id].set(v, half)
+	}
+	return v
+}
+
+// view allocates memory that lives from group begin to group end.
+func (l *layout) view(s Shape, border, images int, half bool, begin, end int) view {
+	v, size := newView(s, border, images, 0)
+	if half { // offsets count elements of the view's own type
+		v.off += 2 * l.arena.alloc(ceilDiv(size, 2*block)*block, begin, end)
+	} else {
+		v.off += l.arena.alloc(size, begin, end)
+	}
+	if images == 1 && l.o.Batch > 1 {
+		v.image = 0
+	}
+	return v
+}
+
+// in is the view of an element type, and whether it is there.
+func (v *value) in(half bool) (view, bool) {
+	if half {
+		return v.bf16, v.hasBF16
+	}
+	return v.f32, v.hasF32
+}
+
+func (v *value) set(w view, half bool) {
+	if half {
+		v.bf16, v.hasBF16 = w, true
+	} else {
+		v.f32, v.hasF32 = w, true
+	}
 }
 
 // inputs are the nodes whose values the step reads.
@@ -249,53 +326,98 @@ func (m *Model) borders() []int {
 	return b
 }
 
-// newSteps makes the steps that compute f; none where its operands already lie in place. whole
-// says that they run over the whole batch, scratch allocates memory for them alone.
-func (m *Model) newSteps(p *plan, f fused, home []*Node, o SessionOptions, whole bool, scratch func(size int) int) []step {
-	dst := p.views[f.last.id]
-	n := f.root
-	var src view
-	if len(n.in) > 0 {
-		src = p.views[n.in[0].id]
+// steps makes the steps of group i: those that compute its value in the type in which they
+// come naturally, and a conversion where it is read in the other, too. There are none where the
+// operands of a concatenation already lie in place.
+func (l *layout) steps(i int, f fused) []step {
+	n := f.last
+	if f.root.kind == kindInput {
+		l.input = newInputStep(l.m.kernels, l.m.graph, l.border[n.id], l.o.Batch, l.m.bf16 && !l.o.Whole, &l.arena)
+		l.values[n.id].f32, l.values[n.id].hasF32 = l.input.dst, true
+		return []step{l.input}
 	}
+	if f.root.kind == kindConcat && l.home[f.root.in[0].id] == f.root {
+		return nil
+	}
+	half := l.isHalf(f)
+	src := func(n *Node) view {
+		v, ok := l.values[n.id].in(half)
+		if !ok && n.kind != kindInput {
+			panic("nn: a value is read in a type in which it was not made")
+		}
+		if n.kind == kindInput {
+			v = l.values[n.id].f32
+		}
+		return v
+	}
+	need := l.need[n.id]
+	if !need.f32 && !need.bf16 {
+		need.f32 = true // nobody reads it, but it must go somewhere
+	}
+	natural := half && (need.bf16 || f.res != nil) // else float32
+	var dst view
+	if (natural && need.bf16) || (!natural && need.f32) {
+		dst = l.place(i, n, natural)
+	} else {
+		images := l.o.Batch
+		if i < l.split {
+			images = 1
+		}
+		dst = l.view(n.shape, 0, images, natural, i, i)
+	}
+	out := l.compute(i, f, half, natural, src, dst)
+	switch {
+	case natural && need.f32:
+		out = append(out, newConvertStep(l.m.kernels, false, dst, l.place(i, n, false)))
+	case !natural && need.bf16:
+		out = append(out, newConvertStep(l.m.kernels, true, dst, l.place(i, n, true)))
+	}
+	return out
+}
+
+// compute makes the steps that compute f into dst. half says that the operands are read in
+// bfloat16, natural that dst is written in it.
+func (l *layout) compute(i int, f fused, half, natural bool, src func(*Node) view, dst view) []step {
+	m, n := l.m, f.root
+	in := src(n.in[0])
 	switch n.kind {
-	case kindInput:
-		return []step{p.input}
 	case kindConv:
 		var res *view
 		if f.res != nil {
-			v := p.views[f.res.id]
+			v := src(f.res)
 			res = &v
 		}
-		if k := m.winogradKernel(n); k != nil && !o.Whole {
-			s := m.newWinograd(k, n, f.norm, o.Batch, whole, scratch)
-			s.src, s.dst, s.res, s.relu = src, dst, res, f.relu != nil
+		if k := m.winogradKernel(n); k != nil && !l.o.Whole {
+			s := m.newWinograd(k, n, f.norm, l.o.Batch, i >= l.split && l.o.Batch > 1, func(size int) int { return l.arena.alloc(size, i, i) })
+			s.src, s.dst, s.res, s.relu = in, dst, res, f.relu != nil
 			return s.steps()
 		}
-		w := m.weights(n, f.norm)
-		if n.in[0].kind != kindInput && src.h == 1 && src.w == 1 && dst.h == 1 && dst.w == 1 && res == nil && n.conv.KH == 1 {
-			return []step{newLinearStep(&m.kernels.GemmF32, w, src, dst, f.relu != nil, o.Batch)}
+		if half {
+			s := newConvStep(m.kernels.GemmBF16.Rows, m.kernels.GemmBF16.MaxVecs, 2, m.weights(n, f.norm, true), in, dst, res, f.relu != nil)
+			s.bf16, s.wide = &m.kernels.GemmBF16, !natural
+			return []step{s}
 		}
-		return []step{newConvStep(&m.kernels.GemmF32, w, src, dst, res, f.relu != nil)}
+		w := m.weights(n, f.norm, false)
+		if n.in[0].kind != kindInput && in.h == 1 && in.w == 1 && dst.h == 1 && dst.w == 1 && res == nil && n.conv.KH == 1 {
+			return []step{newLinearStep(&m.kernels.GemmF32, w, in, dst, f.relu != nil, l.o.Batch)}
+		}
+		return []step{m.newConvStep(w, in, dst, res, f.relu != nil)}
 	case kindNorm:
-		return []step{newNormStep(n.norm, src, dst)}
+		return []step{newNormStep(n.norm, in, dst)}
 	case kindReLU:
-		return []step{&reluStep{src: src, dst: dst}}
+		return []step{&reluStep{src: in, dst: dst}}
 	case kindAdd:
-		return []step{&addStep{a: src, b: p.views[n.in[1].id], dst: dst}}
+		return []step{&addStep{a: in, b: src(n.in[1]), dst: dst}}
 	case kindMaxPool:
-		return []step{newMaxPoolStep(m.kernels, *n.pool, src, dst)}
+		return []step{newMaxPoolStep(m.kernels, *n.pool, in, dst)}
 	case kindMeanPool:
-		return []step{&meanPoolStep{src: src, dst: dst}}
+		return []step{&meanPoolStep{src: in, dst: dst}}
 	case kindLRN:
-		return []step{newLRNStep(m.kernels, *n.lrn, src, dst)}
+		return []step{newLRNStep(m.kernels, *n.lrn, in, dst)}
 	case kindConcat:
-		if home[n.in[0].id] == n {
-			return nil
-		}
 		var srcs []view
-		for _, in := range n.in {
-			srcs = append(srcs, p.views[in.id])
+		for _, op := range n.in {
+			srcs = append(srcs, src(op))
 		}
 		return []step{&concatStep{srcs: srcs, dst: dst}}
 	}

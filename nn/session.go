@@ -99,7 +99,7 @@ func (s *Session) forward(x, masks []float32, n int) []float32 {
 	s.crew.do(s.runs[n])
 	s.plan.input.x, s.plan.input.masks = nil, nil
 	classes := s.model.Classes()
-	v := &s.plan.views[len(s.model.graph.nodes)-1]
+	v := &s.plan.values[len(s.model.graph.nodes)-1].f32
 	for i := range n {
 		v.unpack(s.mem, i, s.logits[i*classes:][:classes])
 	}
@@ -127,14 +127,14 @@ func (s *Session) Activation(image int, layer string) ([]float32, Shape, error) 
 	if err != nil {
 		return nil, Shape{}, err
 	}
-	if n.id < s.keepFrom || !s.plan.placed[n.id] {
+	if n.id < s.keepFrom || !s.plan.values[n.id].hasF32 {
 		return nil, Shape{}, fmt.Errorf("nn: layer %q is not kept by this session", layer)
 	}
 	if image < 0 || image >= s.images {
 		panic("nn: Activation: no such image in the last Forward")
 	}
 	out := make([]float32, n.shape.Size())
-	s.plan.views[n.id].unpack(s.mem, image, out)
+	s.plan.values[n.id].f32.unpack(s.mem, image, out)
 	return out, n.shape, nil
 }
 

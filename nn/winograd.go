@@ -232,7 +232,7 @@ func (s *winogradOut) run(w *worker, first, n, item int) {
 	ty, image := s.y0+item%(s.y1-s.y0), item/(s.y1-s.y0)
 	tile := (image*(s.y1-s.y0) + ty - s.y0) * s.tileCols
 	y := ty * s.kernel.Out
-	s.dst.clearBorder(w.mem, first+image, b, y, min(s.dst.h, y+s.kernel.Out))
+	clearBorder(&s.dst, w.mem, first+image, b, y, min(s.dst.h, y+s.kernel.Out))
 	w.winOut = asm.WinogradOutF32Args{
 		A:     &w.mem[s.m.off+b*s.m.plane+tile*block],
 		C:     &w.mem[s.dst.at(first+image, b, y, 0)],

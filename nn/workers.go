@@ -5,18 +5,26 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"cwox/asm"
 )
 
 // worker is one goroutine's share of a session.
 type worker struct {
-	mem    []float32 // the memory of the plan being run
-	gemm   asm.GemmF32Args
-	pool   asm.MaxPoolF32Args
-	lrn    asm.LRNF32Args
-	winIn  asm.WinogradInF32Args
-	winOut asm.WinogradOutF32Args
+	mem  []float32 // the memory of the plan being run
+	half []uint16  // the same memory as bfloat16
+	row  []float32 // scratch for an input row
+
+	// Arguments of kernels, here so that calls do not allocate.
+	gemm     asm.GemmF32Args
+	gemmHalf asm.GemmBF16Args
+	pool     asm.MaxPoolF32Args
+	lrn      asm.LRNF32Args
+	winIn    asm.WinogradInF32Args
+	winOut   asm.WinogradOutF32Args
+	narrow   asm.NarrowBF16Args
+	widen    asm.WidenBF16Args
 }
 
 // step is one operator of a plan, cut into items that may run in any order and at the
@@ -90,6 +98,7 @@ func (c *crew) do(r *run) {
 // work takes items of each step until none is left, then waits for the others.
 func (r *run) work(w *worker) {
 	w.mem = r.mem
+	w.half = unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(r.mem))), 2*len(r.mem))
 	for i, s := range r.steps {
 		total := int64(s.items(s.n))
 		for {

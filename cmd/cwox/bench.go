@@ -44,7 +44,7 @@ speed does not depend on them.`,
 			if err := m.check(c); err != nil {
 				return err
 			}
-			o.Model, o.Threads = m.model, m.threads
+			o.Model, o.Threads, o.Compile = m.model, m.threads, m.compile()
 			if m.weights != "" {
 				cl, closeFile, err := m.load(c)
 				if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"cwox/cwox"
+	"cwox/nn"
 	"cwox/nn/vision"
 	"cwox/nn/zoo"
 	"cwox/weights"
@@ -23,6 +24,7 @@ type modelFlags struct {
 	model, weights, labels string
 	threads                int
 	precision              string
+	direct                 bool
 	ignoreOrientation      bool
 	seed                   uint64
 	quiet, json            bool
@@ -34,10 +36,12 @@ func (f *modelFlags) add(c *cobra.Command) {
 	s.StringVar(&f.weights, "weights", "", "weight file, .pth or .safetensors (default: the one fetched into the cache)")
 	s.StringVar(&f.labels, "labels", "", "class names, one a line (default: ImageNet's for 1000 classes)")
 	s.IntVar(&f.threads, "threads", 0, "goroutines to compute with (default: all processors)")
-	s.StringVar(&f.precision, "precision", "f32", "arithmetic: f32")
+	s.StringVar(&f.precision, "precision", "f32", "arithmetic: f32, or bf16 (faster, less exact)")
+	s.BoolVar(&f.direct, "direct", false, "no Winograd transforms: sum every convolution as it is defined")
 	s.BoolVar(&f.ignoreOrientation, "ignore-orientation", false, "leave EXIF rotation alone")
 	s.Uint64Var(&f.seed, "seed", 0, "seed of everything random")
 	f.addOutput(c)
+	_ = c.RegisterFlagCompletionFunc("precision", cobra.FixedCompletions([]string{"f32", "bf16"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("model", cobra.FixedCompletions(zoo.Names(), cobra.ShellCompDirectiveNoFileComp))
 }
 
@@ -52,8 +56,8 @@ func (f *modelFlags) check(c *cobra.Command) error {
 	if _, err := zoo.Lookup(f.model); err != nil {
 		return usage(c, "--model %s: unknown (known: %s)", f.model, strings.Join(zoo.Names(), ", "))
 	}
-	if f.precision != "f32" {
-		return usage(c, "--precision %s: want f32", f.precision)
+	if f.precision != "f32" && f.precision != "bf16" {
+		return usage(c, "--precision %s: want f32 or bf16", f.precision)
 	}
 	if f.threads < 0 {
 		return usage(c, "--threads %d: want at least 1", f.threads)
@@ -93,6 +97,11 @@ func (f *modelFlags) load(c *cobra.Command) (*cwox.Classifier, func(), error) {
 	return cl, func() { file.Close() }, nil
 }
 
+// compile are the options of the network.
+func (f *modelFlags) compile() nn.CompileOptions {
+	return nn.CompileOptions{BF16: f.precision == "bf16", Direct: f.direct}
+}
+
 // classifier builds the network while the file's hash is computed.
 func (f *modelFlags) classifier(arch *zoo.Arch, file *weights.File) (*cwox.Classifier, error) {
 	type result struct {
@@ -104,7 +113,7 @@ func (f *modelFlags) classifier(arch *zoo.Arch, file *weights.File) (*cwox.Class
 		sum, err := file.SHA256()
 		hash <- result{sum, err}
 	}()
-	net, err := arch.Load(file)
+	net, err := arch.LoadOptions(file, f.compile())
 	h := <-hash
 	if err == nil {
 		err = h.err

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -51,6 +52,7 @@ func verify(c *cobra.Command, m *modelFlags, image, dir string) error {
 		m.weights = old.Model.Weights
 	}
 	m.model, m.precision, m.seed = old.Model.Name, old.Model.Precision, old.Seed
+	m.direct = strings.HasSuffix(old.Model.Kernel, "-direct")
 	cl, closeFile, err := m.load(c)
 	if err != nil {
 		return err
