@@ -1,8 +1,8 @@
 package hlta
 
 // assign gives every document the more probable state of every island's latent, as
-// its own variables tell, a tie going to state 0 (specification section 6): the data
-// of the next level, equal documents merged. State 0 is that of a document without
+// its own variables tell, a tie going to state 0: the data of the next level,
+// equal documents merged. State 0 is that of a document without
 // the island's variables (see buildIslands), so these documents stay sparse.
 func assign(d *data, islands []island, threads int) *data {
 	on := make([][]int32, len(islands)) // rows of d in which the latent is 1

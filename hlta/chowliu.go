@@ -9,7 +9,7 @@ import (
 )
 
 // linkIslands joins the latents of the top level into the tree that keeps most of
-// their mutual information (Chow and Liu 1968; specification section 7), and directs
+// their mutual information (Chow and Liu 1968), and directs
 // it away from the first island with three variables or more. Links are in
 // breadth-first order. P(child|parent) is estimated with everything else fixed, on
 // the seeds of the two, as the papers say; the authors' program leaves them

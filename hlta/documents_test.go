@@ -174,7 +174,7 @@ func TestNewDocuments(t *testing.T) {
 	}
 }
 
-// The figures of the specification's sections 1 and 14.
+// Counted by another program.
 func TestReadDocumentsReal(t *testing.T) {
 	for _, c := range []struct {
 		name               string

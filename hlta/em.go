@@ -57,8 +57,8 @@ func (m *submodel) setBase(prior float64, a, b [2]float64) {
 }
 
 // fit estimates the parameters that are not fixed: EM from o.EMRestarts random
-// starts, of which a tournament leaves one (Chickering and Heckerman 1997;
-// specification section 5). starts is scratch for as many.
+// starts, of which a tournament leaves one (Chickering and Heckerman 1997):
+// after 1, 2, 4 ... rounds the worse half goes. starts is scratch for as many.
 func (m *submodel) fit(o *Options, starts []start, random stream) params {
 	for i := range starts {
 		starts[i] = start{p: m.random(random.uint64())}

@@ -5,8 +5,7 @@ import (
 	"testing"
 )
 
-// Known answers of the specification's section 15, computed by two independent
-// programs that agree to 9 digits: counts of the patterns of a, b, c, d, a first.
+// Known answers, computed by two independent programs that agree to 9 digits: counts of the patterns of a, b, c, d, a first.
 var vectorCounts = [16]float64{600, 30, 25, 5, 40, 8, 6, 4, 35, 6, 9, 5, 7, 6, 5, 9}
 
 // vectorPatterns spells the counts as documents over the words a, b, c, d.

@@ -5,8 +5,7 @@ import (
 	"math"
 )
 
-// globalEM estimates all parameters of t together, from what they are now
-// (specification section 9).
+// globalEM estimates all parameters of t together, from what they are now.
 func globalEM(ctx context.Context, t *Tree, docs *Documents, o *Options) error {
 	m := newModel(t, docs.Words)
 	defer m.store()

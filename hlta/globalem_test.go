@@ -193,7 +193,7 @@ func TestBatchStepsClimb(t *testing.T) {
 }
 
 // Nats per document after global EM: the authors' program reaches -18.39 on synth5k
-// and -159.0 on papers500 (specification section 14), which the first bounds repeat.
+// and -159.0 on papers500 which the first bounds repeat.
 // On documents that were not learned from, global EM must be better than none.
 func TestGlobalEMLikelihood(t *testing.T) {
 	for _, c := range []struct {

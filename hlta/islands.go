@@ -45,7 +45,9 @@ func (s *island) without(i int) island {
 	return island{slices.Delete(slices.Clone(s.vars), i, i+1), s.prior, slices.Delete(slices.Clone(s.p), i, i+1)}
 }
 
-// builder divides the variables of one level into islands (specification section 4).
+// builder divides the variables of one level into islands: progressive EM
+// (AAAI 2016) with the correlation test and the batch-normalised score of the program
+// that built the published trees.
 type builder struct {
 	o     *Options
 	level int
@@ -140,7 +142,7 @@ func (b *builder) build() []island {
 }
 
 // score is the difference of two models' BIC, of whose parameters the second has
-// that many more, batch-normalised (specification section 4.1).
+// that many more, as if there were only batch documents.
 func (b *builder) score(logLikelihoods float64, parameters float64) float64 {
 	return logLikelihoods*(b.batch/b.d.total) - parameters/2*math.Log(b.batch)
 }

@@ -143,7 +143,7 @@ func TestBatchNormalisedScore(t *testing.T) {
 	b := testBuilder(t, d, Options{})
 	b.batch = 5000
 	b.d.total = 20000
-	// Section 4.1: at B=5000 and a threshold of 3 a word must gain 7.26 nats per 5,000
+	// At B=5000 and a threshold of 3 a word must gain 7.26 nats per 5,000
 	// documents, a second latent 11.5.
 	if got := b.score(4*7.2586, 1); math.Abs(got-3) > 1e-3 {
 		t.Errorf("a word that gains 7.2586 nats per batch scores %v, want 3", got)

@@ -8,10 +8,9 @@ import (
 )
 
 // Learn builds the tree of documents (Chen et al., "Progressive EM for Latent Tree
-// Models and Hierarchical Topic Detection", AAAI 2016; specification sections 2 to
-// 10): words are divided into islands under one latent each, documents are rewritten
-// as states of these latents, and so on upwards until few enough are left, which a
-// spanning tree then links.
+// Models and Hierarchical Topic Detection", AAAI 2016): words are divided into islands
+// under one latent each, documents are rewritten as states of these latents, and so on
+// upwards until few enough are left, which a spanning tree then links.
 //
 // The tree is the same to the last bit for the same documents, options and seed,
 // whatever Threads is. It takes memory for the documents, for the pairs of words
@@ -27,13 +26,15 @@ func Learn(ctx context.Context, docs *Documents, o Options) (*Tree, error) {
 		return nil, fmt.Errorf("hlta: %s: %d distinct words in %d documents, learning needs at least 3", docs.Name, len(docs.Words), docs.N)
 	}
 
+	written := o
+	written.Threads, written.Progress = 0, nil
 	t := &Tree{Provenance: Provenance{
 		Program:   "cwox",
 		Input:     docs.Name,
 		InputHash: docs.SHA256,
 		Documents: docs.N,
 		Words:     len(docs.Words),
-		Options:   &o,
+		Options:   &written,
 	}}
 	d := newData(len(docs.Words), float64(docs.N), docs.rows)
 	var islands []island
@@ -111,7 +112,7 @@ func settle(t *Tree) {
 }
 
 // orderStates makes state 1 of every latent the one under which its three most
-// informative words are more probable (specification section 10).
+// informative words are more probable, as the authors do.
 func orderStates(t *Tree) {
 	linked := make([][]*Node, len(t.Roots))
 	for _, l := range t.Links {

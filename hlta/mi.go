@@ -8,7 +8,7 @@ import (
 )
 
 // mutual is the mutual information, in nats and without smoothing, of all pairs of
-// variables of a level (specification section 3). Only pairs that occur together
+// variables of a level. Only pairs that occur together
 // are stored. For the others it follows from their two counts, and grows with
 // either of them, which makes the best of them easy to find.
 type mutual struct {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// The mutual information of section 15's data, from two programs that agree to 9
+// The mutual information of vectorCounts, from two programs that agree to 9
 // digits.
 func TestMutualInformation(t *testing.T) {
 	var lists [][]string

@@ -7,9 +7,8 @@ import (
 )
 
 // Options steer learning. The zero value of every field means the default of the
-// program that built the published trees (specification section 12, column R1), so
-// Options{} learns as that program does. A threshold of exactly zero is asked for
-// by any tiny number.
+// program that built the published trees, so Options{} learns as that program does.
+// A threshold of exactly zero is asked for by any tiny number.
 //
 // The variants of the papers: NoCorrelationTest, WholeIsland and MaxIsland 15.
 type Options struct {
@@ -41,7 +40,8 @@ type Options struct {
 	// MaxTop is the number of latents at which no further level is built, at least 2 (15).
 	MaxTop int `json:"max_top,omitempty"`
 	// BatchSize B scores models as if there were B documents, where there are more:
-	// the batch-normalised BIC of section 4.1 (5000). Negative: the plain BIC.
+	// the batch-normalised BIC, LL/(N/B) - d/2 ln B for d parameters (5000).
+	// Negative: the plain BIC.
 	BatchSize int `json:"batch_size,omitempty"`
 	// LearnSize is the number of distinct documents above which a level and those
 	// above it are learned from a sample of that size (100000). Negative: never.
@@ -69,8 +69,7 @@ type Options struct {
 	Progress func(Progress) `json:"-"`
 }
 
-// GlobalEM names a way to estimate all parameters of a tree together
-// (specification section 9).
+// GlobalEM names a way to estimate all parameters of a tree together.
 type GlobalEM string
 
 const (

@@ -75,8 +75,7 @@ func TestClusterStudy(t *testing.T) {
 	}
 	for seed := range uint64(3) {
 		o := Options{Seed: seed, BatchSize: 6250, WholeIsland: true, CTThreshold: 1e-9, UDThreshold: 10}
-		// Two halves of the lists agree with each other to 0.417 (specification section
-		// 14), so there is little more to be had than this.
+		// Two halves of the lists agree with each other to 0.417, so there is little more to be had than this.
 		ari, examples := row("whole island, B 6250, CT 0, UD 10", learn(t, docs, o), seed == 0)
 		if ari < 0.37 || examples != 5 {
 			t.Errorf("seed %d: ARI %.3f and %d examples, want 0.37 and 5", seed, ari, examples)
