@@ -17,6 +17,7 @@ var avx512 = Kernels{
 	GemmBF16:      ref.GemmBF16,
 	Winograd2BF16: ref.Winograd2BF16,
 	Winograd4BF16: ref.Winograd4BF16,
+	MaxPoolBF16:   runMaxPoolBF16AVX512,
 	NarrowBF16:    ref.NarrowBF16,
 	WidenBF16:     widenBF16AVX512,
 	PeakBF16:      ref.PeakBF16,
@@ -147,3 +148,11 @@ func winogradOut4F32AVX512(args *WinogradOutF32Args)
 
 //go:noescape
 func winogradOut2F32AVX512(args *WinogradOutF32Args)
+
+func runMaxPoolBF16AVX512(args *MaxPoolBF16Args) {
+	checkMaxPoolBF16(args)
+	maxPoolBF16AVX512(args)
+}
+
+//go:noescape
+func maxPoolBF16AVX512(args *MaxPoolBF16Args)

@@ -69,6 +69,15 @@ type WidenBF16Args struct {
 	Rows int
 }
 
+// MaxPoolBF16Args is MaxPoolF32Args with A and C in bfloat16.
+type MaxPoolBF16Args struct {
+	A, C       *uint16
+	Taps       *int // NTaps byte offsets into A
+	NTaps      int  // at least 1
+	Rows       int
+	ARow, CRow int
+}
+
 // BF16 rounds x to bfloat16 as NarrowBF16 does.
 func BF16(x float32) uint16 {
 	b := math.Float32bits(x)
@@ -131,6 +140,23 @@ func gemmBF16Ref(g *GemmBF16Args) {
 	}
 }
 
+func maxPoolBF16Ref(p *MaxPoolBF16Args) {
+	checkMaxPoolBF16(p)
+	taps := unsafe.Slice(p.Taps, p.NTaps)
+	for r := range p.Rows {
+		acc := *(*[Block]uint16)(at16(p.A, r*p.ARow+taps[0]))
+		for _, tap := range taps[1:] {
+			x := (*[Block]uint16)(at16(p.A, r*p.ARow+tap))
+			for j := range acc {
+				if v := F32(x[j]); v > F32(acc[j]) || v != v {
+					acc[j] = x[j]
+				}
+			}
+		}
+		*(*[Block]uint16)(at16(p.C, r*p.CRow)) = acc
+	}
+}
+
 func narrowBF16Ref(args *NarrowBF16Args) {
 	for r := range args.Rows {
 		in := lanes16(args.A, 4*Block*r)
@@ -165,6 +191,12 @@ func peakBF16Ref(n int) {
 func checkGemmBF16(g *GemmBF16Args, maxRows, maxVecs int) {
 	if g.K < 1 || g.NTaps < 0 || g.Rows < 1 || g.Rows > maxRows || g.Vecs < 1 || g.Vecs > maxVecs || g.Wide && g.Res != nil {
 		panic("asm: GemmBF16: bad tile")
+	}
+}
+
+func checkMaxPoolBF16(p *MaxPoolBF16Args) {
+	if p.NTaps < 1 {
+		panic("asm: MaxPoolBF16: no taps")
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 func TestArgsLayout(t *testing.T) {
 	for _, c := range [][2]any{
 		{GemmF32Args{}, GemmBF16Args{}},
+		{MaxPoolF32Args{}, MaxPoolBF16Args{}},
 		{WinogradInF32Args{}, WinogradInBF16Args{}},
 		{WinogradOutF32Args{}, WinogradOutBF16Args{}},
 	} {

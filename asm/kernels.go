@@ -21,6 +21,7 @@ type Kernels struct {
 	BF16                         bool
 	GemmBF16                     GemmBF16
 	Winograd2BF16, Winograd4BF16 WinogradBF16
+	MaxPoolBF16                  func(*MaxPoolBF16Args)
 	NarrowBF16                   func(*NarrowBF16Args)
 	WidenBF16                    func(*WidenBF16Args)
 	PeakBF16                     Peak

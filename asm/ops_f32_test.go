@@ -42,6 +42,9 @@ func testMaxPoolF32(t *testing.T, rng *rand.Rand, k *Kernels) {
 	atEnd := rng.IntN(2) == 0
 	a := guarded[float32](t, (hi-lo)/4+Block, atEnd)
 	rough(rng, a)
+	for i, x := range a { // also bfloat16
+		a[i] = F32(uint16(math.Float32bits(x) >> 16))
+	}
 	c := guarded[float32](t, (max(p.Rows, 1)-1)*p.CRow/4+Block, atEnd)
 	rough(rng, c)
 	want := slices.Clone(c)
@@ -62,6 +65,27 @@ func testMaxPoolF32(t *testing.T, rng *rand.Rand, k *Kernels) {
 	for i := range c {
 		if !sameBits(c[i], want[i]) {
 			t.Fatalf("%d rows, taps %v: c[%d] = %v, want %v", p.Rows, taps, i, c[i], want[i])
+		}
+	}
+
+	// The same in bfloat16, the upper halves.
+	a16, c16 := guarded[uint16](t, len(a), atEnd), guarded[uint16](t, len(c), atEnd)
+	for i, x := range a {
+		a16[i] = uint16(math.Float32bits(x) >> 16)
+	}
+	for i := range taps {
+		taps[i] /= 2
+	}
+	k.MaxPoolBF16(&MaxPoolBF16Args{
+		A: (*uint16)(unsafe.Add(unsafe.Pointer(&a16[0]), -lo/2)), C: &c16[0],
+		Taps: p.Taps, NTaps: p.NTaps, Rows: p.Rows, ARow: p.ARow / 2, CRow: p.CRow / 2,
+	})
+	for r := range p.Rows {
+		for j := range Block {
+			at := r*p.CRow/4 + j
+			if want := uint16(math.Float32bits(want[at]) >> 16); c16[at] != want {
+				t.Fatalf("bfloat16: %d rows, taps %v: c[%d] = %#x, want %#x", p.Rows, taps, at, c16[at], want)
+			}
 		}
 	}
 }

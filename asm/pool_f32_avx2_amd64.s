@@ -2,7 +2,7 @@
 
 #include "go_asm.h"
 #include "textflag.h"
-#include "pool_f32_amd64.h"
+#include "pool_amd64.h"
 
 // Y0, Y1 are the maximum, Y2, Y3 the vector at this tap. Where either is NaN, VMAXPS
 // gives its first operand here, the maximum; the blend then brings in a NaN of the vector.
@@ -21,4 +21,4 @@
 // func maxPoolF32AVX2(args *MaxPoolF32Args)
 // Requires: AVX
 TEXT ·maxPoolF32AVX2(SB), NOSPLIT, $0-8
-	MAXPOOL_F32(FIRST, NEXT, STORE)
+	MAXPOOL(FIRST, NEXT, STORE)

@@ -52,7 +52,8 @@ func TestTiersComplete(t *testing.T) {
 		if k.Tier == "" || k.GemmF32.Name == "" || k.GemmF32.Run == nil || k.GemmF32.MaxVecs < 1 ||
 			k.Winograd2F32.Input == nil || k.Winograd2F32.Output == nil || k.Winograd2F32.Out != 2 || k.Winograd2F32.In != 4 ||
 			k.Winograd4F32.Input == nil || k.Winograd4F32.Output == nil || k.Winograd4F32.Out != 4 || k.Winograd4F32.In != 6 ||
-			k.GemmBF16.Name == "" || k.GemmBF16.Run == nil || k.GemmBF16.MaxVecs < 1 || k.NarrowBF16 == nil || k.WidenBF16 == nil ||
+			k.GemmBF16.Name == "" || k.GemmBF16.Run == nil || k.GemmBF16.MaxVecs < 1 || k.MaxPoolBF16 == nil || k.NarrowBF16 == nil ||
+			k.Winograd2BF16.Input == nil || k.Winograd2BF16.Output == nil || k.Winograd4BF16.Input == nil || k.Winograd4BF16.Output == nil || k.WidenBF16 == nil ||
 			k.PeakBF16.Name == "" || k.PeakBF16.MACs < 1 || k.PeakBF16.Run == nil ||
 			k.MaxPoolF32 == nil || k.LRNF32 == nil || k.PeakF32.Name == "" || k.PeakF32.MACs < 1 || k.PeakF32.Run == nil {
 			t.Errorf("%s: incomplete table %+v", k.Tier, k)

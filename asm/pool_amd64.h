@@ -1,4 +1,5 @@
-// The loops of MaxPoolF32, shared by the vector instruction sets. FIRST loads the
+// The loops of MaxPoolF32 and MaxPoolBF16 (whose Args have the same layout), shared by the
+// vector instruction sets. FIRST loads the
 // vector at (SI), NEXT takes the maximum with it, STORE stores it to (DX).
 //
 // Register map
@@ -7,7 +8,7 @@
 //	BX	the next tap	R12	taps left
 //	R9	Taps	R10	NTaps - 1	R11	ARow	R13	CRow
 
-#define MAXPOOL_F32(FIRST, NEXT, STORE) \
+#define MAXPOOL(FIRST, NEXT, STORE) \
 	MOVQ  args+0(FP), DI \
 	MOVQ  MaxPoolF32Args_Rows(DI), CX \
 	TESTQ CX, CX \
