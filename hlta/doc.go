@@ -20,4 +20,6 @@
 //
 // A Tree is immutable and safe for concurrent use. Learning is deterministic: the
 // same documents, options and seed give the same bytes for any number of threads.
+// How well it finds what is there, what it costs and which options suit label lists:
+// .github/hlta.md.
 package hlta
