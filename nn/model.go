@@ -169,7 +169,14 @@ func (m *Model) winogradWeights(k *asm.WinogradF32, n, norm *Node) *winogradWeig
 	p := m.packing(n, norm, packedWinograd)
 	p.once.Do(func() {
 		scale, bias := fold(n.conv, norm)
-		p.winograd = packWinograd(k, n.conv, n.in[0].shape.C, scale, bias, m.kernels.GemmF32.MaxVecs)
+		group := m.kernels.GemmF32.MaxVecs
+		if m.bf16 {
+			group = m.kernels.GemmBF16.MaxVecs
+		}
+		p.winograd = packWinograd(k, n.conv, n.in[0].shape.C, scale, bias, group)
+		if m.bf16 {
+			p.winograd.toHalf(k.In*k.In, group)
+		}
 	})
 	return p.winograd
 }

@@ -138,18 +138,23 @@ func (s *convertStep) run(w *worker, first, n, item int) {
 
 // maxPoolStep is max-pooling over non-negative maps.
 type maxPoolStep struct {
-	kernel func(*asm.MaxPoolF32Args)
-	pool   Pool
-	src    view
-	dst    view
-	taps   []int
+	kernels *asm.Kernels
+	pool    Pool
+	half    bool // the maps are bfloat16
+	src     view
+	dst     view
+	taps    []int
 }
 
-func newMaxPoolStep(k *asm.Kernels, p Pool, src, dst view) *maxPoolStep {
-	s := &maxPoolStep{kernel: k.MaxPoolF32, pool: p, src: src, dst: dst}
+func newMaxPoolStep(k *asm.Kernels, p Pool, half bool, src, dst view) *maxPoolStep {
+	s := &maxPoolStep{kernels: k, pool: p, half: half, src: src, dst: dst}
+	bytes := 4
+	if half {
+		bytes = 2
+	}
 	for y := 0; y < p.Size; y++ {
 		for x := 0; x < p.Size; x++ {
-			s.taps = append(s.taps, 4*((y-p.Pad)*src.row+(x-p.Pad)*block))
+			s.taps = append(s.taps, bytes*((y-p.Pad)*src.row+(x-p.Pad)*block))
 		}
 	}
 	return s
@@ -160,14 +165,26 @@ func (s *maxPoolStep) items(n int) int { return n * blocks(s.dst.c) }
 func (s *maxPoolStep) run(w *worker, first, n, item int) {
 	nb := blocks(s.dst.c)
 	image, b := first+item/nb, item%nb
-	clearBorder(&s.dst, w.mem, image, b, 0, s.dst.h)
+	if s.half {
+		clearBorder(&s.dst, w.half, image, b, 0, s.dst.h)
+	} else {
+		clearBorder(&s.dst, w.mem, image, b, 0, s.dst.h)
+	}
 	for y := 0; y < s.dst.h; y++ {
-		w.pool = asm.MaxPoolF32Args{
-			A: &w.mem[s.src.at(image, b, y*s.pool.Stride, 0)], C: &w.mem[s.dst.at(image, b, y, 0)],
-			Taps: &s.taps[0], NTaps: len(s.taps), Rows: s.dst.w,
-			ARow: 4 * s.pool.Stride * block, CRow: 4 * block,
+		src, dst := s.src.at(image, b, y*s.pool.Stride, 0), s.dst.at(image, b, y, 0)
+		if s.half {
+			w.poolHalf = asm.MaxPoolBF16Args{
+				A: &w.half[src], C: &w.half[dst], Taps: &s.taps[0], NTaps: len(s.taps), Rows: s.dst.w,
+				ARow: 2 * s.pool.Stride * block, CRow: 2 * block,
+			}
+			s.kernels.MaxPoolBF16(&w.poolHalf)
+		} else {
+			w.pool = asm.MaxPoolF32Args{
+				A: &w.mem[src], C: &w.mem[dst], Taps: &s.taps[0], NTaps: len(s.taps), Rows: s.dst.w,
+				ARow: 4 * s.pool.Stride * block, CRow: 4 * block,
+			}
+			s.kernels.MaxPoolF32(&w.pool)
 		}
-		s.kernel(&w.pool)
 	}
 }
 

@@ -191,11 +191,14 @@ func (l *layout) uses() {
 	}
 }
 
-// isHalf says that f is a convolution that reads bfloat16: in a bfloat16 model all but those
-// that Winograd's transforms make faster still in float32, and the last layer.
+// isHalf says that f reads bfloat16: in a bfloat16 model the convolutions but the last layer,
+// and max-pooling.
 func (l *layout) isHalf(f fused) bool {
+	if !l.m.bf16 || l.o.Whole {
+		return false
+	}
 	n := f.root
-	return l.m.bf16 && !l.o.Whole && n.kind == kindConv && l.m.winogradKernel(n) == nil && n.in[0].shape.H*n.in[0].shape.W > 1
+	return n.kind == kindMaxPool || n.kind == kindConv && n.in[0].shape.H*n.in[0].shape.W > 1
 }
 
 // place finds memory for group i's value in an element type, at its first use.
@@ -354,7 +357,9 @@ func (l *layout) steps(i int, f fused) []step {
 	if !need.f32 && !need.bf16 {
 		need.f32 = true // nobody reads it, but it must go somewhere
 	}
-	natural := half && (need.bf16 || f.res != nil) // else float32
+	// The products of a direct convolution can be written in float32 as well.
+	direct := f.root.kind == kindConv && l.m.winogradKernel(f.root) == nil && f.res == nil
+	natural := half && (need.bf16 || !direct) // else float32
 	var dst view
 	if (natural && need.bf16) || (!natural && need.f32) {
 		dst = l.place(i, n, natural)
@@ -409,7 +414,7 @@ func (l *layout) compute(i int, f fused, half, natural bool, src func(*Node) vie
 	case kindAdd:
 		return []step{&addStep{a: in, b: src(n.in[1]), dst: dst}}
 	case kindMaxPool:
-		return []step{newMaxPoolStep(m.kernels, *n.pool, in, dst)}
+		return []step{newMaxPoolStep(m.kernels, *n.pool, half, in, dst)}
 	case kindMeanPool:
 		return []step{&meanPoolStep{src: in, dst: dst}}
 	case kindLRN:

@@ -10,7 +10,8 @@ import (
 // and each group of output blocks a panel [in][group blocks x 16].
 type winogradWeights struct {
 	in, out int
-	panels  []float32
+	panels  []float32 // in float32,
+	half    []uint16  // or in bfloat16: pairs of inputs next to each other
 	xi      int       // elements from one place to the next
 	bias    []float32 // [blocks(out)*16], or nil
 }
@@ -47,6 +48,25 @@ func packWinograd(kernel *asm.WinogradF32, c *Conv, in int, scale []float64, bia
 	return w
 }
 
+// toHalf rounds the panels to bfloat16 and interleaves pairs of inputs.
+func (w *winogradWeights) toHalf(places, group int) {
+	nb, depth := blocks(w.out), blocks(w.in)*block
+	w.half = make([]uint16, len(w.panels))
+	parallel(places, func(xi int) {
+		for b0 := 0; b0 < nb; b0 += group {
+			width := min(group, nb-b0) * block
+			at := xi*w.xi + b0*block*depth
+			for k := 0; k < depth; k += 2 {
+				for j := range width {
+					w.half[at+k*width+2*j] = asm.BF16(w.panels[at+k*width+j])
+					w.half[at+k*width+2*j+1] = asm.BF16(w.panels[at+(k+1)*width+j])
+				}
+			}
+		}
+	})
+	w.panels = nil
+}
+
 // winogradKernel chooses the algorithm of a convolution by its shape: the transform to use, or
 // nil for the direct sum. The choice must not depend on the batch, since it changes the last
 // bits of the result.
@@ -71,6 +91,8 @@ func (m *Model) winogradKernel(n *Node) *asm.WinogradF32 {
 type winograd struct {
 	kernel   *asm.WinogradF32
 	gemm     *asm.GemmF32
+	bf16     *asm.WinogradBF16 // instead of kernel: maps and products in bfloat16
+	gemmBF16 *asm.GemmBF16
 	w        *winogradWeights
 	src, dst view
 	res      *view
@@ -97,9 +119,12 @@ const winogradBytes = 1 << 20
 // newWinograd plans a convolution. whole says that it runs over the whole batch at once.
 func (m *Model) newWinograd(kernel *asm.WinogradF32, n, norm *Node, batch int, whole bool, alloc func(size int) int) *winograd {
 	s := &winograd{kernel: kernel, gemm: &m.kernels.GemmF32, w: m.winogradWeights(kernel, n, norm), whole: whole}
+	if m.bf16 {
+		s.bf16, s.gemmBF16 = &m.kernels.Winograd4BF16, &m.kernels.GemmBF16
+	}
 	s.tileRows, s.tileCols = ceilDiv(n.shape.H, kernel.Out), ceilDiv(n.shape.W, kernel.Out)
 	places := kernel.In * kernel.In
-	perRow := s.tileCols * places * block * (blocks(s.w.in) + blocks(s.w.out)) * 4
+	perRow := s.tileCols * places * block * (blocks(s.w.in)*s.bytes() + blocks(s.w.out)*4)
 	s.rows = min(s.tileRows, max(1, winogradBytes/perRow))
 	s.rows = ceilDiv(s.tileRows, ceilDiv(s.tileRows, s.rows))
 	tiles := s.rows * s.tileCols
@@ -107,22 +132,34 @@ func (m *Model) newWinograd(kernel *asm.WinogradF32, n, norm *Node, batch int, w
 		s.rows = s.tileRows
 		tiles = batch * s.tileRows * s.tileCols
 	}
-	layout := func(nb int) scratch {
+	layout := func(nb int, half bool) scratch {
 		c := scratch{plane: tiles * block}
 		// Odd multiples of a cache line, so that places do not share a cache set.
 		c.xi = nb*c.plane + block
 		if c.xi/block%2 == 0 {
 			c.xi += block
 		}
-		c.off = alloc(places * c.xi)
+		if half { // offsets count elements of the type
+			c.off = 2 * alloc(ceilDiv(places*c.xi, 2*block)*block)
+		} else {
+			c.off = alloc(places * c.xi)
+		}
 		return c
 	}
-	s.v, s.m = layout(blocks(s.w.in)), layout(blocks(s.w.out))
+	s.v, s.m = layout(blocks(s.w.in), m.bf16), layout(blocks(s.w.out), false)
 	for b := range blocks(s.w.in) {
-		s.taps = append(s.taps, 4*b*s.v.plane)
+		s.taps = append(s.taps, s.bytes()*b*s.v.plane)
 	}
 	s.cuts = make([][]call, tiles+1)
 	return s
+}
+
+// bytes is the size of an element of the maps and of the transformed input.
+func (s *winograd) bytes() int {
+	if s.bf16 != nil {
+		return 2
+	}
+	return 4
 }
 
 // cut divides n tiles into kernel calls.
@@ -172,6 +209,16 @@ func (s *winogradIn) run(w *worker, first, n, item int) {
 	ty, image := s.y0+item%(s.y1-s.y0), item/(s.y1-s.y0)
 	tile := (image*(s.y1-s.y0) + ty - s.y0) * s.tileCols
 	y := ty*s.kernel.Out - 1
+	if s.bf16 != nil {
+		w.winInHalf = asm.WinogradInBF16Args{
+			A:    &w.half[s.src.at(first+image, b, y, -1)],
+			C:    &w.half[s.v.off+b*s.v.plane+tile*block],
+			ARow: 2 * s.src.row, CTile: 2 * block, CXi: 2 * s.v.xi, Tiles: s.tileCols,
+			Rows: s.src.h + 1 - y, Cols: s.src.w + 2,
+		}
+		s.bf16.Input(&w.winInHalf)
+		return
+	}
 	w.winIn = asm.WinogradInF32Args{
 		A:    &w.mem[s.src.at(first+image, b, y, -1)],
 		C:    &w.mem[s.v.off+b*s.v.plane+tile*block],
@@ -196,25 +243,54 @@ func (s *winogradProduct) run(w *worker, first, n, item int) {
 	parts := ceilDiv(s.groups(), s.per)
 	xi, part := item/parts, item%parts
 	cuts := s.cuts[n*(s.y1-s.y0)*s.tileCols]
-	depth := len(s.taps) * block
 	for g := part * s.per; g < min(s.groups(), (part+1)*s.per); g++ {
-		b0 := g * s.gemm.MaxVecs
-		vecs := min(s.gemm.MaxVecs, blocks(s.w.out)-b0)
-		args := &w.gemm
-		*args = asm.GemmF32Args{
-			B:    &s.w.panels[xi*s.w.xi+b0*block*depth],
-			Taps: &s.taps[0], NTaps: len(s.taps), K: block,
-			ARow: 4 * block, AStep: 4, BStep: 4 * block * vecs, BVec: 4 * block,
-			CRow: 4 * block, CVec: 4 * s.m.plane, Vecs: vecs,
+		if s.bf16 != nil {
+			s.multiplyBF16(w, xi, g, cuts)
+		} else {
+			s.multiplyF32(w, xi, g, cuts)
 		}
-		a := unsafe.Pointer(&w.mem[s.v.off+xi*s.v.xi])
-		c := unsafe.Pointer(&w.mem[s.m.off+xi*s.m.xi+b0*s.m.plane])
-		for i := range cuts {
-			k := &cuts[i]
-			args.A, args.C = (*float32)(unsafe.Add(a, 4*k.a)), (*float32)(unsafe.Add(c, 4*k.c))
-			args.Rows, args.Tiles, args.ATile, args.CTile = k.rows, k.tiles, 4*k.aTile, 4*k.cTile
-			s.gemm.Run(args)
-		}
+	}
+}
+
+func (s *winograd) multiplyF32(w *worker, xi, group int, cuts []call) {
+	depth := len(s.taps) * block
+	b0 := group * s.gemm.MaxVecs
+	vecs := min(s.gemm.MaxVecs, blocks(s.w.out)-b0)
+	args := &w.gemm
+	*args = asm.GemmF32Args{
+		B:    &s.w.panels[xi*s.w.xi+b0*block*depth],
+		Taps: &s.taps[0], NTaps: len(s.taps), K: block,
+		ARow: 4 * block, AStep: 4, BStep: 4 * block * vecs, BVec: 4 * block,
+		CRow: 4 * block, CVec: 4 * s.m.plane, Vecs: vecs,
+	}
+	a := unsafe.Pointer(&w.mem[s.v.off+xi*s.v.xi])
+	c := unsafe.Pointer(&w.mem[s.m.off+xi*s.m.xi+b0*s.m.plane])
+	for i := range cuts {
+		k := &cuts[i]
+		args.A, args.C = (*float32)(unsafe.Add(a, 4*k.a)), (*float32)(unsafe.Add(c, 4*k.c))
+		args.Rows, args.Tiles, args.ATile, args.CTile = k.rows, k.tiles, 4*k.aTile, 4*k.cTile
+		s.gemm.Run(args)
+	}
+}
+
+func (s *winograd) multiplyBF16(w *worker, xi, group int, cuts []call) {
+	depth := len(s.taps) * block
+	b0 := group * s.gemmBF16.MaxVecs
+	vecs := min(s.gemmBF16.MaxVecs, blocks(s.w.out)-b0)
+	args := &w.gemmHalf
+	*args = asm.GemmBF16Args{
+		B:    &s.w.half[xi*s.w.xi+b0*block*depth],
+		Taps: &s.taps[0], NTaps: len(s.taps), K: block / 2,
+		ARow: 2 * block, AStep: 4, BStep: 4 * block * vecs, BVec: 4 * block,
+		CRow: 4 * block, CVec: 4 * s.m.plane, Vecs: vecs, Wide: true,
+	}
+	a := unsafe.Pointer(&w.half[s.v.off+xi*s.v.xi])
+	c := unsafe.Pointer(&w.mem[s.m.off+xi*s.m.xi+b0*s.m.plane])
+	for i := range cuts {
+		k := &cuts[i]
+		args.A, args.C = (*uint16)(unsafe.Add(a, 2*k.a)), (*uint16)(unsafe.Add(c, 4*k.c))
+		args.Rows, args.Tiles, args.ATile, args.CTile = k.rows, k.tiles, 2*k.aTile, 4*k.cTile
+		s.gemmBF16.Run(args)
 	}
 }
 
@@ -232,6 +308,10 @@ func (s *winogradOut) run(w *worker, first, n, item int) {
 	ty, image := s.y0+item%(s.y1-s.y0), item/(s.y1-s.y0)
 	tile := (image*(s.y1-s.y0) + ty - s.y0) * s.tileCols
 	y := ty * s.kernel.Out
+	if s.bf16 != nil {
+		s.runBF16(w, first+image, b, y, tile)
+		return
+	}
 	clearBorder(&s.dst, w.mem, first+image, b, y, min(s.dst.h, y+s.kernel.Out))
 	w.winOut = asm.WinogradOutF32Args{
 		A:     &w.mem[s.m.off+b*s.m.plane+tile*block],
@@ -247,4 +327,22 @@ func (s *winogradOut) run(w *worker, first, n, item int) {
 		w.winOut.ResRow = 4 * s.res.row
 	}
 	s.kernel.Output(&w.winOut)
+}
+
+func (s *winogradOut) runBF16(w *worker, image, b, y, tile int) {
+	clearBorder(&s.dst, w.half, image, b, y, min(s.dst.h, y+s.kernel.Out))
+	w.winOutHalf = asm.WinogradOutBF16Args{
+		A:     &w.mem[s.m.off+b*s.m.plane+tile*block],
+		C:     &w.half[s.dst.at(image, b, y, 0)],
+		ATile: 4 * block, AXi: 4 * s.m.xi, CRow: 2 * s.dst.row, Tiles: s.tileCols,
+		Rows: s.dst.h - y, Cols: s.dst.w, Relu: s.relu,
+	}
+	if s.w.bias != nil {
+		w.winOutHalf.Bias = &s.w.bias[b*block]
+	}
+	if s.res != nil {
+		w.winOutHalf.Res = &w.half[s.res.at(image, b, y, 0)]
+		w.winOutHalf.ResRow = 2 * s.res.row
+	}
+	s.bf16.Output(&w.winOutHalf)
 }

@@ -17,14 +17,17 @@ type worker struct {
 	row  []float32 // scratch for an input row
 
 	// Arguments of kernels, here so that calls do not allocate.
-	gemm     asm.GemmF32Args
-	gemmHalf asm.GemmBF16Args
-	pool     asm.MaxPoolF32Args
-	lrn      asm.LRNF32Args
-	winIn    asm.WinogradInF32Args
-	winOut   asm.WinogradOutF32Args
-	narrow   asm.NarrowBF16Args
-	widen    asm.WidenBF16Args
+	gemm       asm.GemmF32Args
+	gemmHalf   asm.GemmBF16Args
+	pool       asm.MaxPoolF32Args
+	lrn        asm.LRNF32Args
+	winIn      asm.WinogradInF32Args
+	winOut     asm.WinogradOutF32Args
+	poolHalf   asm.MaxPoolBF16Args
+	winInHalf  asm.WinogradInBF16Args
+	winOutHalf asm.WinogradOutBF16Args
+	narrow     asm.NarrowBF16Args
+	widen      asm.WidenBF16Args
 }
 
 // step is one operator of a plan, cut into items that may run in any order and at the
