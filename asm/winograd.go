@@ -83,6 +83,10 @@ type WinogradOutF32Args struct {
 // WinogradBF16 are the same transforms between maps in bfloat16; they compute in float32.
 // Input rounds V to bfloat16, as GemmBF16 takes it, and Output takes M in float32, as
 // GemmBF16 gives it with Wide set.
+//
+// Rounding V and U to eight digits costs accuracy: over 256 channels of normal weights and
+// inputs, the root mean square error against exact weights is 2.2 times that of the direct
+// sum with rounded weights for Out 2 (0.33 % of the output), and 5.8 times for Out 4 (1 %).
 type WinogradBF16 struct {
 	Name    string
 	Out, In int
@@ -118,41 +122,21 @@ type WinogradOutBF16Args struct {
 func (w *WinogradBF16) Weights(u []float32, g *[9]float32) { w.points.weights(u, g) }
 
 // Weights transforms a 3x3 kernel g, row-major, to u, In*In values: G g G', computed in
-// float64 and rounded once.
+// float64 and rounded at the end.
 func (w *WinogradF32) Weights(u []float32, g *[9]float32) { w.points.weights(u, g) }
-
-func (w *winograd) weights(u []float32, g *[9]float32) {
-	in := len(w.bt)
-	var t [6][3]float64 // G g
-	for p, gp := range w.g {
-		for c := range 3 {
-			for k, x := range gp {
-				t[p][c] += x * float64(g[3*k+c])
-			}
-		}
-	}
-	for p := range in {
-		for q, gq := range w.g {
-			var sum float64
-			for k, x := range gq {
-				sum += t[p][k] * x
-			}
-			u[p*in+q] = float32(sum)
-		}
-	}
-}
 
 // winograd are the matrices of a set of interpolation points.
 type winograd struct {
 	bt [][]float32 // B', [In][In]
 	at [][]float32 // A', [Out][In]
-	g  [][3]float64
+	// weights computes G g G'.
+	weights func(u []float32, g *[9]float32)
 }
 
-// The points of the transforms with 4x4 outputs.
+// The points of the transforms with 4x4 outputs, and their squares.
 const (
-	winogradA = 5.0 / 8
-	winogradB = 3.0 / 2
+	pA, pAA = 5.0 / 8, pA * pA
+	pB, pBB = 3.0 / 2, pB * pB
 )
 
 var winograd2 = winograd{
@@ -166,43 +150,70 @@ var winograd2 = winograd{
 		{1, 1, 1, 0},
 		{0, 1, -1, 1},
 	},
-	g: [][3]float64{{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}},
+	weights: winograd2Weights,
 }
 
 // For points 0, +-a, +-b: row p of B' holds the coefficients of the product of (x - p')
-// over the other points p', row p of A' the powers of p, and row p of G those divided by
-// the product of (p - p').
-var winograd4 = func() winograd {
-	const (
-		a, b   = winogradA, winogradB
-		aa, bb = a * a, b * b
-		na, nb = 2 * aa * (aa - bb), 2 * bb * (bb - aa)
-	)
-	return winograd{
-		bt: [][]float32{
-			{aa * bb, 0, -(aa + bb), 0, 1, 0},
-			{0, -a * bb, -bb, a, 1, 0},
-			{0, a * bb, -bb, -a, 1, 0},
-			{0, -aa * b, -aa, b, 1, 0},
-			{0, aa * b, -aa, -b, 1, 0},
-			{0, aa * bb, 0, -(aa + bb), 0, 1},
-		},
-		at: [][]float32{
-			{1, 1, 1, 1, 1, 0},
-			{0, a, -a, b, -b, 0},
-			{0, aa, aa, bb, bb, 0},
-			{0, a * aa, -a * aa, b * bb, -b * bb, 1},
-		},
-		g: [][3]float64{
-			{1 / (aa * bb), 0, 0},
-			{1 / na, a / na, aa / na},
-			{1 / na, -a / na, aa / na},
-			{1 / nb, b / nb, bb / nb},
-			{1 / nb, -b / nb, bb / nb},
-			{0, 0, 1},
-		},
+// over the other points p', and column p of A' the powers of p.
+var winograd4 = winograd{
+	bt: [][]float32{
+		{pAA * pBB, 0, -(pAA + pBB), 0, 1, 0},
+		{0, -pA * pBB, -pBB, pA, 1, 0},
+		{0, pA * pBB, -pBB, -pA, 1, 0},
+		{0, -pAA * pB, -pAA, pB, 1, 0},
+		{0, pAA * pB, -pAA, -pB, 1, 0},
+		{0, pAA * pBB, 0, -(pAA + pBB), 0, 1},
+	},
+	at: [][]float32{
+		{1, 1, 1, 1, 1, 0},
+		{0, pA, -pA, pB, -pB, 0},
+		{0, pAA, pAA, pBB, pBB, 0},
+		{0, pA * pAA, -pA * pAA, pB * pBB, -pB * pBB, 1},
+	},
+	weights: winograd4Weights,
+}
+
+func winograd2Weights(u []float32, g *[9]float32) {
+	var t [4][3]float64 // G g
+	for c := range 3 {
+		t[0][c], t[1][c], t[2][c], t[3][c] = points2(float64(g[c]), float64(g[3+c]), float64(g[6+c]))
 	}
-}()
+	for p := range t {
+		u0, u1, u2, u3 := points2(t[p][0], t[p][1], t[p][2])
+		out := u[4*p : 4*p+4]
+		out[0], out[1], out[2], out[3] = float32(u0), float32(u1), float32(u2), float32(u3)
+	}
+}
+
+func winograd4Weights(u []float32, g *[9]float32) {
+	var t [6][3]float64 // G g
+	for c := range 3 {
+		t[0][c], t[1][c], t[2][c], t[3][c], t[4][c], t[5][c] = points4(float64(g[c]), float64(g[3+c]), float64(g[6+c]))
+	}
+	for p := range t {
+		u0, u1, u2, u3, u4, u5 := points4(t[p][0], t[p][1], t[p][2])
+		out := u[6*p : 6*p+6]
+		out[0], out[1], out[2] = float32(u0), float32(u1), float32(u2)
+		out[3], out[4], out[5] = float32(u3), float32(u4), float32(u5)
+	}
+}
+
+// points2 is G g: the polynomial g at the points, each divided by the product of its
+// distances to the others.
+func points2(g0, g1, g2 float64) (u0, u1, u2, u3 float64) {
+	even, odd := float64((g0+g2)*0.5), float64(g1*0.5)
+	return g0, even + odd, even - odd, g2
+}
+
+func points4(g0, g1, g2 float64) (u0, u1, u2, u3, u4, u5 float64) {
+	const (
+		na = 1 / (2 * pAA * (pAA - pBB)) // 1/((a-0) (a+a) (a-b) (a+b)), and of -a
+		nb = 1 / (2 * pBB * (pBB - pAA))
+	)
+	evenA, oddA := float64((g0+float64(pAA*g2))*na), float64(g1*(pA*na))
+	evenB, oddB := float64((g0+float64(pBB*g2))*nb), float64(g1*(pB*nb))
+	return g0 * (1 / (pAA * pBB)), evenA + oddA, evenA - oddA, evenB + oddB, evenB - oddB, g2
+}
 
 func winogradIn2F32Ref(args *WinogradInF32Args)     { winogradInF32Ref(&winograd2, args) }
 func winogradIn4F32Ref(args *WinogradInF32Args)     { winogradInF32Ref(&winograd4, args) }

@@ -13,17 +13,40 @@ import (
 // both are the Winograd kernels of a tier.
 func (k *Kernels) both() []*WinogradF32 { return []*WinogradF32{&k.Winograd2F32, &k.Winograd4F32} }
 
-// The matrices satisfy Winograd's identity exactly: the transforms of the unit impulses
-// of d and g give the convolution of the impulses.
+// kernelMatrix is G of the transforms with out outputs, written down as the definition has it:
+// row p is 1, p, p^2 over the product of p's distances to the other points, and 0, 0, 1 for
+// the point at infinity. (With out 2 the signs of rows differ from B' as the definition
+// has it; it follows the usual form.)
+func kernelMatrix(out int) [][3]float64 {
+	points := map[int][]float64{2: {0, 1, -1}, 4: {0, 5. / 8, -5. / 8, 1.5, -1.5}}[out]
+	var g [][3]float64
+	for i, p := range points {
+		n := 1.0
+		for j, q := range points {
+			if i != j {
+				n *= p - q
+			}
+		}
+		if out == 2 && i == 0 {
+			n = -n
+		}
+		g = append(g, [3]float64{1 / n, p / n, p * p / n})
+	}
+	return append(g, [3]float64{0, 0, 1})
+}
+
+// The matrices satisfy Winograd's identity: the transforms of the unit impulses of d and g
+// give the convolution of the impulses.
 func TestWinogradMatrices(t *testing.T) {
 	for _, w := range []*winograd{&winograd2, &winograd4} {
 		in, out := len(w.bt), len(w.at)
+		g := kernelMatrix(out)
 		for o := range out {
 			for i := range in {
 				for k := range 3 {
 					var got, want float64
 					for xi := range in {
-						got += float64(w.at[o][xi]) * float64(w.bt[xi][i]) * w.g[xi][k]
+						got += float64(w.at[o][xi]) * float64(w.bt[xi][i]) * g[xi][k]
 					}
 					if i == o+k {
 						want = 1
@@ -31,6 +54,33 @@ func TestWinogradMatrices(t *testing.T) {
 					if math.Abs(got-want) > 1e-15 {
 						t.Errorf("F(%d,3): output %d from input %d by weight %d is %v, want %v", out, o, i, k, got, want)
 					}
+				}
+			}
+		}
+	}
+}
+
+func TestWinogradWeights(t *testing.T) {
+	rng := rand.New(rand.NewPCG(20, 21))
+	for _, w := range ref.both() {
+		m := kernelMatrix(w.Out)
+		for range 100 {
+			var g [9]float32
+			for i := range g {
+				g[i] = rng.Float32() - 0.5
+			}
+			u := make([]float32, w.In*w.In)
+			w.Weights(u, &g)
+			for z, got := range u {
+				var want, size float64
+				for k, x := range g {
+					v := m[z/w.In][k/3] * m[z%w.In][k%3] * float64(x)
+					want += v
+					size += math.Abs(v)
+				}
+				// Rounded to float32 once, after float64 sums.
+				if d := math.Abs(float64(got) - want); d > 0x1p-24*math.Abs(want)+1e-14*size {
+					t.Fatalf("%s: u[%d] = %v, want %v", w.Name, z, got, want)
 				}
 			}
 		}
@@ -450,6 +500,7 @@ func winogradOracle(w *WinogradF32, x []float32, weights [][9]float32, channels,
 	want, bound = make([]float64, size*size*Block), make([]float64, size*size*Block)
 	plain := make([]float32, len(want))
 	xi := w.In * w.In
+	gm := kernelMatrix(w.Out)
 	m := make([]float64, xi*Block) // sums of |G||g||G'| * |B'||d||B|
 	for ty := 0; ty < size; ty += w.Out {
 		for tx := 0; tx < size; tx += w.Out {
@@ -460,7 +511,7 @@ func winogradOracle(w *WinogradF32, x []float32, weights [][9]float32, channels,
 					for j := range Block {
 						var g float64
 						for k, value := range weights[c*Block+j] {
-							g += math.Abs(w.points.g[z/w.In][k/3] * w.points.g[z%w.In][k%3] * float64(value))
+							g += math.Abs(gm[z/w.In][k/3] * gm[z%w.In][k%3] * float64(value))
 						}
 						m[z*Block+j] += g * v
 					}
@@ -631,5 +682,13 @@ func (l layer) winogradRunner(k *Kernels, w *WinogradF32, images, group int) fun
 				}
 			}
 		}
+	}
+}
+
+func BenchmarkWinogradWeights(b *testing.B) {
+	u := make([]float32, 36)
+	g := [9]float32{1, 2, 3, 4, 5, 6, 7, 8, 9}
+	for b.Loop() {
+		ref.Winograd4F32.Weights(u, &g)
 	}
 }
