@@ -75,6 +75,8 @@ func NewNet(s Shape, seed uint64) *Net {
 			if channels != 4*width || stride != 1 {
 				r.shortcut = add(name+"downsample.0", name+"downsample.1", channels, 4*width, 1, stride, false)
 			}
+			// Every block starts as its shortcut (Goyal et al., 2017).
+			clear(r.expand.norm.gamma)
 			channels = 4 * width
 			n.blocks = append(n.blocks, r)
 		}
@@ -84,7 +86,7 @@ func NewNet(s Shape, seed uint64) *Net {
 		deviation := math.Sqrt(2 / float64(u.conv.size*u.conv.size*u.conv.out))
 		n.fill(u.conv, seed, uint64(i), deviation)
 	}
-	n.fill(n.fc, seed, uint64(len(n.units)), 1/math.Sqrt(3*float64(channels)))
+	n.fill(n.fc, seed, uint64(len(n.units)), 0.01)
 	return n
 }
 

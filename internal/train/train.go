@@ -99,7 +99,7 @@ type trainer struct {
 }
 
 // Run trains net: every phase after the other, the learning rate rising over the first
-// fortieth of the steps and then falling as half a cosine (Loshchilov and Hutter, 2017).
+// twentieth of the steps and then falling as half a cosine (Loshchilov and Hutter, 2017).
 // It returns ctx's error if it was cancelled, and an error if the loss is not finite.
 func Run(ctx context.Context, net *Net, o Options) error {
 	o, err := o.withDefaults()
@@ -163,7 +163,7 @@ func (t *trainer) phase(ctx context.Context, p Phase) error {
 }
 
 func (t *trainer) rate() float64 {
-	warm := float64(t.steps)/40 + 1
+	warm := float64(t.steps)/20 + 1
 	x := (float64(t.step) + 0.5) / float64(t.steps)
 	return t.Rate * min(1, (float64(t.step)+1)/warm) * (0.5 + 0.5*math.Cos(math.Pi*x))
 }
