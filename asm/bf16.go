@@ -94,7 +94,7 @@ func BF16(x float32) uint16 {
 func F32(b uint16) float32 { return math.Float32frombits(uint32(b) << 16) }
 
 func gemmBF16Ref(g *GemmBF16Args) {
-	checkGemmBF16(g, 14, 2)
+	checkGemmBF16(g, 32, 2)
 	taps := unsafe.Slice(g.Taps, g.NTaps)
 	for i := range g.Tiles {
 		for r := range g.Rows {

@@ -234,7 +234,7 @@ func TestGemmBF16BadTile(t *testing.T) {
 	var x uint16
 	for _, k := range Tiers() {
 		for _, p := range []GemmBF16Args{
-			{Rows: 0, Vecs: 1, K: 1}, {Rows: 15, Vecs: 1, K: 1}, {Rows: 1, Vecs: 3, K: 1}, {Rows: 1, Vecs: 1, K: 0},
+			{Rows: 0, Vecs: 1, K: 1}, {Rows: 33, Vecs: 1, K: 1}, {Rows: 1, Vecs: 3, K: 1}, {Rows: 1, Vecs: 1, K: 0},
 			{Rows: 1, Vecs: 1, K: 1, Wide: true, Res: &x},
 		} {
 			func() {
