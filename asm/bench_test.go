@@ -8,13 +8,14 @@ import (
 )
 
 // layer is a convolution shape of the networks this project runs: square maps of size
-// in, kernel size x size.
+// in, kernel size x size. Fewer than 16 channels are interleaved, [H][W][channels].
 type layer struct {
 	name                          string
 	in, channels, out, size, step int
 }
 
 var layers = []layer{
+	{"resnet50/224x224_3to64_7x7s2", 224, 3, 64, 7, 2},
 	{"resnet50/56x56_64to64_1x1", 56, 64, 64, 1, 1},
 	{"resnet50/56x56_64to256_1x1", 56, 64, 256, 1, 1},
 	{"resnet50/56x56_256to64_1x1", 56, 256, 64, 1, 1},
@@ -76,6 +77,9 @@ func BenchmarkGemmBF16(b *testing.B) {
 				b.ReportMetric(peak, "GMAC/s")
 			})
 			for _, l := range layers {
+				if l.channels < Block {
+					continue
+				}
 				b.Run(l.name, func(b *testing.B) {
 					// The float32 layer of half the input channels has the same arguments: each
 					// element of A and B stands for a pair. Its output is float32 too.
@@ -137,22 +141,27 @@ func (l layer) runner(k *GemmF32) func() {
 		return s
 	}
 	pad := l.size / 2
-	row := (l.in + 2*pad) * Block
+	pixel := min(l.channels, Block)
+	row := (l.in + 2*pad) * pixel
 	plane := (l.in + 2*pad) * row
 	o := l.outSize()
-	x := random(l.channels / Block * plane)
+	x := random(l.channels / pixel * plane)
 	w := random(l.channels * l.out * l.size * l.size)
 	y := random(l.out * o * o)
 	bias := random(l.out)
 	var taps []int
-	for c := range l.channels / Block {
+	run := pixel // consecutive inputs of a tap
+	if pixel < Block {
+		run *= l.size
+	}
+	for c := range l.channels / pixel {
 		for i := range l.size {
-			for j := range l.size {
-				taps = append(taps, 4*(c*plane+i*row+j*Block))
+			for j := 0; j < l.size*pixel; j += run {
+				taps = append(taps, 4*(c*plane+i*row+j))
 			}
 		}
 	}
-	depth := len(taps) * Block
+	depth := len(taps) * run
 	type call struct{ a, c, rows, tiles, aTile, cTile int }
 	var calls []call
 	// cut makes tiles of nearly equal height out of n pixels of one or more lines.
@@ -165,10 +174,10 @@ func (l layer) runner(k *GemmF32) func() {
 				if used = n - left*(h-1); h == 1 {
 					used = left
 				}
-				tiles, aTile, cTile = used, 4*h*l.step*Block, 4*h*Block
+				tiles, aTile, cTile = used, 4*h*l.step*pixel, 4*h*Block
 			}
 			calls = append(calls, call{a, c, h, tiles, aTile, cTile})
-			a, c, n, left = a+used*h*l.step*Block, c+used*h*Block, n-used*h, left-used
+			a, c, n, left = a+used*h*l.step*pixel, c+used*h*Block, n-used*h, left-used
 		}
 	}
 	if l.size == 1 && l.step == 1 {
@@ -180,8 +189,8 @@ func (l layer) runner(k *GemmF32) func() {
 		for v := 0; v < l.out/Block; v += k.MaxVecs {
 			for _, t := range calls {
 				args := GemmF32Args{
-					A: &x[t.a], Taps: &taps[0], NTaps: len(taps), K: Block,
-					ARow: 4 * l.step * Block, AStep: 4, ATile: t.aTile,
+					A: &x[t.a], Taps: &taps[0], NTaps: len(taps), K: run,
+					ARow: 4 * l.step * pixel, AStep: 4, ATile: t.aTile,
 					B: &w[v*Block*depth], BStep: 4 * Block * k.MaxVecs, BVec: 4 * Block,
 					C: &y[v*Block*o*o+t.c], CRow: 4 * Block, CVec: 4 * Block * o * o, CTile: t.cTile,
 					Bias: &bias[v*Block], Rows: t.rows, Vecs: k.MaxVecs, Tiles: t.tiles, Relu: true,
