@@ -19,11 +19,11 @@ func (s *Session) Backward(rule Rule, image int, seeds []float32, layers ...stri
 	if image < 0 || image >= s.images {
 		panic("nn: Backward: no such image in the last Forward")
 	}
-	b, err := s.backward(rule, layers)
+	t := len(seeds) / classes
+	b, err := s.backward(rule, layers, min(t, maxSeeds))
 	if err != nil {
 		return nil, err
 	}
-	t := len(seeds) / classes
 	out := make([][]float32, len(layers))
 	for i := range out {
 		out[i] = make([]float32, t*b.outs[i].n.shape.Size())
@@ -34,8 +34,8 @@ func (s *Session) Backward(rule Rule, image int, seeds []float32, layers ...stri
 			f.aim(image)
 		}
 	}
-	for t0 := 0; t0 < t; t0 += maxSeeds {
-		n := min(maxSeeds, t-t0)
+	for t0 := 0; t0 < t; t0 += b.capacity {
+		n := min(b.capacity, t-t0)
 		b.seed(seeds[t0*classes:][:n*classes])
 		for i, o := range b.outs {
 			o.dst = out[i][t0*o.n.shape.Size():]
@@ -61,19 +61,20 @@ func (b *backward) schedule(n int) []scheduled {
 	return out
 }
 
-// maxSeeds is how many signals go down together.
+// maxSeeds is how many signals go down together at most.
 const maxSeeds = 8
 
 // backward is a plan for one rule and set of layers.
 type backward struct {
-	s     *Session
-	rule  Rule
-	image int // of the forward pass, set before each run
-	mem   []float32
-	steps []step
-	runs  [maxSeeds + 1]*run
-	outs  []*extractStep
-	seeds view
+	s        *Session
+	capacity int // seeds per run
+	rule     Rule
+	image    int // of the forward pass, set before each run
+	mem      []float32
+	steps    []step
+	runs     [maxSeeds + 1]*run
+	outs     []*extractStep
+	seeds    view
 
 	// While planning:
 	arena  arena
@@ -97,8 +98,8 @@ type forwardStep struct {
 // aim points the step at an image of the last Forward.
 func (f *forwardStep) aim(image int) { f.src.off = f.from.view.off + image*f.from.view.image }
 
-func (s *Session) backward(rule Rule, layers []string) (*backward, error) {
-	key := fmt.Sprint(int(rule), " ", strings.Join(layers, "|"))
+func (s *Session) backward(rule Rule, layers []string, capacity int) (*backward, error) {
+	key := fmt.Sprint(int(rule), " ", capacity, " ", strings.Join(layers, "|"))
 	if b := s.backs[key]; b != nil {
 		return b, nil
 	}
@@ -118,7 +119,7 @@ func (s *Session) backward(rule Rule, layers []string) (*backward, error) {
 		wanted[n.id] = true
 		lowest = min(lowest, n.id)
 	}
-	b := &backward{s: s, rule: rule, index: map[int]int{}, addend: map[int]view{}}
+	b := &backward{s: s, rule: rule, capacity: capacity, index: map[int]int{}, addend: map[int]view{}}
 	b.signal = make([]view, len(m.graph.nodes))
 	b.ready = make([]bool, len(m.graph.nodes))
 	var groups []fused
@@ -186,7 +187,7 @@ func (b *backward) seed(seeds []float32) {
 // target is where the signal of node n lies, allocated at its first use.
 func (b *backward) target(n *Node) view {
 	if !b.ready[n.id] && b.signal[n.id].c == 0 {
-		v, size := newView(n.shape, b.border(n), maxSeeds, 0)
+		v, size := newView(n.shape, b.border(n), b.capacity, 0)
 		// It lives until its group is handled; if an identity shortcut passes it on, until
 		// the shortcut's source is. A requested layer below everything has no later user.
 		to := b.index[n.id]
@@ -315,7 +316,7 @@ func (b *backward) group(g *fused, below map[int]bool) {
 		branch := sig
 		if g.add != nil {
 			if excite && b.rule != ExcitationDuplicated && below[g.res.id] {
-				branch = b.scratch(n.shape, sig.border, maxSeeds)
+				branch = b.scratch(n.shape, sig.border, b.capacity)
 				b.steps = append(b.steps, &splitStep{signal: sig, branch: branch, out: b.activation(n), shortcut: b.activation(g.res)})
 			}
 			if below[g.res.id] {
@@ -352,7 +353,7 @@ func (b *backward) group(g *fused, below map[int]bool) {
 		})
 	case kindAdd:
 		if excite && b.rule != ExcitationDuplicated {
-			second := b.scratch(n.shape, 0, maxSeeds)
+			second := b.scratch(n.shape, 0, b.capacity)
 			b.steps = append(b.steps, &splitStep{signal: sig, branch: second, out: b.activation(n), shortcut: b.activation(root.in[0])})
 			b.elementwise(root.in[0], below, func(dst view, res *view) step { return &combineStep{a: sig, res: res, dst: dst} })
 			b.elementwise(root.in[1], below, func(dst view, res *view) step { return &combineStep{a: second, res: res, dst: dst} })
@@ -435,7 +436,7 @@ func (b *backward) extend(n, in *Node) {
 func (b *backward) convolution(w *convWeights, src view, srcMem []float32, dst view, res *view) step {
 	k := &b.s.model.kernels.GemmF32
 	if res == nil && src.h == 1 && src.w == 1 && dst.h == 1 && dst.w == 1 && len(w.geometry.phases) == 1 && len(w.geometry.phases[0].taps) == 1 {
-		st := newLinearStep(k, w, src, dst, false, maxSeeds)
+		st := newLinearStep(k, w, src, dst, false, b.capacity)
 		st.srcMem = srcMem
 		return st
 	}
@@ -458,9 +459,9 @@ func (b *backward) excite(g *fused, p view, in *Node, sign int, minus bool) {
 		f.src = &st.src
 	}
 	b.steps = append(b.steps, f)
-	q := b.scratch(g.root.shape, gradientBorder(g.root.conv, in.shape, g.root.shape), maxSeeds)
+	q := b.scratch(g.root.shape, gradientBorder(g.root.conv, in.shape, g.root.shape), b.capacity)
 	b.steps = append(b.steps, &divideStep{p: p, y: y, dst: q})
-	r := b.scratch(in.shape, 0, maxSeeds)
+	r := b.scratch(in.shape, 0, b.capacity)
 	b.steps = append(b.steps, b.convolution(m.gradientWeights(g.root, nil, sign), q, nil, r, nil))
 	dst, res := b.contribution(in)
 	b.steps = append(b.steps, &multiplyStep{x: x, r: r, res: res, dst: dst, minus: minus})

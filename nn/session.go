@@ -19,7 +19,7 @@ type Session struct {
 	logits   []float32
 	images   int // of the last Forward
 	groups   []fused
-	backs    map[string]*backward // by rule and layers
+	backs    map[string]*backward // by rule, capacity and layers
 }
 
 // NewSession allocates memory for a batch and plans the work. A layer in Keep that does not

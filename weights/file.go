@@ -90,6 +90,14 @@ func (f *File) Close() error {
 	return nil
 }
 
+// Release lets the file's pages go from memory. Everything stays usable and is read again
+// where it is touched. It is for callers that have copied what they need for now.
+func (f *File) Release() {
+	if f.unmap != nil && !f.closed.Load() {
+		release(f.data)
+	}
+}
+
 // Path is the path given to Open, empty for Parse.
 func (f *File) Path() string { return f.path }
 

@@ -28,6 +28,8 @@ type modelFlags struct {
 	ignoreOrientation      bool
 	seed                   uint64
 	quiet, json            bool
+
+	file *weights.File // set by load
 }
 
 func (f *modelFlags) add(c *cobra.Command) {
@@ -94,6 +96,7 @@ func (f *modelFlags) load(c *cobra.Command) (*cwox.Classifier, func(), error) {
 		file.Close()
 		return nil, nil, err
 	}
+	f.file = file
 	return cl, func() { file.Close() }, nil
 }
 
@@ -121,6 +124,7 @@ func (f *modelFlags) classifier(arch *zoo.Arch, file *weights.File) (*cwox.Class
 	if err != nil {
 		return nil, err
 	}
+	file.Release() // the network has packed what it needs
 	labels, err := readLabels(f.labels, net.Classes())
 	if err != nil {
 		return nil, err

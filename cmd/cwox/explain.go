@@ -189,6 +189,7 @@ func explainOne(ctx context.Context, p *cwox.Pipeline, image string, o cwox.Opti
 	bar := newProgress(filepath.Base(image), "steps", m.quiet)
 	o.Progress = func(done, total int) { bar.update(int64(done), int64(total)) }
 	e, err := p.Explain(ctx, pic, o)
+	m.file.Release() // gradients have packed what they need
 	bar.finish()
 	if err != nil {
 		if ctx.Err() != nil {
