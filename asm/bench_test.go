@@ -36,6 +36,9 @@ var layers = []layer{
 // run, since the machine may be shared.
 func BenchmarkGemmF32(b *testing.B) {
 	for _, k := range Tiers() {
+		if k.BF16 {
+			continue // the float32 kernels of the tier below
+		}
 		b.Run(k.Tier, func(b *testing.B) {
 			peak := peakRate(&k.PeakF32)
 			b.Run("peak", func(b *testing.B) {

@@ -581,6 +581,9 @@ func BenchmarkWinogradF32(b *testing.B) {
 // outputs. GMAC/s counts the multiply-adds of the direct convolution, of the fastest run.
 func BenchmarkWinogradLayer(b *testing.B) {
 	for _, k := range Tiers()[1:] {
+		if k.BF16 {
+			continue // the float32 kernels of the tier below
+		}
 		for _, w := range k.both() {
 			for _, l := range layers {
 				if l.size != 3 || l.step != 1 {
