@@ -37,9 +37,15 @@ type convPhase struct {
 // convTap is one spatial position of the kernel.
 type convTap struct{ dy, dx int }
 
-// element fetches a weight for packing: output channel o, input channel i, kernel
-// position of tap t of the phase.
-type element func(o, i int, p *convPhase, t int) float32
+// weightSource says where the weight for output channel o, input channel i and tap t of a phase comes
+// from: element base(o, phase, t) + i*stride of values, times scale.
+type weightSource struct {
+	values            []float32
+	base              func(o int, p *convPhase, t int) int
+	stride            int
+	outScale, inScale []float64 // by o and by i; nil for none
+	sign              int       // see signed
+}
 
 // forwardGeometry is the geometry of convolution c itself.
 func forwardGeometry(c *Conv, in int) convGeometry {
@@ -59,12 +65,9 @@ func forwardGeometry(c *Conv, in int) convGeometry {
 func packForward(c *Conv, in int, scale []float64, bias []float32, group int) *convWeights {
 	w := &convWeights{geometry: forwardGeometry(c, in), bias: bias}
 	area := c.KH * c.KW
-	w.pack(group, func(o, i int, p *convPhase, t int) float32 {
-		v := c.Weight[(o*in+i)*area+t]
-		if scale != nil {
-			v = float32(float64(v) * scale[o])
-		}
-		return v
+	w.pack(group, &weightSource{
+		values: c.Weight, stride: area, outScale: scale,
+		base: func(o int, _ *convPhase, t int) int { return o*in*area + t },
 	})
 	return w
 }
@@ -156,15 +159,12 @@ func packGradient(c *Conv, in int, scale []float64, sign, group int) *convWeight
 		}
 	}
 	area := c.KH * c.KW
-	w.pack(group, func(o, i int, p *convPhase, t int) float32 {
-		tap := p.taps[t]
-		ky := p.y + c.Pad - s*tap.dy
-		kx := p.x + c.Pad - s*tap.dx
-		v := signed(c.Weight[(i*in+o)*area+ky*c.KW+kx], sign)
-		if scale != nil {
-			v = float32(float64(v) * scale[i])
-		}
-		return v
+	w.pack(group, &weightSource{
+		values: c.Weight, stride: in * area, inScale: scale, sign: sign,
+		base: func(o int, p *convPhase, t int) int {
+			tap := p.taps[t]
+			return o*area + (p.y+c.Pad-s*tap.dy)*c.KW + p.x + c.Pad - s*tap.dx
+		},
 	})
 	return w
 }
@@ -182,7 +182,7 @@ func signed(v float32, sign int) float32 {
 }
 
 // pack fills the panels in parallel over groups.
-func (w *convWeights) pack(group int, at element) {
+func (w *convWeights) pack(group int, from *weightSource) {
 	g := &w.geometry
 	nb, ib := blocks(g.out), blocks(g.in)
 	total := 0
@@ -200,17 +200,32 @@ func (w *convWeights) pack(group int, at element) {
 			dst := w.panels[p.panels+b0*block*depth:]
 			for b := 0; b < ib; b++ {
 				for t := range p.taps {
-					for k := 0; k < block; k++ {
-						if i := b*block + k; i < g.in {
-							for j := 0; j < width && b0*block+j < g.out; j++ {
-								dst[j] = at(b0*block+j, i, p, t)
-							}
-						}
-						dst = dst[width:]
+					for j := 0; j < width && b0*block+j < g.out; j++ {
+						from.column(dst[j:], width, b0*block+j, b*block, min(block, g.in-b*block), p, t)
 					}
+					dst = dst[block*width:]
 				}
 			}
 		})
+	}
+}
+
+// column fetches the weights of output channel o and input channels i0 .. i0+n-1 to every
+// step-th element of dst.
+func (from *weightSource) column(dst []float32, step, o, i0, n int, p *convPhase, t int) {
+	src := from.values[from.base(o, p, t)+i0*from.stride:]
+	for k := range n {
+		v := src[k*from.stride]
+		if from.sign != 0 {
+			v = signed(v, from.sign)
+		}
+		if from.inScale != nil {
+			v = float32(float64(v) * from.inScale[i0+k])
+		}
+		if from.outScale != nil {
+			v = float32(float64(v) * from.outScale[o])
+		}
+		dst[k*step] = v
 	}
 }
 
