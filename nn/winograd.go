@@ -76,13 +76,15 @@ func (m *Model) winogradKernel(n *Node) *asm.WinogradF32 {
 		return nil
 	}
 	in, out := n.in[0].shape.C, c.Out
-	if in < 32 || out < 32 {
+	if in < 32 || out < 32 || n.shape.H*n.shape.W < 6*6 {
 		return nil // too few products to pay for the transforms
 	}
-	if n.shape.H*n.shape.W >= 10*10 {
-		return &m.kernels.Winograd4F32
+	// Large tiles save more products, but on small maps much of them lies outside, and their
+	// weights are four times as many. In bfloat16 they would lose too many digits.
+	if m.bf16 || n.shape.H*n.shape.W < 10*10 {
+		return &m.kernels.Winograd2F32
 	}
-	return nil
+	return &m.kernels.Winograd4F32
 }
 
 // winograd is the layout of a convolution that runs in three rounds: transform the input,
@@ -120,7 +122,7 @@ const winogradBytes = 1 << 20
 func (m *Model) newWinograd(kernel *asm.WinogradF32, n, norm *Node, batch int, whole bool, alloc func(size int) int) *winograd {
 	s := &winograd{kernel: kernel, gemm: &m.kernels.GemmF32, w: m.winogradWeights(kernel, n, norm), whole: whole}
 	if m.bf16 {
-		s.bf16, s.gemmBF16 = &m.kernels.Winograd4BF16, &m.kernels.GemmBF16
+		s.bf16, s.gemmBF16 = &m.kernels.Winograd2BF16, &m.kernels.GemmBF16
 	}
 	s.tileRows, s.tileCols = ceilDiv(n.shape.H, kernel.Out), ceilDiv(n.shape.W, kernel.Out)
 	places := kernel.In * kernel.In

@@ -67,12 +67,9 @@ func (a *Arch) LoadOptions(f *weights.File, o nn.CompileOptions) (*nn.Model, err
 	used := map[string]bool{}
 	m, err := a.compile(classes, o, func(name string, shape []int) ([]float32, error) {
 		used[name] = true
-		t, ok := f.Tensor(name)
-		if !ok {
-			return nil, fmt.Errorf("%s: %q: missing, want shape %v (is this a %s file?)", f.Name(), name, shape, a.Name)
-		}
-		if !equal(t.Shape, shape) {
-			return nil, fmt.Errorf("%s: %q: shape %v, want %v", f.Name(), name, t.Shape, shape)
+		t, err := a.tensor(f, name, shape)
+		if err != nil {
+			return nil, err
 		}
 		x, err := t.Float32()
 		if err != nil {
@@ -83,13 +80,59 @@ func (a *Arch) LoadOptions(f *weights.File, o nn.CompileOptions) (*nn.Model, err
 	if err != nil {
 		return nil, err
 	}
+	if err := a.extra(f, used); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// Fits says, without reading the values, whether Load would find in a weight file all the
+// tensors it wants and no others: nil, or what is missing, extra or misshapen.
+func (a *Arch) Fits(f *weights.File) error {
+	classes, err := a.Classes(f)
+	if err != nil {
+		return err
+	}
+	used := map[string]bool{}
+	var zeros []float32
+	b := a.builder(classes, func(name string, shape []int) ([]float32, error) {
+		used[name] = true
+		t, err := a.tensor(f, name, shape)
+		if err != nil {
+			return nil, err
+		}
+		if t.Len() > len(zeros) {
+			zeros = make([]float32, t.Len())
+		}
+		return zeros[:t.Len()], nil
+	})
+	if b.err != nil {
+		return b.err
+	}
+	return a.extra(f, used)
+}
+
+// tensor finds a tensor of the wanted shape.
+func (a *Arch) tensor(f *weights.File, name string, shape []int) (*weights.Tensor, error) {
+	t, ok := f.Tensor(name)
+	if !ok {
+		return nil, fmt.Errorf("%s: %q: missing, want shape %v (is this a %s file?)", f.Name(), name, shape, a.Name)
+	}
+	if !equal(t.Shape, shape) {
+		return nil, fmt.Errorf("%s: %q: shape %v, want %v", f.Name(), name, t.Shape, shape)
+	}
+	return t, nil
+}
+
+// extra is an error if the file has tensors that are not used.
+func (a *Arch) extra(f *weights.File, used map[string]bool) error {
 	for _, name := range f.Names() {
 		if !used[name] && !a.ignores(name) {
 			t, _ := f.Tensor(name)
-			return nil, fmt.Errorf("%s: %q: shape %v: not a tensor of %s", f.Name(), name, t.Shape, a.Name)
+			return fmt.Errorf("%s: %q: shape %v: not a tensor of %s", f.Name(), name, t.Shape, a.Name)
 		}
 	}
-	return m, nil
+	return nil
 }
 
 // Classes reads the number of classes off a weight file.
@@ -116,16 +159,22 @@ func (a *Arch) Build(classes int, param func(name string, shape []int) []float32
 }
 
 func (a *Arch) compile(classes int, o nn.CompileOptions, param paramFunc) (*nn.Model, error) {
+	b := a.builder(classes, param)
+	if b.err != nil {
+		return nil, b.err
+	}
+	return nn.Compile(b.Graph, o)
+}
+
+// builder describes the network.
+func (a *Arch) builder(classes int, param paramFunc) *builder {
 	b := &builder{
 		Graph:   nn.NewGraph(nn.Shape{C: 3, H: a.Preprocess.Height, W: a.Preprocess.Width}),
 		classes: classes,
 		param:   param,
 	}
 	a.build(b)
-	if b.err != nil {
-		return nil, b.err
-	}
-	return nn.Compile(b.Graph, o)
+	return b
 }
 
 func (a *Arch) ignores(name string) bool {
