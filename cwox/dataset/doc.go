@@ -1,0 +1,16 @@
+// Package dataset takes the classifier over many images: it writes the label lists that
+// label trees are learned from.
+//
+//	images, err := dataset.List("photos")                            // a folder, or a list of paths
+//	result, err := dataset.WriteDocuments(ctx, classifier, images, "docs.txt.gz",
+//		dataset.DocumentsOptions{})
+//	docs, err := hlta.ReadDocuments("docs.txt.gz")
+//
+// Words: a document is the list of the top classes of an image whose probabilities sum to
+// more than 0.95; a journal is the file that grows by a line per image while the work lasts.
+//
+// Contracts: an image that cannot be read costs a line, not the run. A run that ended in any
+// way, kill -9 included, is continued by the same call, and the files come to the same bytes
+// as without the interruption, for any number of threads and any batch. Memory does not grow
+// with the number of images, but for their paths. One run at a time may write to a file.
+package dataset

@@ -1,0 +1,323 @@
+package dataset
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"runtime"
+	"strconv"
+
+	"golang.org/x/sync/errgroup"
+
+	"cwox/cwox"
+	"cwox/hlta"
+	"cwox/nn"
+	"cwox/nn/vision"
+)
+
+// DocumentsOptions steer [WriteDocuments]. The zero value makes the documents that label
+// trees are learned from.
+type DocumentsOptions struct {
+	// Cumulative is what the probabilities of a document's labels exceed together
+	// (cwox.DefaultCumulative).
+	Cumulative float64
+	// MaxLabels bounds the labels of a document, at least 2; 0 keeps all.
+	MaxLabels int
+	// IgnoreOrientation leaves EXIF rotation alone, as the reference does.
+	IgnoreOrientation bool
+
+	// Restart throws away what an earlier run has left, instead of going on with it.
+	Restart bool
+	// Batch is the number of images per forward pass (8), Threads that of goroutines
+	// (GOMAXPROCS). Results depend on neither.
+	Batch, Threads int
+	// Progress, if not nil, is told how many images of all are done: first how many
+	// were done by an earlier run.
+	Progress func(done, total int)
+}
+
+// DocumentsResult counts what [WriteDocuments] made, earlier runs included.
+type DocumentsResult struct {
+	Images     int    `json:"images"`
+	Resumed    int    `json:"resumed"`    // images done by earlier runs
+	Unreadable int    `json:"unreadable"` // images without labels
+	FirstError string `json:"first_error,omitempty"`
+	Certain    int    `json:"certain"`   // images with a single label, which make no document
+	Documents  int    `json:"documents"` // images with more
+	Labels     int    `json:"labels"`    // in all documents
+}
+
+// ImageLabels is a line of the .jsonl file: what the classifier says of an image.
+type ImageLabels struct {
+	Image string `json:"image"`
+	// Error says why there are no labels.
+	Error string `json:"error,omitempty"`
+	// Cum is the number of top classes whose probabilities exceed the threshold.
+	Cum int `json:"cum,omitempty"`
+	// Top are these classes, by rank; fewer where DocumentsOptions.MaxLabels is.
+	Top []Label `json:"top,omitempty"`
+	// Warnings are the notes of the decoder.
+	Warnings []Warning `json:"warnings,omitempty"`
+}
+
+// Label is a class that an image may show.
+type Label struct {
+	Class       int     `json:"class"`
+	Probability float64 `json:"probability"`
+}
+
+// Warning is a note of the decoder: an EXIF rotation, a truncated file.
+type Warning struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// defaultBatch is large enough for the network to be at its fastest, and small enough for
+// memory and for stopping soon.
+const defaultBatch = 8
+
+// WriteDocuments classifies images and writes their label lists, the shortest prefixes of
+// classes by rank whose probabilities sum to more than 0.95 (paper section 5), as documents
+// for hlta.Learn: lines "docId, c486", where docId is the index of the image and images of
+// a single label are left out. A name ending in .gz is compressed.
+//
+// What the classifier says of every image is in path + ".jsonl", a line of ImageLabels for
+// each in the order of images; one that cannot be read has a line, too. This file grows
+// while the work goes on and path appears at its end, so that after an end of any kind the
+// same call goes on where the last one stopped and comes to the same bytes. path +
+// ".settings.json" says what the lines were made with; going on with other settings,
+// weights or images is an error that names the difference.
+func WriteDocuments(ctx context.Context, c *cwox.Classifier, images []string, path string, o DocumentsOptions) (*DocumentsResult, error) {
+	o, err := o.withDefaults(images)
+	if err != nil {
+		return nil, err
+	}
+	j, err := openJournal(path, newSettings(c, images, o), images, o.Restart)
+	if err != nil {
+		return nil, err
+	}
+	defer j.close()
+	resumed := j.lines
+	if err := o.classify(ctx, c, images, j); err != nil {
+		return nil, err
+	}
+	if err := j.file.Sync(); err != nil {
+		return nil, fmt.Errorf("dataset: %w", err)
+	}
+	result := &DocumentsResult{Images: len(images), Resumed: resumed}
+	err = WriteFile(path, func(w io.Writer) error { return j.documents(w, result) })
+	if err != nil {
+		return nil, err
+	}
+	return result, nil
+}
+
+func (o DocumentsOptions) withDefaults(images []string) (DocumentsOptions, error) {
+	if o.Cumulative == 0 {
+		o.Cumulative = cwox.DefaultCumulative
+	}
+	if o.Batch == 0 {
+		o.Batch = defaultBatch
+	}
+	if o.Threads == 0 {
+		o.Threads = runtime.GOMAXPROCS(0)
+	}
+	switch {
+	case len(images) == 0:
+		return o, errors.New("dataset: no images")
+	case !(o.Cumulative > 0 && o.Cumulative < 1):
+		return o, fmt.Errorf("dataset: cumulative probability %g: want more than 0 and less than 1", o.Cumulative)
+	case o.MaxLabels < 0 || o.MaxLabels == 1:
+		return o, fmt.Errorf("dataset: at most %d labels: want 2 or more", o.MaxLabels)
+	case o.Batch < 1 || o.Batch > 1024:
+		return o, fmt.Errorf("dataset: batch %d: want 1 to 1024", o.Batch)
+	case o.Threads < 1 || o.Threads > 1024:
+		return o, fmt.Errorf("dataset: threads %d: want 1 to 1024", o.Threads)
+	}
+	return o, nil
+}
+
+// classify appends a line to the journal for every image that has none. Images are decoded
+// ahead of the network; what waits for it is bounded.
+func (o *DocumentsOptions) classify(ctx context.Context, c *cwox.Classifier, images []string, j *journal) (err error) {
+	if o.Progress != nil {
+		o.Progress(j.lines, len(images))
+	}
+	if j.lines == len(images) {
+		return nil
+	}
+	session, err := c.Net.NewSession(nn.SessionOptions{Batch: min(o.Batch, len(images)-j.lines), Threads: o.Threads})
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	frames, wait := o.decode(ctx, c, images[j.lines:])
+	defer wait()
+	defer cancel()
+
+	size := c.Net.Input().Size()
+	batch := make([]float32, session.Batch()*size)
+	waiting := make([]*frame, 0, session.Batch())
+	for j.lines < len(images) {
+		waiting = waiting[:0]
+		n := 0
+		for len(waiting) < min(session.Batch(), len(images)-j.lines) {
+			f, err := next(ctx, frames)
+			if err != nil {
+				return err
+			}
+			waiting = append(waiting, f)
+			n += copy(batch[n:], f.tensor)
+		}
+		var logits []float32
+		if n > 0 {
+			logits = session.Forward(batch[:n])
+		}
+		var lines bytes.Buffer
+		for _, f := range waiting {
+			if f.err == nil {
+				o.label(&f.line, logits[:c.Net.Classes()])
+				logits = logits[c.Net.Classes():]
+			} else {
+				f.line.Error = f.err.Error()
+			}
+			e := json.NewEncoder(&lines)
+			e.SetEscapeHTML(false)
+			if err := e.Encode(&f.line); err != nil {
+				return fmt.Errorf("dataset: %s: %w", f.line.Image, err)
+			}
+		}
+		if err := j.append(lines.Bytes(), len(waiting)); err != nil {
+			return err
+		}
+		if o.Progress != nil {
+			o.Progress(j.lines, len(images))
+		}
+	}
+	return nil
+}
+
+// frame is an image on its way to the network.
+type frame struct {
+	line   ImageLabels
+	ready  chan struct{} // closed when what follows is set
+	tensor []float32     // nil where there is an error
+	err    error
+}
+
+// next waits for the next frame to be decoded.
+func next(ctx context.Context, frames <-chan *frame) (*frame, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	select {
+	case f := <-frames:
+		select {
+		case <-f.ready:
+			return f, nil
+		case <-ctx.Done():
+		}
+	case <-ctx.Done():
+	}
+	return nil, ctx.Err()
+}
+
+// maxDecoders bounds the images, which may be large, that are decoded at the same time.
+const maxDecoders = 8
+
+// decode sends images, in order, while goroutines decode them. It is at most two batches
+// ahead. After ctx has ended, wait waits for the goroutines.
+func (o *DocumentsOptions) decode(ctx context.Context, c *cwox.Classifier, images []string) (frames <-chan *frame, wait func()) {
+	var group errgroup.Group
+	ordered := make(chan *frame, 2*o.Batch)
+	work := make(chan *frame)
+	group.Go(func() error {
+		defer close(work)
+		for _, image := range images {
+			f := &frame{line: ImageLabels{Image: image}, ready: make(chan struct{})}
+			for _, to := range []chan<- *frame{ordered, work} {
+				select {
+				case to <- f:
+				case <-ctx.Done():
+					return nil
+				}
+			}
+		}
+		return nil
+	})
+	for range min(o.Threads, maxDecoders) {
+		group.Go(func() error {
+			for f := range work {
+				f.decode(c, o.IgnoreOrientation)
+			}
+			return nil
+		})
+	}
+	return ordered, func() { _ = group.Wait() }
+}
+
+func (f *frame) decode(c *cwox.Classifier, ignoreOrientation bool) {
+	defer close(f.ready)
+	pic, err := vision.DecodeFile(f.line.Image, vision.Options{IgnoreOrientation: ignoreOrientation})
+	if err != nil {
+		f.err = err
+		return
+	}
+	for _, n := range pic.Notes {
+		f.line.Warnings = append(f.line.Warnings, Warning(n))
+	}
+	f.tensor = c.Arch.Preprocess.Tensor(pic)
+}
+
+// label ranks the classes by their logits.
+func (o *DocumentsOptions) label(line *ImageLabels, logits []float32) {
+	for i, z := range logits {
+		if math.IsNaN(float64(z)) || math.IsInf(float64(z), 0) {
+			line.Error = fmt.Sprintf("dataset: %s: the logit of class %d is %g: the network's output cannot be ranked", line.Image, i, z)
+			return
+		}
+	}
+	prob := cwox.Softmax(logits)
+	ranked := cwox.Rank(prob)
+	line.Cum = cwox.Cum(prob, ranked, o.Cumulative)
+	k := line.Cum
+	if o.MaxLabels > 0 {
+		k = min(k, o.MaxLabels)
+	}
+	line.Top = make([]Label, k)
+	for i, class := range ranked[:k] {
+		line.Top[i] = Label{Class: class, Probability: prob[class]}
+	}
+}
+
+// documents writes the documents of all lines of the journal, and counts.
+func (j *journal) documents(w io.Writer, r *DocumentsResult) error {
+	return j.read(func(i int, line *ImageLabels) error {
+		switch {
+		case line.Error != "":
+			if r.Unreadable++; r.Unreadable == 1 {
+				r.FirstError = line.Error
+			}
+			return nil
+		case len(line.Top) < 2:
+			r.Certain++
+			return nil
+		}
+		r.Documents++
+		r.Labels += len(line.Top)
+		var text []byte
+		for _, l := range line.Top {
+			text = strconv.AppendInt(text, int64(i), 10)
+			text = append(text, ", "...)
+			text = append(text, hlta.ClassWord(l.Class)...)
+			text = append(text, '\n')
+		}
+		_, err := w.Write(text)
+		return err
+	})
+}
