@@ -11,7 +11,7 @@ import (
 	"cwox/asm"
 )
 
-// toy draws pictures of one of four classes: a bright square in one corner, on noise.
+// toy draws pictures of one of four classes: a red, green, blue or grey square on noise.
 func toy(i uint64, size int) ([]uint8, []float32) {
 	pix := make([]uint8, 3*size*size)
 	h := hash(i)
@@ -20,10 +20,14 @@ func toy(i uint64, size int) ([]uint8, []float32) {
 		pix[j] = uint8(h>>57) + 40
 	}
 	class := int(hash(i+1<<40) % 4)
-	x0, y0 := 4+class%2*(size/2), 4+class/2*(size/2)
-	for y := y0; y < y0+size/3; y++ {
-		for x := 3 * x0; x < 3*(x0+size/3); x++ {
-			pix[3*y*size+x] += 80
+	x0, y0 := int(h>>40)%(size/2), int(h>>50)%(size/2)
+	for y := y0; y < y0+size/2; y++ {
+		for x := x0; x < x0+size/2; x++ {
+			for ch := range 3 {
+				if ch == class || class == 3 {
+					pix[3*(y*size+x)+ch] += 80
+				}
+			}
 		}
 	}
 	target := make([]float32, 4)
@@ -254,11 +258,11 @@ func same(t *testing.T, what string, a, b, c, d []float32) {
 func TestLearns(t *testing.T) {
 	net := NewNet(Shape{Classes: 4, Blocks: [4]int{1, 1, 1, 1}}, 3)
 	var log bytes.Buffer
-	err := Run(context.Background(), net, Options{Draw: toy, Phases: []Phase{{32, 512}, {40, 512}}, Batch: 32, Group: 16, Log: &log})
+	err := Run(context.Background(), net, Options{Draw: toy, Phases: []Phase{{48, 512}, {64, 512}}, Batch: 32, Group: 16, Log: &log})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ws := net.newWorkspace(kernels(t), 32, 40)
+	ws := net.newWorkspace(kernels(t), 32, 64)
 	ws.draw(toy, 1<<20)
 	g := net.newGradient()
 	ws.forward(g, true)

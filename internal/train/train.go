@@ -30,7 +30,7 @@ type Options struct {
 	Batch int // images per step; 0 means 32
 	Group int // images that are normalised together, a divisor of Batch; 0 means 16
 
-	Rate     float64 // highest learning rate; 0 means 0.1
+	Rate     float64 // highest learning rate; 0 means 0.05
 	Momentum float64 // Nesterov's; 0 means 0.9
 	Decay    float64 // of the convolutions' weights; 0 means 1e-4
 
@@ -51,7 +51,7 @@ func (o Options) withDefaults() (Options, error) {
 		o.Group = min(16, o.Batch)
 	}
 	if o.Rate == 0 {
-		o.Rate = 0.1
+		o.Rate = 0.05
 	}
 	if o.Momentum == 0 {
 		o.Momentum = 0.9
