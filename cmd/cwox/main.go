@@ -69,21 +69,24 @@ clusters with each other and the classes inside each cluster (CWOX-2s, UAI 2023)
 		SilenceErrors:              true,
 		Args:                       cobra.ArbitraryArgs,
 		SuggestionsMinimumDistance: 2,
-		RunE: func(c *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return c.Help()
-			}
-			text := fmt.Sprintf("unknown command %q", args[0])
-			if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-				text += ", did you mean " + strings.Join(near, " or ") + "?"
-			}
-			return usage(c, "%s", text)
-		},
+		RunE:                       helpOrSuggest,
 	}
 	root.AddCommand(commands()...)
 	root.CompletionOptions.HiddenDefaultCmd = false
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(c, "%v", err) })
 	return root
+}
+
+// helpOrSuggest is what a command that only has sub-commands does by itself.
+func helpOrSuggest(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return c.Help()
+	}
+	text := fmt.Sprintf("unknown command %q", args[0])
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		text += ", did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return usage(c, "%s", text)
 }
 
 // commands lists the sub-commands in the order of the pipeline.
@@ -93,6 +96,7 @@ func commands() []*cobra.Command {
 		newClassify(),
 		newVerify(),
 		newBench(),
+		newWeights(),
 		newVersion(),
 	}
 }

@@ -20,19 +20,22 @@ type progress struct {
 	start    time.Time
 	bar      *progressbar.ProgressBar
 	lastLine time.Time
+	first    int64 // where the first update found the work
 	done     int64
 }
 
 const (
 	progressDelay = 700 * time.Millisecond
 	progressLines = 5 * time.Second
+
+	bytesUnit = "bytes" // shown in megabytes
 )
 
 func newProgress(what, unit string, quiet bool) *progress {
-	return &progress{what: what, unit: unit, quiet: quiet, start: time.Now(), lastLine: time.Now()}
+	return &progress{what: what, unit: unit, quiet: quiet, start: time.Now(), lastLine: time.Now(), first: -1}
 }
 
-// update says that done of total units are finished; total 0 means unknown.
+// update says that done of total units are finished; total 0 or less means unknown.
 func (p *progress) update(done, total int64) {
 	if p.quiet {
 		return
@@ -40,6 +43,9 @@ func (p *progress) update(done, total int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.done = done
+	if p.first < 0 || done < p.first { // what was there before says nothing about the speed
+		p.first = done
+	}
 	if time.Since(p.start) < progressDelay {
 		return
 	}
@@ -48,12 +54,8 @@ func (p *progress) update(done, total int64) {
 			return
 		}
 		p.lastLine = time.Now()
-		rate := float64(done) / time.Since(p.start).Seconds()
-		line := fmt.Sprintf("%s: %d", p.what, done)
-		if total > 0 {
-			line += fmt.Sprintf(" of %d", total)
-		}
-		line += fmt.Sprintf(" %s, %.1f/s", p.unit, rate)
+		rate := float64(done-p.first) / time.Since(p.start).Seconds()
+		line := p.what + ": " + p.amounts(done, total, rate)
 		if total > done && rate > 0 {
 			left := time.Duration(float64(total-done) / rate * float64(time.Second))
 			line += fmt.Sprintf(", %s left", left.Round(time.Second))
@@ -62,16 +64,36 @@ func (p *progress) update(done, total int64) {
 		return
 	}
 	if p.bar == nil {
-		if total == 0 {
+		if total <= 0 {
 			total = -1
 		}
-		p.bar = progressbar.NewOptions64(total,
-			progressbar.OptionSetWriter(os.Stderr), progressbar.OptionSetDescription(p.what),
-			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString(p.unit),
+		options := []progressbar.Option{
+			progressbar.OptionSetWriter(os.Stderr), progressbar.OptionSetDescription(p.what), progressbar.OptionShowCount(),
 			progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish(), progressbar.OptionSetWidth(24),
-			progressbar.OptionThrottle(100*time.Millisecond))
+			progressbar.OptionThrottle(100 * time.Millisecond),
+		}
+		if p.unit == bytesUnit {
+			options = append(options, progressbar.OptionShowBytes(true))
+		} else {
+			options = append(options, progressbar.OptionShowIts(), progressbar.OptionSetItsString(p.unit))
+		}
+		p.bar = progressbar.NewOptions64(total, options...)
 	}
 	_ = p.bar.Set64(done)
+}
+
+// amounts is "12 of 40 masks, 3.1/s", or the same in megabytes.
+func (p *progress) amounts(done, total int64, rate float64) string {
+	if p.unit == bytesUnit {
+		if total <= 0 {
+			return fmt.Sprintf("%.1f MB, %.1f MB/s", float64(done)/1e6, rate/1e6)
+		}
+		return fmt.Sprintf("%.1f of %.1f MB, %.1f MB/s", float64(done)/1e6, float64(total)/1e6, rate/1e6)
+	}
+	if total <= 0 {
+		return fmt.Sprintf("%d %s, %.1f/s", done, p.unit, rate)
+	}
+	return fmt.Sprintf("%d of %d %s, %.1f/s", done, total, p.unit, rate)
 }
 
 // finish removes the bar.
