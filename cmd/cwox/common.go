@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cwox/asm"
+	"cwox/bench"
 	"cwox/cwox"
 	"cwox/nn"
 	"cwox/nn/vision"
@@ -96,6 +98,7 @@ func (f *modelFlags) load(c *cobra.Command) (*cwox.Classifier, func(), error) {
 		file.Close()
 		return nil, nil, err
 	}
+	f.warnSlowBF16()
 	f.file = file
 	return cl, func() { file.Close() }, nil
 }
@@ -130,6 +133,17 @@ func (f *modelFlags) classifier(arch *zoo.Arch, file *weights.File) (*cwox.Class
 		return nil, err
 	}
 	return &cwox.Classifier{Net: net, Arch: arch, Labels: labels, WeightsFile: file.Path(), WeightsSHA256: h.sum}, nil
+}
+
+// warnSlowBF16 says so where bfloat16 is not faster than float32 on this CPU.
+func (f *modelFlags) warnSlowBF16() {
+	k, _, err := asm.Select()
+	if err != nil || f.precision != "bf16" || f.quiet {
+		return
+	}
+	if gain := bench.BF16Gain(k); gain < 1.2 {
+		fmt.Fprintf(os.Stderr, "cwox: bf16 multiplies at %.2f times the speed of f32 on this CPU (kernels %s): --precision f32 is the better choice here\n", gain, k.Tier)
+	}
 }
 
 // readLabels reads one class name a line; without a file the names of ImageNet are used where
