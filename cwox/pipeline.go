@@ -35,8 +35,8 @@ func (c *Classifier) Label(class int) string {
 	return c.Labels[class]
 }
 
-// NewExplainer makes the explainer of a name, "gradcam", "mwp" or "rise", with the
-// classifier's default layers and the settings of a variant.
+// NewExplainer makes the explainer of a name, one of ExplainerNames, with the classifier's
+// default layers and the settings of a variant.
 func NewExplainer(name string, c *Classifier, v Variant) (saliency.Explainer, error) {
 	switch name {
 	case "gradcam":
@@ -46,9 +46,14 @@ func NewExplainer(name string, c *Classifier, v Variant) (saliency.Explainer, er
 			Duplicated: v == Reference}, nil
 	case "rise":
 		return &saliency.RISE{}, nil
+	case "lime":
+		return &saliency.LIME{}, nil
 	}
-	return nil, fmt.Errorf("cwox: unknown explainer %q (known: gradcam, mwp, rise)", name)
+	return nil, fmt.Errorf("cwox: unknown explainer %q (known: %s)", name, strings.Join(ExplainerNames(), ", "))
 }
+
+// ExplainerNames lists the base explainers, the default first.
+func ExplainerNames() []string { return []string{"gradcam", "mwp", "rise", "lime"} }
 
 // Pipeline explains images with one classifier. It keeps a session from image to image
 // and belongs to one goroutine at a time; several pipelines share a classifier.

@@ -14,7 +14,7 @@ import (
 )
 
 // explainerNames lists the base explainers.
-var explainerNames = []string{"gradcam", "mwp", "rise"}
+var explainerNames = cwox.ExplainerNames()
 
 // settingFlags are the settings of the base explainers. Those of both stages are one value
 // for both, or "cluster stage, class stage".
@@ -24,6 +24,8 @@ type settingFlags struct {
 	masks, cells, keep       string
 	quality                  string
 	tolerance                float64
+	samples, kernel          string
+	superpixels, segments    string
 }
 
 func (f *settingFlags) add(c *cobra.Command) {
@@ -36,6 +38,11 @@ func (f *settingFlags) add(c *cobra.Command) {
 	s.StringVar(&f.keep, "rise-keep", "", "rise: probability to keep a cell (default 0.3,0.14)")
 	s.StringVar(&f.quality, "rise-quality", "", "rise: estimator, "+strings.Join(qualityNames(), ", ")+" (default plain)")
 	s.Float64Var(&f.tolerance, "rise-tolerance", 0, "rise: stop when every map's predicted fidelity is 1 - this")
+	s.StringVar(&f.samples, "lime-samples", "", "lime: blackened pictures, N or N,M for the two stages (default 2000)")
+	s.StringVar(&f.superpixels, "lime-superpixels", "", "lime: "+strings.Join(superpixelNames(), " or ")+" (default quickshift)")
+	s.StringVar(&f.kernel, "lime-kernel", "", "lime: kernel size of quickshift, larger for fewer superpixels (default 4)")
+	s.StringVar(&f.segments, "lime-segments", "", "lime: superpixels of slic (default 200)")
+	_ = c.RegisterFlagCompletionFunc("lime-superpixels", cobra.FixedCompletions(superpixelNames(), cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("rise-quality", cobra.FixedCompletions(qualityNames(), cobra.ShellCompDirectiveNoFileComp))
 }
 
@@ -43,6 +50,14 @@ func qualityNames() []string {
 	var out []string
 	for _, q := range saliency.Qualities() {
 		out = append(out, string(q))
+	}
+	return out
+}
+
+func superpixelNames() []string {
+	var out []string
+	for _, k := range saliency.SuperpixelKinds() {
+		out = append(out, string(k))
 	}
 	return out
 }
@@ -72,6 +87,17 @@ func (f *settingFlags) explainer(c *cobra.Command, name string, cl *cwox.Classif
 			return nil, usage(c, "%v", err)
 		}
 		e.Quality, e.Tolerance = saliency.Quality(f.quality), f.tolerance
+	case *saliency.LIME:
+		if err := both("lime-samples", f.samples, strconv.Atoi, &e.Cluster.Samples, &e.Class.Samples); err != nil {
+			return nil, usage(c, "%v", err)
+		}
+		if err := both("lime-kernel", f.kernel, parseFloat, &e.Cluster.Kernel, &e.Class.Kernel); err != nil {
+			return nil, usage(c, "%v", err)
+		}
+		if err := both("lime-segments", f.segments, strconv.Atoi, &e.Cluster.Segments, &e.Class.Segments); err != nil {
+			return nil, usage(c, "%v", err)
+		}
+		e.Superpixels = saliency.Superpixels(f.superpixels)
 	}
 	return e, nil
 }
@@ -121,6 +147,14 @@ type recorded struct {
 	Tolerance    float64          `json:"tolerance"`
 	MinMax       bool             `json:"minmax"`
 
+	Superpixels     saliency.Superpixels `json:"superpixels"`
+	ClusterSamples  int                  `json:"cluster_samples"`
+	ClusterKernel   float64              `json:"cluster_kernel"`
+	ClusterSegments int                  `json:"cluster_segments"`
+	ClassSamples    int                  `json:"class_samples"`
+	ClassKernel     float64              `json:"class_kernel"`
+	ClassSegments   int                  `json:"class_segments"`
+
 	ReLU    bool    `json:"relu"`
 	Delta   float64 `json:"delta"`
 	Epsilon float64 `json:"epsilon"`
@@ -161,6 +195,11 @@ func optionsOf(r *report.Report, cl *cwox.Classifier) (cwox.Options, error) {
 			Class:     saliency.RISEStage{Masks: s.ClassMasks, Cells: s.ClassCells, Keep: s.ClassKeep},
 			Quality:   s.Quality,
 			Tolerance: s.Tolerance, Raw: !s.MinMax}
+	case "lime":
+		o.Explainer = &saliency.LIME{
+			Cluster:     saliency.LIMEStage{Samples: s.ClusterSamples, Kernel: s.ClusterKernel, Segments: s.ClusterSegments},
+			Class:       saliency.LIMEStage{Samples: s.ClassSamples, Kernel: s.ClassKernel, Segments: s.ClassSegments},
+			Superpixels: s.Superpixels}
 	default:
 		return o, fmt.Errorf("explainer %q: not one of %s", r.Explainer.Name, strings.Join(explainerNames, ", "))
 	}
