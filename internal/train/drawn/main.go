@@ -32,7 +32,7 @@ const (
 func main() {
 	out := flag.String("o", "demo.safetensors", "file to write")
 	seed := flag.Uint64("seed", 0, "seed of the weights")
-	phases := flag.String("phases", "112:192000,160:64000,224:64000", "picture sizes and numbers of pictures, in order")
+	phases := flag.String("phases", "64:96000,112:176000,224:80000", "picture sizes and numbers of pictures, in order")
 	mild := flag.Int("mild", 60000, "number of pictures over which the scenes get as hard as they are")
 	rate := flag.Float64("rate", 0.05, "highest learning rate")
 	batch := flag.Int("batch", 32, "pictures per step")
