@@ -1,0 +1,56 @@
+package dataset_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"cwox/cwox"
+	"cwox/cwox/dataset"
+)
+
+// Label lists of all images of a folder, for hlta.Learn. After an interruption the same call
+// goes on where it stopped.
+func ExampleWriteDocuments() {
+	makeDocuments := func(ctx context.Context, classifier *cwox.Classifier) error {
+		images, err := dataset.List("photos")
+		if err != nil {
+			return err
+		}
+		r, err := dataset.WriteDocuments(ctx, classifier, images, "docs.txt.gz", dataset.DocumentsOptions{
+			Progress: func(done, total int) { fmt.Fprintf(os.Stderr, "\r%d of %d", done, total) },
+		})
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%d documents of %d images, %d unreadable\n", r.Documents, r.Images, r.Unreadable)
+		return nil
+	}
+	_ = makeDocuments
+}
+
+// The images of a folder come in order of name; a text file would name them one a line.
+func ExampleList() {
+	folder, err := os.MkdirTemp("", "photos")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(folder)
+	for _, name := range []string{"violin.png", "cello.jpg", "readme.txt"} {
+		if err := os.WriteFile(filepath.Join(folder, name), nil, 0o644); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	images, err := dataset.List(folder)
+	for _, image := range images {
+		fmt.Println(filepath.Base(image))
+	}
+	fmt.Println(err)
+	// Output:
+	// cello.jpg
+	// violin.png
+	// <nil>
+}
