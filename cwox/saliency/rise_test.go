@@ -244,12 +244,24 @@ func toyRequests(stages ...Stage) []Request {
 	return reqs
 }
 
-func qualities() []Quality { return []Quality{Plain, Debiased} }
+func qualities() []Quality { return []Quality{Plain, Debiased, Fast} }
+
+// toyInput has a model for its kernels only.
+func toyInput(t testing.TB, seed uint64) *Input {
+	t.Helper()
+	g := nn.NewGraph(nn.Shape{C: 1, H: 1, W: 1})
+	g.Linear("fc", g.Input(), []float32{1}, []float32{0}, 1)
+	m, err := nn.Compile(g, nn.CompileOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Input{Model: m, Seed: seed}
+}
 
 func TestRISEFindsWhatTheToyLooksAt(t *testing.T) {
 	for _, q := range qualities() {
-		r := &RISE{Quality: q, Cluster: RISEStage{Masks: 2000, Cells: 6, Keep: 0.4}}
-		results, err := r.explain(context.Background(), &Input{Seed: 1}, toyShape, toyRequests(ClusterStage), toy)
+		r := &RISE{Quality: q, pool: 5000, Cluster: RISEStage{Masks: 2000, Cells: 6, Keep: 0.4}}
+		results, err := r.explain(context.Background(), toyInput(t, 1), toyShape, toyRequests(ClusterStage), toy)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -276,12 +288,21 @@ func TestRISENoiseIsWhatRepetitionsShow(t *testing.T) {
 		var maps [n][]Map
 		var predicted []Noise
 		for i := range n {
-			r := &RISE{Quality: q, Cluster: RISEStage{Masks: 300, Cells: 6, Keep: 0.4}, Raw: true}
-			results, err := r.explain(context.Background(), &Input{Seed: uint64(100 + i)}, toyShape, toyRequests(ClusterStage), toy)
+			r := &RISE{Quality: q, pool: 5000, Cluster: RISEStage{Masks: 300, Cells: 6, Keep: 0.4}, Raw: true}
+			results, err := r.explain(context.Background(), toyInput(t, uint64(100+i)), toyShape, toyRequests(ClusterStage), toy)
 			if err != nil {
 				t.Fatal(err)
 			}
 			maps[i] = results[0].Maps
+			for _, m := range maps[i] { // the constant part tells nothing
+				mean := 0.0
+				for _, v := range m.Data {
+					mean += float64(v) / float64(len(m.Data))
+				}
+				for x := range m.Data {
+					m.Data[x] -= float32(mean)
+				}
+			}
 			predicted = results[0].Noise
 		}
 		for target := range predicted {
@@ -297,7 +318,6 @@ func TestRISENoiseIsWhatRepetitionsShow(t *testing.T) {
 				variance += (square - mean*mean) * n / (n - 1)
 			}
 			measured := math.Sqrt(variance / float64(pixels))
-			// The plain map's constant part varies, too, but is no error of the map's shape.
 			ratio := predicted[target].StdErr / measured
 			t.Logf("%s: target %d: standard error predicted %.4g, measured %.4g, fidelity %.3f", q, target,
 				predicted[target].StdErr, measured, predicted[target].Fidelity)
@@ -312,8 +332,10 @@ func TestRISEIsTheSameForAnyBatch(t *testing.T) {
 	for _, q := range qualities() {
 		var first []Result
 		for _, batch := range []int{1, 7, 64} {
-			r := &RISE{Quality: q, Batch: batch, Cluster: RISEStage{Masks: 500, Cells: 6, Keep: 0.4}}
-			results, err := r.explain(context.Background(), &Input{Seed: 3, Threads: batch}, toyShape, toyRequests(ClusterStage), toy)
+			in := toyInput(t, 3)
+			in.Threads = batch
+			r := &RISE{Quality: q, pool: 5000, Batch: batch, Cluster: RISEStage{Masks: 500, Cells: 6, Keep: 0.4}}
+			results, err := r.explain(context.Background(), in, toyShape, toyRequests(ClusterStage), toy)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -337,7 +359,7 @@ func TestRISEStagesShareMasksOfEqualSettings(t *testing.T) {
 	}
 	same := RISEStage{Masks: 100, Cells: 6, Keep: 0.4}
 	r := &RISE{Cluster: same, Class: same}
-	results, err := r.explain(context.Background(), &Input{}, toyShape, toyRequests(ClusterStage, ClassStage), count)
+	results, err := r.explain(context.Background(), toyInput(t, 0), toyShape, toyRequests(ClusterStage, ClassStage), count)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -345,7 +367,7 @@ func TestRISEStagesShareMasksOfEqualSettings(t *testing.T) {
 		t.Errorf("%d masks for two stages of equal settings, want 100 and equal maps", masks)
 	}
 	masks, r.Class.Cells = 0, 5
-	if _, err := r.explain(context.Background(), &Input{}, toyShape, toyRequests(ClusterStage, ClassStage), count); err != nil {
+	if _, err := r.explain(context.Background(), toyInput(t, 0), toyShape, toyRequests(ClusterStage, ClassStage), count); err != nil {
 		t.Fatal(err)
 	}
 	if masks != 200 {
@@ -355,8 +377,8 @@ func TestRISEStagesShareMasksOfEqualSettings(t *testing.T) {
 
 func TestRISEStopsWhenSettled(t *testing.T) {
 	for _, q := range qualities() {
-		r := &RISE{Quality: q, Tolerance: 0.1, Cluster: RISEStage{Cells: 6, Keep: 0.4}}
-		results, err := r.explain(context.Background(), &Input{}, toyShape, toyRequests(ClusterStage), toy)
+		r := &RISE{Quality: q, pool: 5000, Tolerance: 0.1, Cluster: RISEStage{Cells: 6, Keep: 0.4}}
+		results, err := r.explain(context.Background(), toyInput(t, 0), toyShape, toyRequests(ClusterStage), toy)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -374,8 +396,8 @@ func TestRISEDegenerate(t *testing.T) {
 	}
 	for _, q := range qualities() {
 		for _, stage := range []RISEStage{{20, 1, 1}, {1, 24, 0.5}, {20, 6, 1}} {
-			r := &RISE{Quality: q, Cluster: stage}
-			results, err := r.explain(context.Background(), &Input{}, toyShape, toyRequests(ClusterStage), constant)
+			r := &RISE{Quality: q, pool: 5000, Cluster: stage}
+			results, err := r.explain(context.Background(), toyInput(t, 0), toyShape, toyRequests(ClusterStage), constant)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -405,7 +427,7 @@ func TestRISECancel(t *testing.T) {
 		toy(m, classes, dst)
 	}
 	start := time.Now()
-	_, err := (&RISE{}).explain(ctx, &Input{}, toyShape, toyRequests(ClusterStage), slow)
+	_, err := (&RISE{}).explain(ctx, toyInput(t, 0), toyShape, toyRequests(ClusterStage), slow)
 	if !errors.Is(err, context.Canceled) || calls != 3 || time.Since(start) > time.Second {
 		t.Errorf("after %d calls and %v: %v, want it cancelled at once", calls, time.Since(start), err)
 	}
@@ -423,12 +445,59 @@ func TestRISESettingsOutOfRange(t *testing.T) {
 			for c := range 16 {
 				req.Targets = append(req.Targets, Target{[]int{c}})
 			}
-			_, err = r.explain(context.Background(), &Input{}, toyShape, []Request{req}, toy)
+			_, err = r.explain(context.Background(), toyInput(t, 0), toyShape, []Request{req}, toy)
 		}
 		if err == nil {
 			t.Errorf("%+v: no error", r)
 		} else {
 			t.Log(err)
+		}
+	}
+}
+
+// The mean of many fast maps against a plain map of many masks: the fast estimator has
+// the plain map's expectation.
+func TestRISEFastIsUnbiased(t *testing.T) {
+	stage := RISEStage{Masks: 200000, Cells: 6, Keep: 0.3}
+	in := toyInput(t, 77)
+	plain, err := (&RISE{Cluster: stage, Raw: true, Batch: 64}).explain(context.Background(), in, toyShape, toyRequests(ClusterStage), toy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 12
+	stage.Masks = 600
+	var mean [4][]float64
+	for i := range n {
+		in.Seed = uint64(i)
+		r := &RISE{Quality: Fast, pool: 5000, Cluster: stage, Raw: true}
+		results, err := r.explain(context.Background(), in, toyShape, toyRequests(ClusterStage), toy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for target, m := range results[0].Maps {
+			if mean[target] == nil {
+				mean[target] = make([]float64, len(m.Data))
+			}
+			for x, v := range m.Data {
+				mean[target][x] += float64(v) / n
+			}
+		}
+	}
+	for target, want := range plain[0].Maps {
+		sum, square, lo, hi := 0.0, 0.0, math.Inf(1), math.Inf(-1)
+		for x, v := range want.Data {
+			d := mean[target][x] - float64(v)
+			sum += d
+			square += d * d
+			lo, hi = min(lo, float64(v)), max(hi, float64(v))
+		}
+		pixels := float64(len(want.Data))
+		bias := sum / pixels
+		rms := math.Sqrt(square/pixels - bias*bias)
+		t.Logf("target %d: mean of the difference %.4f, root mean square around it %.4f of the map's range", target, bias/(hi-lo), rms/(hi-lo))
+		// Noise alone is 0.006. What is left is a bias of order 1 over the masks.
+		if math.Abs(bias) > 0.02*(hi-lo) || rms > 0.012*(hi-lo) {
+			t.Errorf("target %d: fast maps are off by %.4f, and %.4f around it, of the map's range %.3f", target, bias/(hi-lo), rms/(hi-lo), hi-lo)
 		}
 	}
 }

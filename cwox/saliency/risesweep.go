@@ -27,6 +27,7 @@ type sweep struct {
 	ids []maskID  // the masks evaluated
 	p   []float64 // [masks][classes]
 
+	fast  *fast     // chooses masks; nil where they are the plain law's
 	last  *estimate // from all masks, made by run
 	noise []Noise   // of wanted
 }
@@ -73,7 +74,10 @@ func (s *sweep) run(ctx context.Context) error {
 		if err := s.extend(ctx, n); err != nil {
 			return err
 		}
-		s.last = s.estimate()
+		var err error
+		if s.last, err = s.estimate(ctx); err != nil {
+			return err
+		}
 		s.noise = s.measure(s.last)
 		if len(s.ids) >= s.Masks || s.settled() {
 			return nil
@@ -84,8 +88,21 @@ func (s *sweep) run(ctx context.Context) error {
 // stopFrom is the number of masks from which a sweep may stop early.
 const stopFrom = 1000
 
+// settled says whether every wanted map is resolved, or will not be within the budget.
+func (s *sweep) settled() bool {
+	for _, n := range s.noise {
+		if hopeless := n.Tail <= 0.5 && n.needed(s.tolerance) > 2*float64(s.Masks); !n.Resolved && !hopeless {
+			return false
+		}
+	}
+	return true
+}
+
 // extend evaluates masks until there are n.
 func (s *sweep) extend(ctx context.Context, n int) error {
+	if s.fast != nil {
+		return s.fast.extend(ctx, n)
+	}
 	var ids []maskID
 	for i := len(s.ids); i < n; i++ {
 		ids = append(ids, maskID{0, uint32(i)})
@@ -133,21 +150,14 @@ func (s *sweep) result(request int) Result {
 	return out
 }
 
-// settled says whether every wanted map is resolved.
-func (s *sweep) settled() bool {
-	for _, n := range s.noise {
-		if !n.Resolved {
-			return false
-		}
+func (s *sweep) estimate(ctx context.Context) (*estimate, error) {
+	switch s.quality {
+	case Fast:
+		return s.fast.estimate(ctx)
+	case Debiased:
+		return s.debiased(), nil
 	}
-	return true
-}
-
-func (s *sweep) estimate() *estimate {
-	if s.quality == Debiased {
-		return s.debiased()
-	}
-	return s.plain()
+	return s.plain(), nil
 }
 
 // plain is S_c = mean over the masks of p_c M / keep.
@@ -338,6 +348,12 @@ func newNoise(masks int, variance, signal float64, points int, most, all, tolera
 	}
 	out.Resolved = out.FidelityLow >= 1-tolerance && out.Tail <= 0.5
 	return out
+}
+
+// needed is the number of masks that would reach a tolerance, as far as can be told.
+func (n Noise) needed(tolerance float64) float64 {
+	nu := 1/(n.FidelityLow*n.FidelityLow) - 1
+	return float64(n.Masks) * nu / (1/((1-tolerance)*(1-tolerance)) - 1)
 }
 
 // caution multiplies the variance in cautious figures: measured noise was up to 1.77 times

@@ -1,0 +1,441 @@
+package saliency
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"runtime"
+	"slices"
+
+	"cwox/nn"
+	"golang.org/x/sync/errgroup"
+)
+
+// fast chooses masks for the Fast estimator. Candidates come from the plain law; a
+// surrogate of log p, fitted to the masks so far, decides which are worth a pass through
+// the network; a mask's weight is the inverse of the known rate at which masks like it were
+// chosen, over all rounds (the balance heuristic). Given the past every round is unbiased
+// for its own rates. At the end a surrogate fitted to the other masks serves each mask as
+// control variate.
+type fast struct {
+	s        *sweep
+	model    *nn.Model // whose kernels multiply matrices
+	features *features
+	variance float64
+	pool     int // candidates per round
+	rounds   []*fastRound
+	x        []float32   // features of the masks evaluated, [masks][size]
+	rates    [][]float64 // per round: its rate relative to the plain law, per mask
+}
+
+// fastRound is a law by which masks were chosen.
+type fastRound struct {
+	masks     int
+	surrogate *surrogate // of log p per class; nil in the first round, which is plain
+	mean      []float64  // per class: the mean of exp(tilt g) over the candidates
+	score     float64    // the mean score of the candidates
+}
+
+// Constants of the method, from trials on GoogLeNet.
+const (
+	poolSize     = 40000 // a round's candidates
+	defensive    = 0.15  // share of masks chosen as by the plain law
+	tilt         = 1.3   // exponent of the surrogate in scores
+	scoreCap     = 30    // largest score, relative to 1
+	floorScore   = 0.1   // of log(p + floor mean p): keeps tiny values from ruling the fit
+	floorControl = 0.05  // the same for the control variate
+	folds        = 4     // of the cross-fitted control variate
+	trainingMost = 2000  // masks a surrogate is fitted to
+	roundMost    = 2000  // masks of a round
+	roundLeast   = 8     // below it rounds are not worth a surrogate
+	poolRound    = 1 << 31
+)
+
+func newFast(s *sweep, model *nn.Model) *fast {
+	f := &fast{s: s, model: model, features: newFeatures(s.law), pool: poolSize}
+	f.variance = f.features.variance(poolRound, 2000)
+	return f
+}
+
+// extend chooses and evaluates masks until there are n.
+func (f *fast) extend(ctx context.Context, n int) error {
+	var sizes []int
+	if len(f.rounds) == 0 {
+		first := n
+		if share := n * 3 / 20; share >= roundLeast {
+			first = share
+			sizes = []int{n * 3 / 20, n * 3 / 10}
+		}
+		ids := make([]maskID, min(first, roundMost))
+		for i := range ids {
+			ids[i] = maskID{0, uint32(i)}
+		}
+		if err := f.round(ctx, &fastRound{masks: len(ids)}, ids); err != nil {
+			return err
+		}
+	}
+	for len(f.s.ids) < n {
+		size := n - len(f.s.ids)
+		if len(sizes) > 0 {
+			size, sizes = sizes[0], sizes[1:]
+		}
+		if err := f.choose(ctx, min(size, roundMost)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// round evaluates masks, some perhaps twice in a row, and takes note of all rates.
+func (f *fast) round(ctx context.Context, r *fastRound, ids []maskID) error {
+	k := len(f.s.classes)
+	from := len(f.s.ids)
+	once := slices.Compact(slices.Clone(ids))
+	if err := f.s.evaluate(ctx, once); err != nil {
+		return err
+	}
+	if len(once) < len(ids) { // a mask chosen twice counts twice
+		p := slices.Clone(f.s.p[from*k:])
+		f.s.ids, f.s.p = f.s.ids[:from], f.s.p[:from*k]
+		for i, at := 0, 0; i < len(ids); i++ {
+			if i > 0 && ids[i] != ids[i-1] {
+				at++
+			}
+			f.s.ids = append(f.s.ids, ids[i])
+			f.s.p = append(f.s.p, p[at*k:][:k]...)
+		}
+	}
+	size := f.features.size()
+	f.x = append(f.x, make([]float32, len(ids)*size)...)
+	var m mask
+	for i, id := range ids {
+		f.s.law.draw(id, &m)
+		f.features.of(&m, f.x[(from+i)*size:][:size])
+	}
+	f.rounds = append(f.rounds, r)
+	f.rates = append(f.rates, nil)
+	for j, r := range f.rounds {
+		known := len(f.rates[j])
+		f.rates[j] = append(f.rates[j], make([]float64, len(f.s.ids)-known)...)
+		f.rate(r, f.x[known*size:], f.rates[j][known:])
+	}
+	return nil
+}
+
+// rate is how much oftener than the plain law a round chooses masks of given features.
+func (f *fast) rate(r *fastRound, x []float32, dst []float64) {
+	if r.surrogate == nil {
+		for i := range dst {
+			dst[i] = 1
+		}
+		return
+	}
+	k := len(f.s.classes)
+	g := make([]float64, len(dst)*k)
+	r.surrogate.predict(x, len(dst), f.features.size(), g, &scratch{})
+	for i := range dst {
+		dst[i] = defensive + (1-defensive)*r.scoreOf(g[i*k:][:k])/r.score
+	}
+}
+
+// scoreOf is a mask's score from its surrogate values: the mean over the classes of the
+// tilted surrogate over its own mean, capped.
+func (r *fastRound) scoreOf(g []float64) float64 {
+	sum := 0.0
+	for c, v := range g {
+		sum += math.Exp(tilt*v) / r.mean[c]
+	}
+	return min(scoreCap, sum/float64(len(g)))
+}
+
+// choose runs a round of n masks chosen from fresh candidates.
+func (f *fast) choose(ctx context.Context, n int) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	k := len(f.s.classes)
+	training := f.training()
+	reg := f.regression(training)
+	a := make([]float32, len(training)*k)
+	level := reg.fit(f.logs(training, floorScore), k, func(int) bool { return false }, a, k, 0)
+	r := &fastRound{masks: n, surrogate: reg.surrogate(a, level), mean: make([]float64, k)}
+	number := uint32(len(f.rounds))
+	g, err := f.predictAll(ctx, r.surrogate, number)
+	if err != nil {
+		return err
+	}
+	for c := range k {
+		for j := range f.pool {
+			r.mean[c] += math.Exp(tilt*g[j*k+c]) / float64(f.pool)
+		}
+	}
+	scores := make([]float64, f.pool)
+	for j := range scores {
+		scores[j] = r.scoreOf(g[j*k:][:k])
+		r.score += scores[j] / float64(f.pool)
+	}
+	return f.round(ctx, r, f.pick(scores, r.score, n, number))
+}
+
+// pick draws n candidates of a round systematically: sorted by score, each as often as its
+// rate says.
+func (f *fast) pick(scores []float64, mean float64, n int, round uint32) []maskID {
+	order := make([]int, len(scores))
+	sum := 0.0
+	rate := func(j int) float64 { return defensive + (1-defensive)*scores[j]/mean }
+	for j := range order {
+		order[j] = j
+		sum += rate(j)
+	}
+	slices.SortFunc(order, func(a, b int) int {
+		return cmp.Or(cmp.Compare(scores[a], scores[b]), cmp.Compare(a, b))
+	})
+	word := f.s.law.words(0, maskID{round, 0}, streamPick)[0]
+	next := (float64(word) + 0.5) / (1 << 32)
+	var out []maskID
+	at := 0.0
+	for _, j := range order {
+		at += rate(j) * float64(n) / sum
+		for ; next < at && len(out) < n; next++ {
+			out = append(out, maskID{round, uint32(j)})
+		}
+	}
+	for len(out) < n { // rounding kept the last one out
+		out = append(out, maskID{round, uint32(order[len(order)-1])})
+	}
+	return out
+}
+
+// training lists the masks that surrogates are fitted to: all, or evenly spaced ones.
+func (f *fast) training() []int {
+	n := len(f.s.ids)
+	most := min(n, trainingMost)
+	out := make([]int, most)
+	for i := range out {
+		out[i] = i * n / most
+	}
+	return out
+}
+
+func (f *fast) regression(training []int) *regression {
+	size := f.features.size()
+	x := make([]float32, 0, len(training)*size)
+	for _, i := range training {
+		x = append(x, f.x[i*size:][:size]...)
+	}
+	return newRegression(f.model, x, len(training), size, f.variance)
+}
+
+// logs are log(p + floor mean p) for some masks, [masks][classes].
+func (f *fast) logs(masks []int, floor float64) []float64 {
+	k := len(f.s.classes)
+	mean := f.means(f.weights())
+	out := make([]float64, 0, len(masks)*k)
+	for _, i := range masks {
+		for c := range k {
+			p := f.s.p[i*k+c]
+			if !(p >= 0) {
+				p = 0
+			}
+			out = append(out, math.Log(p+floor*mean[c]+1e-30))
+		}
+	}
+	return out
+}
+
+// weights are the masks' weights w: a weighted mean of all masks estimates the plain law's.
+func (f *fast) weights() []float64 {
+	n := float64(len(f.s.ids))
+	out := make([]float64, len(f.s.ids))
+	for i := range out {
+		rate := 0.0
+		for r, round := range f.rounds {
+			rate += float64(round.masks) / n * f.rates[r][i]
+		}
+		out[i] = 1 / rate
+	}
+	return out
+}
+
+// means are the classes' mean probabilities under the plain law.
+func (f *fast) means(weights []float64) []float64 {
+	k := len(f.s.classes)
+	out := make([]float64, k)
+	sum := 0.0
+	for i, w := range weights {
+		sum += w
+		for c := range k {
+			if p := f.s.p[i*k+c]; p >= 0 {
+				out[c] += w * p
+			}
+		}
+	}
+	for c := range out {
+		out[c] /= sum
+	}
+	return out
+}
+
+// predictAll is a surrogate's values for all candidates of a round, [candidates][columns].
+func (f *fast) predictAll(ctx context.Context, g *surrogate, round uint32) ([]float64, error) {
+	const rows = predictRows
+	size := f.features.size()
+	out := make([]float64, f.pool*g.columns)
+	threads := f.s.threads
+	if threads == 0 {
+		threads = runtime.GOMAXPROCS(0)
+	}
+	blocks := (f.pool + rows - 1) / rows
+	var team errgroup.Group
+	for t := range threads {
+		team.Go(func() error {
+			x := make([]float32, rows*size)
+			var m mask
+			var tmp scratch
+			for b := t; b < blocks; b += threads {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				first, end := b*rows, min((b+1)*rows, f.pool)
+				for j := first; j < end; j++ {
+					f.s.law.draw(maskID{round, uint32(j)}, &m)
+					f.features.of(&m, x[(j-first)*size:][:size])
+				}
+				g.predict(x, end-first, size, out[first*g.columns:end*g.columns], &tmp)
+			}
+			return nil
+		})
+	}
+	return out, team.Wait()
+}
+
+// estimate is H_c = mean p_c + G_c / keep with
+//
+//	G_c = mean over the masks of R (M - keep) + b1 mean over candidates of (h - mean h) M
+//	R   = w (p - b0 - b1 h)
+//
+// where h = exp(surrogate), for a mask that of the fold that it took no part in, and b0, b1
+// make R least. It is the plain map's expectation, and so are its classes' sums.
+func (f *fast) estimate(ctx context.Context) (*estimate, error) {
+	s := f.s
+	n, k := len(s.ids), len(s.classes)
+	w := f.weights()
+	h := make([]float64, n*k)
+	pool := make([]float64, f.pool*k)
+	control := n >= folds*roundLeast
+	if control {
+		if err := f.control(ctx, h, pool); err != nil {
+			return nil, err
+		}
+	}
+	e := &estimate{influence: make([]float64, n*k)}
+	slope := make([]float64, k)
+	for c := range k {
+		var b0 float64
+		b0, slope[c] = leastSquares(n, func(i int) (w1, w2, y float64) {
+			return w[i], w[i] * h[i*k+c], w[i] * s.p[i*k+c]
+		})
+		for i := range n {
+			e.influence[i*k+c] = w[i] * (s.p[i*k+c] - b0 - slope[c]*h[i*k+c]) / s.Keep
+		}
+	}
+	e.maps = s.weighted(e.influence)
+	mean := f.means(w)
+	for c, m := range e.maps {
+		sum := 0.0
+		for i := range n {
+			sum += e.influence[i*k+c]
+		}
+		for x := range m {
+			m[x] += mean[c] - sum/float64(n)*s.Keep
+		}
+	}
+	if !control {
+		return e, nil
+	}
+	sum := s.law.newSum(k)
+	centre := make([]float64, k)
+	for j := range f.pool {
+		for c := range k {
+			centre[c] += pool[j*k+c] / float64(f.pool)
+		}
+	}
+	var m mask
+	weight := make([]float64, k)
+	for j := range f.pool {
+		s.law.draw(maskID{poolRound, uint32(j)}, &m)
+		for c := range k {
+			weight[c] = slope[c] * (pool[j*k+c] - centre[c]) / (s.Keep * float64(f.pool))
+		}
+		sum.add(&m, weight)
+	}
+	for c, out := range e.maps {
+		for x, v := range sum.column(c) {
+			out[x] += v
+		}
+	}
+	return e, nil
+}
+
+// control fits the control variate once per fold: h [masks][classes] for the masks by the
+// fit without their fold, pool [candidates][classes] for fresh candidates by the mean of
+// all fits.
+func (f *fast) control(ctx context.Context, h, pool []float64) error {
+	k := len(f.s.classes)
+	training := f.training()
+	reg := f.regression(training)
+	y := f.logs(training, floorControl)
+	a := make([]float32, len(training)*k*folds)
+	var level []float64
+	for t := range folds {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		level = append(level, reg.fit(y, k, func(i int) bool { return f.fold(training[i]) == t }, a, k*folds, k*t)...)
+	}
+	g := reg.surrogate(a, level)
+	n := len(f.s.ids)
+	own := make([]float64, n*k*folds)
+	g.predict(f.x, n, f.features.size(), own, &scratch{})
+	for i := range n {
+		for c := range k {
+			h[i*k+c] = math.Exp(own[i*k*folds+f.fold(i)*k+c])
+		}
+	}
+	all, err := f.predictAll(ctx, g, poolRound)
+	if err != nil {
+		return err
+	}
+	for j := range f.pool {
+		for c := range k {
+			for t := range folds {
+				pool[j*k+c] += math.Exp(all[j*k*folds+t*k+c]) / folds
+			}
+		}
+	}
+	return nil
+}
+
+// fold is the part of the masks that a mask belongs to.
+func (f *fast) fold(i int) int { return int(f.s.ids[i].index % folds) }
+
+// leastSquares fits y = b0 x0 + b1 x1; b1 is 0 where x1 tells nothing.
+func leastSquares(n int, row func(i int) (x0, x1, y float64)) (b0, b1 float64) {
+	var a00, a01, a11, y0, y1 float64
+	for i := range n {
+		x0, x1, y := row(i)
+		a00 += x0 * x0
+		a01 += x0 * x1
+		a11 += x1 * x1
+		y0 += x0 * y
+		y1 += x1 * y
+	}
+	det := a00*a11 - a01*a01
+	if !(det > 1e-12*a00*a11) {
+		if a00 > 0 {
+			b0 = y0 / a00
+		}
+		return b0, 0
+	}
+	return (y0*a11 - y1*a01) / det, (y1*a00 - y0*a01) / det
+}

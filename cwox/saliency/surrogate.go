@@ -1,0 +1,250 @@
+package saliency
+
+import (
+	"math"
+
+	"cwox/nn"
+	"gonum.org/v1/gonum/mat"
+)
+
+// features describes masks by their mean over blocks of pixels, less the keep probability.
+type features struct {
+	law   *maskLaw
+	side  int          // blocks per side
+	means [2][]float64 // per axis: [offsets][side][cells], how a block averages the grid
+}
+
+// featureSide is the number of blocks per side: 14 x 14 blocks. Ten lose a tenth of the
+// gain, twenty bring nothing.
+const featureSide = 14
+
+func newFeatures(l *maskLaw) *features {
+	f := &features{law: l, side: min(featureSide, l.height, l.width)}
+	for axis, size := range [2]int{l.height, l.width} {
+		f.means[axis] = make([]float64, l.side[axis]*f.side*l.cells)
+		for offset := range l.side[axis] {
+			m := f.means[axis][offset*f.side*l.cells:]
+			for y, t := range l.taps[axis][offset:][:size] {
+				b := y * f.side / size
+				first, end := (b*size+f.side-1)/f.side, ((b+1)*size+f.side-1)/f.side
+				m[b*l.cells+t.lo] += (1 - t.frac) / float64(end-first)
+				m[b*l.cells+t.hi] += t.frac / float64(end-first)
+			}
+		}
+	}
+	return f
+}
+
+// size is the number of features of a mask.
+func (f *features) size() int { return f.side * f.side }
+
+// of writes a mask's features.
+func (f *features) of(m *mask, dst []float32) {
+	n, s := f.law.cells, f.side
+	rows, cols := f.means[0][m.dy*s*n:][:s*n], f.means[1][m.dx*s*n:][:s*n]
+	var buf [featureSide * 256]float64
+	half := buf[:0]
+	if s*n > len(buf) {
+		half = make([]float64, s*n)
+	}
+	half = half[:s*n]
+	clear(half)
+	for u := range n {
+		line := m.grid[u*n:][:n]
+		for b := range s {
+			if w := rows[b*n+u]; w != 0 {
+				for v, on := range line {
+					if on != 0 {
+						half[b*n+v] += w
+					}
+				}
+			}
+		}
+	}
+	for b := range s {
+		for c := range s {
+			sum := 0.0
+			for v, w := range cols[c*n:][:n] {
+				sum += half[b*n+v] * w
+			}
+			dst[b*s+c] = float32(sum - f.law.keep)
+		}
+	}
+}
+
+// variance is the sum over the features of their variance over n plain masks of a round.
+func (f *features) variance(round uint32, n int) float64 {
+	x := make([]float32, f.size())
+	var m mask
+	sum := 0.0
+	for i := range n {
+		f.law.draw(maskID{round, uint32(i)}, &m)
+		f.of(&m, x)
+		sum += norm2(x)
+	}
+	return max(sum/float64(n), 1e-12)
+}
+
+// surrogate is kernel ridge regression from masks' features to some columns of values:
+// g(f) = level + sum over i of a_i exp(-|f - f_i|^2 / (4 V)), V the features' variance.
+type surrogate struct {
+	scale   float32 // 1 / (4 V)
+	norms   []float32
+	level   []float64 // per column
+	points  *nn.Product
+	weights *nn.Product
+	columns int
+}
+
+// ridge is the penalty of the regression.
+const ridge = 0.1
+
+// regression holds the kernel of training masks, from which several surrogates are made.
+type regression struct {
+	model    *nn.Model
+	n, size  int
+	x        []float32 // [n][size]
+	norms    []float32
+	variance float64
+	kernel   []float32 // [n][n]
+}
+
+func newRegression(model *nn.Model, x []float32, n, size int, variance float64) *regression {
+	r := &regression{model: model, n: n, size: size, x: x, variance: variance, norms: make([]float32, n)}
+	for i := range n {
+		r.norms[i] = float32(norm2(x[i*size:][:size]))
+	}
+	p := model.NewProduct(x, n, size)
+	inner := make([]float32, n*p.Columns())
+	p.Mul(inner, x, n)
+	r.kernel = make([]float32, n*n)
+	scale := float32(1 / (4 * variance))
+	for i := range n {
+		gauss(r.kernel[i*n:][:n], inner[i*p.Columns():][:n], r.norms[i], r.norms, scale)
+	}
+	return r
+}
+
+// fit solves for the coefficients of columns y [n][columns], and puts those of column c at
+// [i][at+c] of a; a mask for which skip is true takes no part and gets 0. It returns the
+// columns' levels. Where the kernel is singular to rounding the coefficients are 0.
+func (r *regression) fit(y []float64, columns int, skip func(i int) bool, a []float32, width, at int) []float64 {
+	var in []int
+	for i := range r.n {
+		if !skip(i) {
+			in = append(in, i)
+		}
+	}
+	level := make([]float64, columns)
+	if len(in) == 0 {
+		return level
+	}
+	for _, i := range in {
+		for c := range columns {
+			level[c] += y[i*columns+c] / float64(len(in))
+		}
+	}
+	k := mat.NewSymDense(len(in), nil)
+	rest := mat.NewDense(len(in), columns, nil)
+	for p, i := range in {
+		for q, j := range in[:p+1] {
+			k.SetSym(p, q, float64(r.kernel[i*r.n+j]))
+		}
+		k.SetSym(p, p, 1+ridge)
+		for c := range columns {
+			rest.Set(p, c, y[i*columns+c]-level[c])
+		}
+	}
+	var factor mat.Cholesky
+	var solved mat.Dense
+	if !factor.Factorize(k) || factor.SolveTo(&solved, rest) != nil {
+		return level
+	}
+	for p, i := range in {
+		for c := range columns {
+			a[i*width+at+c] = float32(solved.At(p, c))
+		}
+	}
+	return level
+}
+
+// surrogate makes a surrogate of coefficients [n][columns].
+func (r *regression) surrogate(a []float32, level []float64) *surrogate {
+	columns := len(level)
+	turned := make([]float32, len(a))
+	for i := range r.n {
+		for c := range columns {
+			turned[c*r.n+i] = a[i*columns+c]
+		}
+	}
+	return &surrogate{scale: float32(1 / (4 * r.variance)), norms: r.norms, level: level, columns: columns,
+		points: r.model.NewProduct(r.x, r.n, r.size), weights: r.model.NewProduct(turned, columns, r.n)}
+}
+
+// scratch is a goroutine's memory for surrogates.
+type scratch struct {
+	inner, kernel, out []float32
+}
+
+// predict writes the columns' values [rows][columns] for features x [rows][size].
+func (s *surrogate) predict(x []float32, rows, size int, dst []float64, tmp *scratch) {
+	n, wide, out := len(s.norms), s.points.Columns(), s.weights.Columns()
+	tmp.inner = grown(tmp.inner, predictRows*wide)
+	tmp.kernel = grown(tmp.kernel, predictRows*n)
+	tmp.out = grown(tmp.out, predictRows*out)
+	for first := 0; first < rows; first += predictRows {
+		some := min(predictRows, rows-first)
+		x := x[first*size:][:some*size]
+		s.points.Mul(tmp.inner, x, some)
+		for i := range some {
+			gauss(tmp.kernel[i*n:][:n], tmp.inner[i*wide:][:n], float32(norm2(x[i*size:][:size])), s.norms, s.scale)
+		}
+		s.weights.Mul(tmp.out, tmp.kernel, some)
+		for i := range some {
+			for c := range s.columns {
+				dst[(first+i)*s.columns+c] = s.level[c] + float64(tmp.out[i*out+c])
+			}
+		}
+	}
+}
+
+// predictRows is how many masks are predicted at a time: their kernel stays in the cache.
+const predictRows = 56
+
+// gauss is exp(-(norm + norms - 2 inner) scale) for each element.
+func gauss(dst, inner []float32, norm float32, norms []float32, scale float32) {
+	norms = norms[:len(dst)]
+	inner = inner[:len(dst)]
+	for j := range dst {
+		dst[j] = expNegative((2*inner[j] - norm - norms[j]) * scale)
+	}
+}
+
+// expNegative is exp(x) for x <= 0, or a rounding error above, within 1e-7 (3 - x) of its
+// value; below -86 it is 0.
+func expNegative(x float32) float32 {
+	if x < -86 {
+		return 0
+	}
+	x *= math.Log2E
+	whole := int32(x) - 1 // the fraction is in (0, 1], or a little above
+	f := (x - float32(whole) - 0.5) * math.Ln2
+	// 2^(1/2) e^f by its Taylor series.
+	p := float32(math.Sqrt2) * (1 + f*(1+f*(1./2+f*(1./6+f*(1./24+f*(1./120+f/720))))))
+	return p * math.Float32frombits(uint32(whole+127)<<23)
+}
+
+func norm2(x []float32) float64 {
+	sum := 0.0
+	for _, v := range x {
+		sum += float64(v) * float64(v)
+	}
+	return sum
+}
+
+func grown(x []float32, n int) []float32 {
+	if cap(x) < n {
+		return make([]float32, n)
+	}
+	return x[:n]
+}

@@ -1,0 +1,98 @@
+package saliency
+
+import (
+	"math"
+	"testing"
+)
+
+func TestExpNegative(t *testing.T) {
+	worst := 0.0
+	for x := float32(1e-6); x > -90; x -= 0.0007 {
+		want := math.Exp(float64(x))
+		bound := 1e-7 * (3 - float64(x)) * want
+		if x < -86 {
+			bound = 5e-38
+		}
+		worst = max(worst, math.Abs(float64(expNegative(x))-want)/bound)
+	}
+	t.Logf("largest error %.2g of the bound", worst)
+	if worst > 1 || expNegative(-1000) != 0 {
+		t.Errorf("error %.3g of the bound; exp(-1000) = %g", worst, expNegative(-1000))
+	}
+}
+
+func TestFeaturesAreBlockMeans(t *testing.T) {
+	for _, cells := range []int{1, 4, 15} {
+		law := newMaskLaw(35, 30, cells, 0.3, 5, 0)
+		f := newFeatures(law)
+		got := make([]float32, f.size())
+		pixels := make([]float32, 35*30)
+		var m mask
+		for i := range 20 {
+			law.draw(maskID{1, uint32(i)}, &m)
+			law.render(&m, pixels)
+			f.of(&m, got)
+			want, count := make([]float64, f.size()), make([]float64, f.size())
+			for y := range 35 {
+				for x := range 30 {
+					b := y*f.side/35*f.side + x*f.side/30
+					want[b] += float64(pixels[y*30+x])
+					count[b]++
+				}
+			}
+			for b := range want {
+				if d := math.Abs(float64(got[b]) - (want[b]/count[b] - 0.3)); d > 1e-5 {
+					t.Fatalf("%d cells: feature %d is %g, want %g", cells, b, got[b], want[b]/count[b]-0.3)
+				}
+			}
+		}
+	}
+}
+
+// Kernel ridge regression of a smooth function of the features: it must fit better than
+// the mean, predict what its coefficients say, and leave skipped masks out.
+func TestSurrogate(t *testing.T) {
+	law := newMaskLaw(24, 24, 6, 0.4, 1, 0)
+	f := newFeatures(law)
+	const n, unseen = 300, 200
+	x := make([]float32, (n+unseen)*f.size())
+	y := make([]float64, n+unseen)
+	var m mask
+	for i := range y {
+		law.draw(maskID{0, uint32(i)}, &m)
+		row := x[i*f.size():][:f.size()]
+		f.of(&m, row)
+		for b, v := range row {
+			y[i] += float64(v) * math.Sin(float64(b)/9)
+		}
+	}
+	model := toyInput(t, 0).Model
+	reg := newRegression(model, x[:n*f.size()], n, f.size(), f.variance(9, 500))
+	a := make([]float32, n)
+	level := reg.fit(y[:n], 1, func(i int) bool { return i%5 == 0 }, a, 1, 0)
+	for i := 0; i < n; i += 5 {
+		if a[i] != 0 {
+			t.Fatalf("skipped mask %d has the coefficient %g", i, a[i])
+		}
+	}
+	g := make([]float64, n+unseen)
+	reg.surrogate(a, level).predict(x, n+unseen, f.size(), g, &scratch{})
+	var rest, all, mean float64
+	for i := n; i < n+unseen; i++ {
+		mean += y[i] / unseen
+	}
+	for i := n; i < n+unseen; i++ {
+		rest += (y[i] - g[i]) * (y[i] - g[i])
+		all += (y[i] - mean) * (y[i] - mean)
+	}
+	t.Logf("explains %.3f of the variance of unseen masks", 1-rest/all)
+	if rest > 0.2*all {
+		t.Errorf("explains %.3f of the variance of unseen masks, want at least 0.8", 1-rest/all)
+	}
+	// A training mask's residual is ridge times its coefficient.
+	for i := 1; i < n; i += 7 {
+		if i%5 != 0 && math.Abs(y[i]-g[i]-ridge*float64(a[i])) > 1e-4 {
+			t.Errorf("mask %d: residual %g, want %g", i, y[i]-g[i], ridge*float64(a[i]))
+		}
+	}
+}
