@@ -44,7 +44,7 @@ func fileOf(t *testing.T, a *Arch, classes int, change func(map[string]any)) *we
 }
 
 func TestFits(t *testing.T) {
-	for _, name := range []string{"resnet18", "resnet34", "googlenet", "googlenet-caffe"} {
+	for _, name := range []string{"resnet18", "resnet34", "googlenet", "googlenet-caffe", Demo} {
 		a, err := Lookup(name)
 		if err != nil {
 			t.Fatal(err)

@@ -8,8 +8,9 @@ import (
 )
 
 // resnet is torchvision's ResNet (He et al., 2016; stride on the 3x3 convolution of a
-// bottleneck, "v1.5") with the given numbers of blocks.
-func resnet(name string, block blockFunc, blocks ...int) *Arch {
+// bottleneck, "v1.5") with the given numbers of blocks. width is that of the first
+// convolution and of the first stage's blocks: 64 in all of torchvision's.
+func resnet(name string, block blockFunc, width int, blocks ...int) *Arch {
 	last := func(stage int) int { return blocks[stage-1] - 1 }
 	a := &Arch{
 		Name:         name,
@@ -20,7 +21,7 @@ func resnet(name string, block blockFunc, blocks ...int) *Arch {
 	}
 	a.MWPClusterLayer, a.MWPClassLayer = "layer4", "layer4.0"
 	a.build = func(b *builder) {
-		x := b.ReLU("relu", b.norm("bn1", b.conv("conv1", b.Input(), 64, 7, 2, 3), 1e-5))
+		x := b.ReLU("relu", b.norm("bn1", b.conv("conv1", b.Input(), width, 7, 2, 3), 1e-5))
 		x = b.MaxPool("maxpool", x, nn.Pool{Size: 3, Stride: 2, Pad: 1})
 		for stage := 1; stage <= 4; stage++ {
 			for i := range blocks[stage-1] {
@@ -28,7 +29,7 @@ func resnet(name string, block blockFunc, blocks ...int) *Arch {
 				if stage > 1 && i == 0 {
 					stride = 2
 				}
-				x = block(b, fmt.Sprintf("layer%d.%d", stage, i), x, 32<<stage, stride)
+				x = block(b, fmt.Sprintf("layer%d.%d", stage, i), x, width<<(stage-1), stride)
 			}
 			b.Alias(x, fmt.Sprintf("layer%d", stage))
 			b.Alias(x, fmt.Sprintf("layer%d.%d.relu", stage, last(stage)))

@@ -24,13 +24,14 @@ type Arch struct {
 }
 
 var archs = []*Arch{
-	resnet("resnet18", basic, 2, 2, 2, 2),
-	resnet("resnet34", basic, 3, 4, 6, 3),
-	resnet("resnet50", bottleneck, 3, 4, 6, 3),
-	resnet("resnet101", bottleneck, 3, 4, 23, 3),
-	resnet("resnet152", bottleneck, 3, 8, 36, 3),
+	resnet("resnet18", basic, 64, 2, 2, 2, 2),
+	resnet("resnet34", basic, 64, 3, 4, 6, 3),
+	resnet("resnet50", bottleneck, 64, 3, 4, 6, 3),
+	resnet("resnet101", bottleneck, 64, 3, 4, 23, 3),
+	resnet("resnet152", bottleneck, 64, 3, 8, 36, 3),
 	googlenet(),
 	googlenetCaffe(),
+	demo(),
 }
 
 // Lookup finds an architecture by name.
