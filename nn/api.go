@@ -29,6 +29,11 @@ const (
 	// Guided is guided backpropagation (Springenberg et al., 2015): a ReLU also
 	// stops negative signals.
 	Guided
+	// DeepLIFT is its rescale rule (Shrikumar et al., 2017), the reference being the last
+	// image of the last Forward: signals are multipliers, and those of the network's input
+	// times the image's difference from the reference sum to the difference of the seeded
+	// logits. It needs a session with Whole.
+	DeepLIFT
 	// Excitation is excitation backprop, MWP (Zhang et al., 2016), the residual
 	// sum splitting its signal in proportion (spec: normalised).
 	Excitation

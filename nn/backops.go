@@ -7,15 +7,24 @@ import "math"
 
 // extractStep copies a layer's signal out, [t][C][H][W].
 type extractStep struct {
-	n   *Node
-	src view
-	dst []float32 // set before each run
+	n     *Node
+	src   view
+	scale []float32 // of the input's channels, or nil
+	dst   []float32 // set before each run
 }
 
 func (s *extractStep) items(n int) int { return n }
 
 func (s *extractStep) run(w *worker, first, n, item int) {
-	s.src.unpack(w.mem, item, s.dst[item*s.n.shape.Size():])
+	size := s.n.shape.Size()
+	dst := s.dst[item*size:][:size]
+	s.src.unpack(w.mem, item, dst)
+	for c, f := range s.scale {
+		plane := dst[c*s.n.shape.H*s.n.shape.W:][:s.n.shape.H*s.n.shape.W]
+		for i := range plane {
+			plane[i] *= f
+		}
+	}
 }
 
 // gateStep passes a signal only where the ReLU did: signal *= (act > 0). Guided
@@ -254,6 +263,23 @@ func (s *maxPoolBack) items(n int) int { return n * blocks(s.dst.c) }
 func (s *maxPoolBack) run(w *worker, first, n, item int) {
 	nb := blocks(s.dst.c)
 	image, b := item/nb, item%nb
+	s.start(w, image, b)
+	for oy := 0; oy < s.signal.h; oy++ {
+		for ox := 0; ox < s.signal.w; ox++ {
+			p := w.mem[s.signal.at(image, b, oy, ox):][:block]
+			for j, v := range p {
+				if v == 0 {
+					continue
+				}
+				y, x, _ := s.largest(&s.x, b, oy, ox, j)
+				w.mem[s.dst.at(image, b, y, x)+j] += v
+			}
+		}
+	}
+}
+
+// start writes what is there already to a map of the destination.
+func (s *maxPoolBack) start(w *worker, image, b int) {
 	clearBorder(&s.dst, w.mem, image, b, 0, s.dst.h)
 	for y := 0; y < s.dst.h; y++ {
 		dst := w.mem[s.dst.at(image, b, y, 0):][:s.dst.w*block]
@@ -263,29 +289,22 @@ func (s *maxPoolBack) run(w *worker, first, n, item int) {
 			clear(dst)
 		}
 	}
-	for oy := 0; oy < s.signal.h; oy++ {
-		for ox := 0; ox < s.signal.w; ox++ {
-			y0, y1 := window(oy, s.pool, s.dst.h)
-			x0, x1 := window(ox, s.pool, s.dst.w)
-			p := w.mem[s.signal.at(image, b, oy, ox):][:block]
-			for j, v := range p {
-				if v == 0 {
-					continue
-				}
-				best := float32(math.Inf(-1))
-				by, bx := y0, x0
-				for y := y0; y < y1; y++ {
-					row := s.x.row(b, y)
-					for x := x0; x < x1; x++ {
-						if a := row[x*block+j]; a > best || a != a {
-							best, by, bx = a, y, x
-						}
-					}
-				}
-				w.mem[s.dst.at(image, b, by, bx)+j] += v
+}
+
+// largest finds the maximum of a window in channel j of a block, the first in raster order.
+func (s *maxPoolBack) largest(a *source, b, oy, ox, j int) (y, x int, v float32) {
+	y0, y1 := window(oy, s.pool, s.dst.h)
+	x0, x1 := window(ox, s.pool, s.dst.w)
+	y, x, v = y0, x0, float32(math.Inf(-1))
+	for iy := y0; iy < y1; iy++ {
+		row := a.row(b, iy)
+		for ix := x0; ix < x1; ix++ {
+			if u := row[ix*block+j]; u > v || u != u {
+				y, x, v = iy, ix, u
 			}
 		}
 	}
+	return y, x, v
 }
 
 // window is the range of input positions that output position o looks at.
@@ -296,10 +315,12 @@ func window(o int, p Pool, n int) (from, to int) {
 
 // lrnBack is the gradient of local response normalisation: with s = K + a*sum of x^2,
 // dx_i = g_i s_i^-0.75 - 1.5 a x_i * sum over windows j that hold i of g_j x_j s_j^-1.75.
+// With a reference it is the mean of the gradient on the way from there to x.
 type lrnBack struct {
 	lrn    LRN
 	signal view
 	x      source
+	ref    *source
 	dst    view
 	res    *view
 }
@@ -309,41 +330,67 @@ func (s *lrnBack) items(n int) int { return n * s.dst.h }
 func (s *lrnBack) run(w *worker, first, n, item int) {
 	image, y := item/s.dst.h, item%s.dst.h
 	c := s.dst.c
-	alpha := float64(s.lrn.Alpha) / float64(s.lrn.Size)
-	half := s.lrn.Size / 2
-	xs := make([]float64, c)
-	gs := make([]float64, c)
-	sum := make([]float64, c)
+	xs, gs, out := make([]float64, c), make([]float64, c), make([]float64, c)
+	root, inner := make([]float64, c), make([]float64, c)
+	path := gaussPoints
+	if s.ref == nil {
+		path = []pathPoint{{1, 1}}
+	}
 	for b := 0; b < blocks(c) && y == 0; b++ {
 		clearBorder(&s.dst, w.mem, image, b, 0, s.dst.h)
 	}
 	for px := 0; px < s.dst.w; px++ {
-		for i := range xs {
-			xs[i] = float64(s.x.row(i/block, y)[px*block+i%block])
+		for i := range gs {
 			gs[i] = float64(w.mem[s.signal.at(image, i/block, y, px)+i%block])
+			out[i] = 0
 		}
-		for i := range xs {
-			sum[i] = float64(s.lrn.K)
-			for j := max(0, i-half); j <= min(c-1, i+half); j++ {
-				sum[i] += alpha * xs[j] * xs[j]
+		for _, p := range path {
+			for i := range xs {
+				xs[i] = float64(s.x.row(i/block, y)[px*block+i%block])
+				if s.ref != nil {
+					r := float64(s.ref.row(i/block, y)[px*block+i%block])
+					xs[i] = r + p.at*(xs[i]-r)
+				}
+			}
+			s.gradient(xs, gs, root, inner)
+			for i, v := range inner {
+				out[i] += p.share * v
 			}
 		}
 		for b := 0; b < blocks(c); b++ {
-			out := w.mem[s.dst.at(image, b, y, px):][:block]
-			for k := range out {
-				i := b*block + k
+			dst := w.mem[s.dst.at(image, b, y, px):][:block]
+			for k := range dst {
 				v := 0.0
-				if i < c {
-					v = gs[i] * math.Pow(sum[i], -0.75)
-					for j := max(0, i-half); j <= min(c-1, i+half); j++ {
-						v -= 1.5 * alpha * xs[i] * gs[j] * xs[j] * math.Pow(sum[j], -1.75)
-					}
+				if i := b*block + k; i < c {
+					v = out[i]
 				}
 				if s.res != nil {
 					v += float64(w.mem[s.res.at(image, b, y, px)+k])
 				}
-				out[k] = float32(v)
+				dst[k] = float32(v)
 			}
 		}
+	}
+}
+
+// gradient writes dx to dst; scratch holds g_j x_j s_j^-1.75.
+func (s *lrnBack) gradient(xs, gs, scratch, dst []float64) {
+	alpha := float64(s.lrn.Alpha) / float64(s.lrn.Size)
+	half := s.lrn.Size / 2
+	for i := range xs {
+		sum := float64(s.lrn.K)
+		for _, x := range xs[max(0, i-half):min(len(xs), i+half+1)] {
+			sum += alpha * x * x
+		}
+		f := 1 / math.Sqrt(sum*math.Sqrt(sum)) // sum^-0.75
+		dst[i] = gs[i] * f
+		scratch[i] = gs[i] * xs[i] * f / sum
+	}
+	for i, x := range xs {
+		sum := 0.0
+		for _, v := range scratch[max(0, i-half):min(len(xs), i+half+1)] {
+			sum += v
+		}
+		dst[i] -= 1.5 * alpha * x * sum
 	}
 }

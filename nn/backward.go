@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -10,7 +11,8 @@ import (
 // c, 1 at c and 0 elsewhere). The result holds for each layer [t][C][H][W]: the derivative of
 // the seeded logits with respect to the layer's output, or the relevance that reaches it.
 //
-// Every layer must be in the session's Keep or come after one that is.
+// Every layer must be in the session's Keep or come after one that is. The network's input,
+// "input", is a layer like others for the gradient, Guided and DeepLIFT.
 func (s *Session) Backward(rule Rule, image int, seeds []float32, layers ...string) ([][]float32, error) {
 	classes := s.model.Classes()
 	if len(seeds) == 0 || len(seeds)%classes != 0 {
@@ -28,7 +30,7 @@ func (s *Session) Backward(rule Rule, image int, seeds []float32, layers ...stri
 	for i := range out {
 		out[i] = make([]float32, t*b.outs[i].n.shape.Size())
 	}
-	b.image = image
+	b.image, b.reference = image, s.images-1
 	for _, st := range b.steps {
 		if f, ok := st.(*forwardStep); ok {
 			f.aim(image)
@@ -69,12 +71,14 @@ type backward struct {
 	s        *Session
 	capacity int // seeds per run
 	rule     Rule
-	image    int // of the forward pass, set before each run
 	mem      []float32
 	steps    []step
 	runs     [maxSeeds + 1]*run
 	outs     []*extractStep
 	seeds    view
+
+	// Set before each run: images of the forward pass.
+	image, reference int
 
 	// While planning:
 	arena  arena
@@ -104,6 +108,9 @@ func (s *Session) backward(rule Rule, layers []string, capacity int) (*backward,
 		return b, nil
 	}
 	m := s.model
+	if rule == DeepLIFT && !s.whole {
+		return nil, errors.New("nn: DeepLIFT needs a session with Whole")
+	}
 	lowest := len(m.graph.nodes) - 1
 	wanted := map[int]bool{}
 	var nodes []*Node
@@ -114,6 +121,9 @@ func (s *Session) backward(rule Rule, layers []string, capacity int) (*backward,
 		}
 		if n.id < s.keepFrom || !s.plan.values[n.id].hasF32 {
 			return nil, fmt.Errorf("nn: layer %q is not kept by this session", layer)
+		}
+		if n.kind == kindInput && rule >= Excitation {
+			return nil, fmt.Errorf("nn: layer %q: excitation backprop ends above the network's input", layer)
 		}
 		nodes = append(nodes, n)
 		wanted[n.id] = true
@@ -149,6 +159,9 @@ func (s *Session) backward(rule Rule, layers []string, capacity int) (*backward,
 		for _, w := range nodes {
 			if w == n {
 				e := &extractStep{n: n, src: b.signal[n.id]}
+				if n.kind == kindInput {
+					e.scale = m.graph.affineScale
+				}
 				b.steps = append(b.steps, e)
 			}
 		}
@@ -290,16 +303,28 @@ func (b *backward) activation(n *Node) source {
 	return source{view: b.s.plan.values[n.id].f32, mem: b.s.mem, back: b}
 }
 
-// source is an activation of the image being explained.
-type source struct {
-	view view
-	mem  []float32
-	back *backward
+// referenceOf is where the forward pass left the value that node n has for the reference.
+func (b *backward) referenceOf(n *Node) source {
+	a := b.activation(n)
+	a.reference = true
+	return a
 }
 
-// at is the start of a row of a block.
+// source is an activation of the image being explained, or of the reference.
+type source struct {
+	view      view
+	mem       []float32
+	back      *backward
+	reference bool
+}
+
+// row is a row of a block.
 func (a *source) row(blk, y int) []float32 {
-	return a.mem[a.view.at(a.back.image, blk, y, 0):][:a.view.w*block]
+	image := a.back.image
+	if a.reference {
+		image = a.back.reference
+	}
+	return a.mem[a.view.at(image, blk, y, 0):][:a.view.w*block]
 }
 
 // group passes the signal of a group's output on to its inputs.
@@ -348,7 +373,11 @@ func (b *backward) group(g *fused, below map[int]bool) {
 		})
 	case kindReLU:
 		b.elementwise(root.in[0], below, func(dst view, res *view) step {
-			b.steps = append(b.steps, &gateStep{signal: sig, act: b.activation(n), guided: b.rule == Guided})
+			if b.rule == DeepLIFT {
+				b.steps = append(b.steps, &rescaleStep{signal: sig, x: b.activation(root.in[0]), ref: b.referenceOf(root.in[0])})
+			} else {
+				b.steps = append(b.steps, &gateStep{signal: sig, act: b.activation(n), guided: b.rule == Guided})
+			}
 			return &combineStep{a: sig, res: res, dst: dst}
 		})
 	case kindAdd:
@@ -373,14 +402,23 @@ func (b *backward) group(g *fused, below map[int]bool) {
 		})
 	case kindMaxPool:
 		b.elementwise(root.in[0], below, func(dst view, res *view) step {
-			return &maxPoolBack{pool: *root.pool, signal: sig, x: b.activation(root.in[0]), dst: dst, res: res}
+			back := maxPoolBack{pool: *root.pool, signal: sig, x: b.activation(root.in[0]), dst: dst, res: res}
+			if b.rule == DeepLIFT {
+				return &maxPoolRescale{back, b.referenceOf(root.in[0])}
+			}
+			return &back
 		})
 	case kindLRN:
 		b.elementwise(root.in[0], below, func(dst view, res *view) step {
 			if excite { // like batch normalisation: passes unchanged
 				return &combineStep{a: sig, res: res, dst: dst}
 			}
-			return &lrnBack{lrn: *root.lrn, signal: sig, x: b.activation(root.in[0]), dst: dst, res: res}
+			back := &lrnBack{lrn: *root.lrn, signal: sig, x: b.activation(root.in[0]), dst: dst, res: res}
+			if b.rule == DeepLIFT {
+				ref := b.referenceOf(root.in[0])
+				back.ref = &ref
+			}
+			return back
 		})
 	case kindConcat:
 		at := 0

@@ -13,6 +13,7 @@ type Session struct {
 	plan     *plan
 	batch    int
 	keepFrom int // values of nodes from here on survive Forward
+	whole    bool
 	mem      []float32
 	crew     *crew
 	runs     []*run // by number of images
@@ -45,7 +46,7 @@ func (m *Model) NewSession(o SessionOptions) (*Session, error) {
 		keep[n.id] = true
 		keepFrom = min(keepFrom, n.id)
 	}
-	s := &Session{model: m, batch: o.Batch, keepFrom: keepFrom, groups: m.fuse(keep, o.Whole)}
+	s := &Session{model: m, batch: o.Batch, keepFrom: keepFrom, whole: o.Whole, groups: m.fuse(keep, o.Whole)}
 	s.plan = m.newPlan(o, keep, keepFrom)
 	s.mem = alignedFloats(s.plan.size)
 	s.crew = newCrew(o.Threads)
@@ -126,6 +127,9 @@ func (s *Session) Activation(image int, layer string) ([]float32, Shape, error) 
 	n, err := s.model.resolve(layer)
 	if err != nil {
 		return nil, Shape{}, err
+	}
+	if n.kind == kindInput {
+		return nil, Shape{}, fmt.Errorf("nn: layer %q is the image itself", layer)
 	}
 	if n.id < s.keepFrom || !s.plan.values[n.id].hasF32 {
 		return nil, Shape{}, fmt.Errorf("nn: layer %q is not kept by this session", layer)
