@@ -29,3 +29,6 @@ func DefaultTree(c *Classifier) *hlta.Tree {
 	}
 	return embeddedTree()
 }
+
+// EmbeddedTree is the label tree of ImageNet's classes that is part of the program.
+func EmbeddedTree() *hlta.Tree { return embeddedTree() }

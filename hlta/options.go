@@ -88,6 +88,12 @@ type Progress struct {
 	LogLikelihood float64 // global EM: nats per document, of the parameters before this step
 }
 
+// Check says which option makes no sense, if one does: Learn would refuse it.
+func (o Options) Check() error {
+	_, err := o.resolve()
+	return err
+}
+
 // resolve returns o with every default filled in, or an error that names the
 // first field that makes no sense.
 func (o Options) resolve() (Options, error) {

@@ -152,6 +152,15 @@ func readLabels(path string, classes int) ([]string, error) {
 	if path == "" {
 		return zoo.Labels(classes), nil
 	}
+	lines, err := readNames(path)
+	if err == nil && len(lines) != classes {
+		err = fmt.Errorf("%s: %d class names, the model has %d classes", path, len(lines), classes)
+	}
+	return lines, err
+}
+
+// readNames reads one class name a line.
+func readNames(path string) ([]string, error) {
 	const most = 16 << 20
 	info, err := os.Stat(path)
 	if err != nil {
@@ -165,9 +174,6 @@ func readLabels(path string, classes int) ([]string, error) {
 		return nil, err
 	}
 	lines := strings.Split(strings.TrimRight(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n"), "\n")
-	if len(lines) != classes {
-		return nil, fmt.Errorf("%s: %d class names, the model has %d classes", path, len(lines), classes)
-	}
 	for i, l := range lines {
 		first, _, _ := strings.Cut(l, ",") // lists of synonyms: the first one
 		lines[i] = strings.TrimSpace(first)

@@ -94,6 +94,9 @@ func commands() []*cobra.Command {
 	return []*cobra.Command{
 		newExplain(),
 		newClassify(),
+		newDocuments(),
+		newTree(),
+		newScore(),
 		newVerify(),
 		newBench(),
 		newWeights(),

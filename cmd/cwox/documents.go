@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"cwox/cwox"
+	"cwox/cwox/dataset"
+)
+
+func newDocuments() *cobra.Command {
+	var m modelFlags
+	var o dataset.DocumentsOptions
+	var out string
+	c := &cobra.Command{
+		Use:   "documents [flags] -o FILE DIR|LIST",
+		Short: "Label lists of many images, to learn a label tree from",
+		Long: `Classify all images of a folder, or those that a text file names one a line, and write the
+label list of each: the fewest top classes whose probabilities sum to more than 0.95, as
+lines "image number, class". Images of a single label are left out. Next comes tree learn.
+
+FILE.jsonl gets a line per image, with classes, probabilities and errors: an image that
+cannot be read costs a line, not the run. FILE.settings.json says what it was made with.
+After an interruption of any kind the same command goes on where it stopped.`,
+		Example: `  cwox documents -o docs.txt.gz photos/
+  cwox documents --model googlenet --max-labels 5 -o docs.txt list.txt
+  cwox tree learn docs.txt.gz -o tree.json`,
+		Args: exactly(1, "a folder or a list of images"),
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := checkDocuments(c, &o, out); err != nil {
+				return err
+			}
+			if err := m.check(c); err != nil {
+				return err
+			}
+			images, err := dataset.List(args[0])
+			if err != nil {
+				return err
+			}
+			cl, closeFile, err := m.load(c)
+			if err != nil {
+				return err
+			}
+			defer closeFile()
+			o.Threads, o.IgnoreOrientation = m.threads, m.ignoreOrientation
+			return documents(c.Context(), cl, images, out, o, &m)
+		},
+	}
+	m.add(c)
+	s := c.Flags()
+	s.StringVarP(&out, "output", "o", "", "file of documents to write, compressed if named .gz")
+	s.IntVar(&o.MaxLabels, "max-labels", 0, "at most this many labels per image (default: all)")
+	s.Float64Var(&o.Cumulative, "cumulative", cwox.DefaultCumulative, "probability that an image's labels exceed together")
+	s.IntVar(&o.Batch, "batch", 8, "images per pass through the network")
+	s.BoolVar(&o.Restart, "restart", false, "begin anew, whatever an earlier run has left")
+	return c
+}
+
+func checkDocuments(c *cobra.Command, o *dataset.DocumentsOptions, out string) error {
+	switch {
+	case out == "":
+		return usage(c, "-o FILE: name the file to write")
+	case c.Flags().Changed("max-labels") && o.MaxLabels < 2:
+		return usage(c, "--max-labels %d: want at least 2", o.MaxLabels)
+	case !(o.Cumulative > 0 && o.Cumulative < 1):
+		return usage(c, "--cumulative %g: want more than 0 and less than 1", o.Cumulative)
+	case o.Batch < 1 || o.Batch > 1024:
+		return usage(c, "--batch %d: want 1 to 1024", o.Batch)
+	}
+	return nil
+}
+
+func documents(ctx context.Context, cl *cwox.Classifier, images []string, out string, o dataset.DocumentsOptions, m *modelFlags) error {
+	start := time.Now()
+	bar := newProgress("documents", "images", m.quiet)
+	reached, first := 0, true
+	o.Progress = func(done, total int) {
+		if first && done > 0 && !m.quiet {
+			fmt.Fprintf(os.Stderr, "cwox: going on after %d of %d images\n", done, total)
+		}
+		first = false
+		reached = done
+		bar.update(int64(done), int64(total))
+	}
+	r, err := dataset.WriteDocuments(ctx, cl, images, out, o)
+	bar.finish()
+	switch {
+	case errors.Is(err, context.Canceled):
+		return resumable{err, fmt.Sprintf("the same command goes on after %d of %d images", reached, len(images))}
+	case err != nil:
+		return err
+	}
+	if m.json {
+		err = printJSON(struct {
+			File string `json:"file"`
+			*dataset.DocumentsResult
+			Seconds float64 `json:"seconds"`
+		}{out, r, time.Since(start).Seconds()})
+	} else {
+		fmt.Printf("%s: %d document%s, %d labels, of %d image%s (%d with a single label, %d unreadable)\n",
+			out, r.Documents, plural(r.Documents), r.Labels, r.Images, plural(r.Images), r.Certain, r.Unreadable)
+	}
+	switch {
+	case r.Unreadable == r.Images:
+		return fmt.Errorf("no image could be read: %s", r.FirstError)
+	case r.Unreadable > 0 && !m.quiet:
+		fmt.Fprintf(os.Stderr, "cwox: %d of %d images could not be read, see \"error\" in %s.jsonl; the first: %s\n",
+			r.Unreadable, r.Images, out, r.FirstError)
+	}
+	return err
+}

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"cwox/cwox"
+	"cwox/hlta"
+	"cwox/nn/zoo"
+)
+
+func newTree() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "tree",
+		Short: "Learn, show, cut and convert label trees",
+		Long: `A label tree is a hierarchical latent tree model over a classifier's classes, learned from
+which of them appear together. Its cut at level 1 groups classes into confusion clusters.`,
+		Example: `  cwox tree learn docs.txt.gz -o tree.json
+  cwox tree show --classes 486,889,402,420,546
+  cwox tree show tree.json -o tree.html
+  cwox tree cut tree.json --classes 486,402,420,889,546 --json
+  cwox tree convert tree.json -o nodes.json --to nodes`,
+		Args:                       cobra.ArbitraryArgs,
+		SuggestionsMinimumDistance: 2,
+		RunE:                       helpOrSuggest,
+	}
+	c.AddCommand(newTreeLearn(), newTreeShow(), newTreeCut(), newTreeConvert())
+	return c
+}
+
+// oneTree is a validator of the arguments of commands that read a tree.
+func oneTree(c *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return usage(c, "%s: want one tree, got %d arguments", c.CommandPath(), len(args))
+	}
+	return nil
+}
+
+// readTree reads the tree that was named, or takes the embedded one.
+func readTree(args []string) (tree *hlta.Tree, name string, err error) {
+	if len(args) == 0 {
+		return cwox.EmbeddedTree(), "embedded tree", nil
+	}
+	tree, err = hlta.ReadTree(args[0])
+	return tree, filepath.Base(args[0]), err
+}
+
+// wordFlags choose words of a tree, and name them.
+type wordFlags struct {
+	classes, words, labels string
+	noLabels               bool
+}
+
+func (f *wordFlags) add(c *cobra.Command) {
+	s := c.Flags()
+	s.StringVar(&f.classes, "classes", "", "only these classes, e.g. 486,889")
+	s.StringVar(&f.words, "words", "", "only these words, e.g. c486,c889")
+	f.addLabels(c)
+}
+
+func (f *wordFlags) addLabels(c *cobra.Command) {
+	s := c.Flags()
+	s.StringVar(&f.labels, "labels", "", "class names, one a line (default: ImageNet's where all words are classes below 1000)")
+	s.BoolVar(&f.noLabels, "no-labels", false, "no class names")
+}
+
+// chosen are the words asked for, in the order given; nil if none are.
+func (f *wordFlags) chosen(c *cobra.Command) ([]string, error) {
+	var out []string
+	if f.classes != "" {
+		classes, err := parseInts(f.classes)
+		if err != nil {
+			return nil, usage(c, "--classes %s: %v", f.classes, err)
+		}
+		for _, class := range classes {
+			if class < 0 {
+				return nil, usage(c, "--classes %s: class %d is negative", f.classes, class)
+			}
+			out = append(out, hlta.ClassWord(class))
+		}
+	}
+	if f.words != "" {
+		for word := range strings.SplitSeq(f.words, ",") {
+			if word = strings.TrimSpace(word); word == "" {
+				return nil, usage(c, "--words %s: want words separated by commas", f.words)
+			}
+			out = append(out, word)
+		}
+	}
+	return out, nil
+}
+
+// names returns the function that names the words of a tree, "" where there is no name.
+func (f *wordFlags) names(tree *hlta.Tree) (func(word string) string, error) {
+	highest, all := highestClass(tree.Words())
+	var labels []string
+	switch {
+	case f.noLabels:
+	case f.labels != "":
+		var err error
+		if labels, err = readNames(f.labels); err != nil {
+			return nil, err
+		}
+		switch {
+		case highest < 0:
+			return nil, fmt.Errorf("%s: class names, but no word of the tree stands for a class, as c486 does", f.labels)
+		case highest >= len(labels):
+			return nil, fmt.Errorf("%s: %d class names, the tree has class %d", f.labels, len(labels), highest)
+		}
+	case all:
+		if imagenet := zoo.Labels(1000); highest < len(imagenet) {
+			labels = imagenet
+		}
+	}
+	return func(word string) string {
+		if class, ok := hlta.ParseClassWord(word); ok && class < len(labels) {
+			return labels[class]
+		}
+		return ""
+	}, nil
+}
+
+// highestClass is the highest class that a word stands for, -1 if none does, and whether all
+// words stand for classes.
+func highestClass(words []string) (highest int, all bool) {
+	highest, all = -1, true
+	for _, w := range words {
+		class, ok := hlta.ParseClassWord(w)
+		if !ok {
+			all = false
+			continue
+		}
+		highest = max(highest, class)
+	}
+	return highest, all
+}
+
+// parseEvidence reads 'c486,!889': words or classes, those with ! are absent.
+func parseEvidence(text string) (e hlta.Evidence, err error) {
+	for part := range strings.SplitSeq(text, ",") {
+		word, absent := strings.CutPrefix(strings.TrimSpace(part), "!")
+		if word == "" {
+			return e, errors.New("want words or classes separated by commas, with ! before those that are absent")
+		}
+		if classes, err := parseInts(word); err == nil && classes[0] >= 0 {
+			word = hlta.ClassWord(classes[0])
+		}
+		if absent {
+			e.Absent = append(e.Absent, word)
+		} else {
+			e.Present = append(e.Present, word)
+		}
+	}
+	return e, nil
+}
+
+// part is the tree above the words, all of it if there are none.
+func part(tree *hlta.Tree, words []string) (*hlta.Tree, error) {
+	if words == nil {
+		return tree, nil
+	}
+	return tree.Restrict(words, true)
+}
+
+// levelSizes are the numbers of latents per level, from level 1 up.
+func levelSizes(tree *hlta.Tree) []int {
+	var out []int
+	for level := range tree.Levels() {
+		out = append(out, len(tree.Latents(level+1)))
+	}
+	return out
+}
+
+// classesOf turns words into the classes they stand for, if all of them do.
+func classesOf(words []string) ([]int, bool) {
+	var out []int
+	for _, w := range words {
+		class, ok := hlta.ParseClassWord(w)
+		if !ok {
+			return nil, false
+		}
+		out = append(out, class)
+	}
+	return out, true
+}
