@@ -96,7 +96,6 @@ func commands() []*cobra.Command {
 		newClassify(),
 		newDocuments(),
 		newTree(),
-		newScore(),
 		newVerify(),
 		newBench(),
 		newWeights(),
