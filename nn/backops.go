@@ -313,9 +313,13 @@ func window(o int, p Pool, n int) (from, to int) {
 	return max(from, 0), min(from+p.Size, n)
 }
 
-// lrnBack is the gradient of local response normalisation: with s = K + a*sum of x^2,
-// dx_i = g_i s_i^-0.75 - 1.5 a x_i * sum over windows j that hold i of g_j x_j s_j^-1.75.
-// With a reference it is the mean of the gradient on the way from there to x.
+// lrnBack is the gradient of local response normalisation x_i f(s_i), f(s) = s^-0.75 and
+// s = K + a*sum of x^2 over a window: dx_i = g_i f(s_i) + 2 a x_i * sum over windows j that
+// hold i of g_j x_j f'(s_j).
+//
+// With a reference it is DeepLIFT's: the rescale rule for the square and the power, and half
+// of each order for the product, which is exact: x becomes (x + ref)/2, f(s) the mean of both,
+// and f' the change of f over that of s.
 type lrnBack struct {
 	lrn    LRN
 	signal view
@@ -330,67 +334,56 @@ func (s *lrnBack) items(n int) int { return n * s.dst.h }
 func (s *lrnBack) run(w *worker, first, n, item int) {
 	image, y := item/s.dst.h, item%s.dst.h
 	c := s.dst.c
-	xs, gs, out := make([]float64, c), make([]float64, c), make([]float64, c)
-	root, inner := make([]float64, c), make([]float64, c)
-	path := gaussPoints
-	if s.ref == nil {
-		path = []pathPoint{{1, 1}}
+	ref := s.ref
+	if ref == nil {
+		ref = &s.x
 	}
+	alpha := float64(s.lrn.Alpha) / float64(s.lrn.Size)
+	half := s.lrn.Size / 2
+	xs, rs, gs := make([]float64, c), make([]float64, c), make([]float64, c)
+	factor, inner := make([]float64, c), make([]float64, c)
 	for b := 0; b < blocks(c) && y == 0; b++ {
 		clearBorder(&s.dst, w.mem, image, b, 0, s.dst.h)
 	}
 	for px := 0; px < s.dst.w; px++ {
-		for i := range gs {
+		for i := range xs {
+			xs[i] = float64(s.x.row(i/block, y)[px*block+i%block])
+			rs[i] = float64(ref.row(i/block, y)[px*block+i%block])
 			gs[i] = float64(w.mem[s.signal.at(image, i/block, y, px)+i%block])
-			out[i] = 0
 		}
-		for _, p := range path {
-			for i := range xs {
-				xs[i] = float64(s.x.row(i/block, y)[px*block+i%block])
-				if s.ref != nil {
-					r := float64(s.ref.row(i/block, y)[px*block+i%block])
-					xs[i] = r + p.at*(xs[i]-r)
-				}
+		for i := range xs {
+			sum, sumRef := float64(s.lrn.K), float64(s.lrn.K)
+			for j := max(0, i-half); j <= min(c-1, i+half); j++ {
+				sum += alpha * xs[j] * xs[j]
+				sumRef += alpha * rs[j] * rs[j]
 			}
-			s.gradient(xs, gs, root, inner)
-			for i, v := range inner {
-				out[i] += p.share * v
+			f, fRef := lrnPower(sum), lrnPower(sumRef)
+			slope := (f - fRef) / (sum - sumRef)
+			if math.Abs(sum-sumRef) < 1e-5*sum {
+				mid := (sum + sumRef) / 2
+				slope = -0.75 * lrnPower(mid) / mid
 			}
+			factor[i] = (f + fRef) / 2
+			inner[i] = gs[i] * (xs[i] + rs[i]) / 2 * slope
 		}
 		for b := 0; b < blocks(c); b++ {
-			dst := w.mem[s.dst.at(image, b, y, px):][:block]
-			for k := range dst {
+			out := w.mem[s.dst.at(image, b, y, px):][:block]
+			for k := range out {
 				v := 0.0
 				if i := b*block + k; i < c {
-					v = out[i]
+					for j := max(0, i-half); j <= min(c-1, i+half); j++ {
+						v += inner[j]
+					}
+					v = gs[i]*factor[i] + alpha*(xs[i]+rs[i])*v
 				}
 				if s.res != nil {
 					v += float64(w.mem[s.res.at(image, b, y, px)+k])
 				}
-				dst[k] = float32(v)
+				out[k] = float32(v)
 			}
 		}
 	}
 }
 
-// gradient writes dx to dst; scratch holds g_j x_j s_j^-1.75.
-func (s *lrnBack) gradient(xs, gs, scratch, dst []float64) {
-	alpha := float64(s.lrn.Alpha) / float64(s.lrn.Size)
-	half := s.lrn.Size / 2
-	for i := range xs {
-		sum := float64(s.lrn.K)
-		for _, x := range xs[max(0, i-half):min(len(xs), i+half+1)] {
-			sum += alpha * x * x
-		}
-		f := 1 / math.Sqrt(sum*math.Sqrt(sum)) // sum^-0.75
-		dst[i] = gs[i] * f
-		scratch[i] = gs[i] * xs[i] * f / sum
-	}
-	for i, x := range xs {
-		sum := 0.0
-		for _, v := range scratch[max(0, i-half):min(len(xs), i+half+1)] {
-			sum += v
-		}
-		dst[i] -= 1.5 * alpha * x * sum
-	}
-}
+// lrnPower is s^-0.75.
+func lrnPower(s float64) float64 { return 1 / math.Sqrt(s*math.Sqrt(s)) }

@@ -1,16 +1,12 @@
 package nn
 
-import "math"
-
 // DeepLIFT's rescale rule (Shrikumar et al., 2017): the multiplier of an operator is the
 // change of its output over the change of its input between the reference and the image, so
 // that multipliers times the change of the network's input sum to the change of the logits.
 //
 // Linear operators and sums have their ordinary gradient. A max-pooling window sends the
-// change of its maximum to the pixel that held the larger of both maxima (as Captum does).
-// Local response normalisation, which has no single input, takes the mean of its gradient on
-// the straight line from the reference to the image (Aumann and Shapley), which sums to the
-// change, too.
+// change of its maximum to the pixel that held the larger of both maxima (as Captum does), and
+// local response normalisation is taken apart into squares, a power and a product (lrnBack).
 
 // smallChange is the change of an operator's input below which its multiplier is the gradient.
 const smallChange = 1e-10
@@ -74,17 +70,3 @@ func (s *maxPoolRescale) run(w *worker, first, n, item int) {
 		}
 	}
 }
-
-// pathPoint is a point of the straight line from the reference (0) to the image (1), and its
-// share of the mean.
-type pathPoint struct{ at, share float64 }
-
-// gaussPoints are Gauss and Legendre's five points and weights on [0, 1].
-var gaussPoints = func() []pathPoint {
-	near, far := math.Sqrt(5-2*math.Sqrt(10./7))/3, math.Sqrt(5+2*math.Sqrt(10./7))/3
-	wNear, wFar := (322+13*math.Sqrt(70))/1800, (322-13*math.Sqrt(70))/1800
-	return []pathPoint{
-		{(1 - far) / 2, wFar}, {(1 - near) / 2, wNear}, {0.5, 64. / 225},
-		{(1 + near) / 2, wNear}, {(1 + far) / 2, wFar},
-	}
-}()

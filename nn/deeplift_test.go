@@ -97,38 +97,34 @@ func signals(g *Graph, rule Rule, x, ref [][]float64, seed []float64) [][]float6
 				}
 			}
 		case kindLRN:
-			steps := 1
-			if rule == DeepLIFT {
-				steps = 100 // the midpoint rule
+			// y = x f(s): the exact change is that of x times the mean of f, and that of f
+			// times the mean of x.
+			z, r := x[in], ref[in]
+			if rule != DeepLIFT {
+				r = z
 			}
-			a := float64(n.lrn.Alpha) / float64(n.lrn.Size)
-			half := n.lrn.Size / 2
-			plane := s.H * s.W
-			for p := range plane {
-				for k := range steps {
-					z, sum := make([]float64, s.C), make([]float64, s.C)
-					for c := range z {
-						z[c] = x[in][c*plane+p]
-						if rule == DeepLIFT {
-							r := ref[in][c*plane+p]
-							z[c] = r + (float64(k)+0.5)/float64(steps)*(z[c]-r)
-						}
-					}
-					for c := range z {
-						sum[c] = float64(n.lrn.K)
-						for j := max(0, c-half); j <= min(s.C-1, c+half); j++ {
-							sum[c] += a * z[j] * z[j]
-						}
-					}
-					for c := range z {
-						v := sig[c*plane+p] / float64(steps)
-						out[in][c*plane+p] += v * math.Pow(sum[c], -0.75)
-						for j := max(0, c-half); j <= min(s.C-1, c+half); j++ {
-							out[in][j*plane+p] -= v * 1.5 * a * z[c] * z[j] * math.Pow(sum[c], -1.75)
-						}
+			a, k := float64(n.lrn.Alpha)/float64(n.lrn.Size), float64(n.lrn.K)
+			half, plane := n.lrn.Size/2, s.H*s.W
+			at(n.shape, func(c, py, px, i int) {
+				sz, sr := k, k
+				window := func(f func(j int)) {
+					for j := max(0, c-half); j <= min(s.C-1, c+half); j++ {
+						f(j*plane + py*s.W + px)
 					}
 				}
-			}
+				window(func(j int) {
+					sz += a * z[j] * z[j]
+					sr += a * r[j] * r[j]
+				})
+				slope := -0.75 * math.Pow(sz, -1.75)
+				if sz != sr {
+					slope = (math.Pow(sz, -0.75) - math.Pow(sr, -0.75)) / (sz - sr)
+				}
+				out[in][i] += sig[i] * (math.Pow(sz, -0.75) + math.Pow(sr, -0.75)) / 2
+				window(func(j int) {
+					out[in][j] += sig[i] * (z[i] + r[i]) / 2 * slope * a * (z[j] + r[j])
+				})
+			})
 		case kindConcat:
 			for _, p := range n.in {
 				for i := range out[p.id] {
