@@ -48,12 +48,16 @@ func NewExplainer(name string, c *Classifier, v Variant) (saliency.Explainer, er
 		return &saliency.RISE{}, nil
 	case "lime":
 		return &saliency.LIME{}, nil
+	case "guided":
+		return &saliency.Guided{}, nil
+	case "deeplift":
+		return &saliency.DeepLIFT{}, nil
 	}
 	return nil, fmt.Errorf("cwox: unknown explainer %q (known: %s)", name, strings.Join(ExplainerNames(), ", "))
 }
 
 // ExplainerNames lists the base explainers, the default first.
-func ExplainerNames() []string { return []string{"gradcam", "mwp", "rise", "lime"} }
+func ExplainerNames() []string { return []string{"gradcam", "mwp", "rise", "lime", "guided", "deeplift"} }
 
 // Pipeline explains images with one classifier. It keeps a session from image to image
 // and belongs to one goroutine at a time; several pipelines share a classifier.

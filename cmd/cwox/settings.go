@@ -200,6 +200,10 @@ func optionsOf(r *report.Report, cl *cwox.Classifier) (cwox.Options, error) {
 			Cluster:     saliency.LIMEStage{Samples: s.ClusterSamples, Kernel: s.ClusterKernel, Segments: s.ClusterSegments},
 			Class:       saliency.LIMEStage{Samples: s.ClassSamples, Kernel: s.ClassKernel, Segments: s.ClassSegments},
 			Superpixels: s.Superpixels}
+	case "guided":
+		o.Explainer = &saliency.Guided{}
+	case "deeplift":
+		o.Explainer = &saliency.DeepLIFT{}
 	default:
 		return o, fmt.Errorf("explainer %q: not one of %s", r.Explainer.Name, strings.Join(explainerNames, ", "))
 	}

@@ -32,7 +32,7 @@ func (s Stage) String() string {
 }
 
 // Map is a saliency map, row-major, at the explainer's native resolution:
-// the pivot layer's for Grad-CAM and MWP, the input's for RISE and LIME.
+// the pivot layer's for Grad-CAM and MWP, the input's for the others.
 type Map struct {
 	Height, Width int
 	Data          []float32 // [Height][Width]
@@ -98,7 +98,8 @@ type Noise struct {
 // Explainer makes maps: for every request one map per target, in order. All
 // requests of an image come in one call so that work can be shared between them.
 type Explainer interface {
-	// Name is the explainer's name on the command line: "gradcam", "mwp", "rise", "lime".
+	// Name is the explainer's name on the command line: "gradcam", "mwp", "rise", "lime",
+	// "guided", "deeplift".
 	Name() string
 	// Settings are what report.json records: everything that determines the maps.
 	Settings() map[string]any
