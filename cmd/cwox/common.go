@@ -3,11 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -15,6 +12,7 @@ import (
 	"cwox/asm"
 	"cwox/bench"
 	"cwox/cwox"
+	"cwox/cwox/dataset"
 	"cwox/nn"
 	"cwox/nn/vision"
 	"cwox/nn/zoo"
@@ -37,8 +35,8 @@ type modelFlags struct {
 func (f *modelFlags) add(c *cobra.Command) {
 	s := c.Flags()
 	s.StringVar(&f.model, "model", "resnet50", "architecture: "+strings.Join(zoo.Names(), ", "))
-	s.StringVar(&f.weights, "weights", "", "weight file, .pth or .safetensors (default: the one fetched into the cache)")
-	s.StringVar(&f.labels, "labels", "", "class names, one a line (default: ImageNet's for 1000 classes)")
+	s.StringVar(&f.weights, "weights", "", "weight file, .pth or .safetensors (default: the one fetched into the cache; demo: the embedded one)")
+	s.StringVar(&f.labels, "labels", "", "class names, one a line (default: those of the weight file; ImageNet's for 1000 classes)")
 	s.IntVar(&f.threads, "threads", 0, "goroutines to compute with (default: all processors)")
 	s.StringVar(&f.precision, "precision", "f32", "arithmetic: f32, or bf16 (faster, less exact)")
 	s.BoolVar(&f.direct, "direct", false, "no Winograd transforms: sum every convolution as it is defined")
@@ -81,6 +79,9 @@ func (f *modelFlags) load(c *cobra.Command) (*cwox.Classifier, func(), error) {
 	if f.threads > 0 {
 		runtime.GOMAXPROCS(max(f.threads, 1))
 	}
+	if f.model == zoo.Demo && f.weights == "" {
+		return f.loadDemo()
+	}
 	path := f.weights
 	if path == "" {
 		cached, ok := weights.Cached(f.model)
@@ -101,6 +102,22 @@ func (f *modelFlags) load(c *cobra.Command) (*cwox.Classifier, func(), error) {
 	f.warnSlowBF16()
 	f.file = file
 	return cl, func() { file.Close() }, nil
+}
+
+// loadDemo builds the embedded network.
+func (f *modelFlags) loadDemo() (*cwox.Classifier, func(), error) {
+	cl, err := cwox.Demo(f.compile())
+	if err != nil {
+		return nil, nil, err
+	}
+	if f.labels != "" {
+		if cl.Labels, err = readLabels(f.labels, cl.Net.Classes()); err != nil {
+			return nil, nil, err
+		}
+	}
+	f.warnSlowBF16()
+	f.file = demo.Weights()
+	return cl, func() {}, nil
 }
 
 // compile are the options of the network.
@@ -128,9 +145,11 @@ func (f *modelFlags) classifier(arch *zoo.Arch, file *weights.File) (*cwox.Class
 		return nil, err
 	}
 	file.Release() // the network has packed what it needs
-	labels, err := readLabels(f.labels, net.Classes())
-	if err != nil {
-		return nil, err
+	labels := zoo.FileLabels(file, net.Classes())
+	if f.labels != "" {
+		if labels, err = readLabels(f.labels, net.Classes()); err != nil {
+			return nil, err
+		}
 	}
 	return &cwox.Classifier{Net: net, Arch: arch, Labels: labels, WeightsFile: file.Path(), WeightsSHA256: h.sum}, nil
 }
@@ -146,12 +165,8 @@ func (f *modelFlags) warnSlowBF16() {
 	}
 }
 
-// readLabels reads one class name a line; without a file the names of ImageNet are used where
-// they fit.
+// readLabels reads one class name a line.
 func readLabels(path string, classes int) ([]string, error) {
-	if path == "" {
-		return zoo.Labels(classes), nil
-	}
 	lines, err := readNames(path)
 	if err == nil && len(lines) != classes {
 		err = fmt.Errorf("%s: %d class names, the model has %d classes", path, len(lines), classes)
@@ -185,9 +200,6 @@ func (f *modelFlags) vision() vision.Options {
 	return vision.Options{IgnoreOrientation: f.ignoreOrientation}
 }
 
-// imageSuffixes are the names that a folder is searched for.
-var imageSuffixes = []string{".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"}
-
 // findImages replaces each folder by the images in it, in order of name.
 func findImages(args []string) ([]string, error) {
 	var out []string
@@ -200,22 +212,11 @@ func findImages(args []string) ([]string, error) {
 			out = append(out, arg)
 			continue
 		}
-		before := len(out)
-		err = filepath.WalkDir(arg, func(path string, d fs.DirEntry, err error) error {
-			if err != nil {
-				return err
-			}
-			if d.Type().IsRegular() && slices.Contains(imageSuffixes, strings.ToLower(filepath.Ext(path))) {
-				out = append(out, path)
-			}
-			return nil
-		})
+		images, err := dataset.Folder(arg)
 		if err != nil {
 			return nil, err
 		}
-		if len(out) == before {
-			return nil, fmt.Errorf("%s: no images in this folder (looked for %s)", arg, strings.Join(imageSuffixes, " "))
-		}
+		out = append(out, images...)
 	}
 	return out, nil
 }
