@@ -87,6 +87,24 @@ func (p *Pipeline) Classify(pic *vision.Picture, k, threads int) ([]TopClass, er
 	return p.top(in, Rank(in.Prob)[:min(max(k, 0), len(in.Prob))]), nil
 }
 
+// Cut returns the classes that Explain would explain, by rank, and their confusion clusters,
+// without making any map.
+func (p *Pipeline) Cut(pic *vision.Picture, o Options) (top []TopClass, clusters [][]int, err error) {
+	if o, err = o.withDefaults(p.classifier); err != nil {
+		return nil, nil, err
+	}
+	in, err := p.forward(pic, nil, o.Threads)
+	if err != nil {
+		return nil, nil, err
+	}
+	classes, err := o.pick(in.Prob)
+	if err != nil {
+		return nil, nil, err
+	}
+	clusters, err = o.cut(classes)
+	return p.top(in, classes), clusters, err
+}
+
 // Explain explains a picture by one method.
 func (p *Pipeline) Explain(ctx context.Context, pic *vision.Picture, o Options) (*Explanation, error) {
 	all, err := p.ExplainAll(ctx, pic, o, []Method{o.Method})
