@@ -18,11 +18,13 @@ import (
 // Options say what to measure. The zero value measures ResNet-50 at batch 1 on all processors.
 type Options struct {
 	Model   string            // architecture, "" means resnet50
-	Net     *nn.Model         // the network; nil means random weights
-	Batch   int               // images per pass; 0 means 1
+	Batch   int               // images per pass; 0 means 1, for Explain 8
 	Threads int               // 0 means GOMAXPROCS
 	Seconds float64           // time to spend on each figure; 0 means 2
 	Compile nn.CompileOptions // of a network with random weights
+
+	// Load makes the network; nil means one with random weights, which Compile belongs to.
+	Load func() (*nn.Model, error)
 }
 
 func (o Options) withDefaults() Options {
@@ -43,7 +45,8 @@ func (o Options) withDefaults() Options {
 
 // Record is one figure. Fields that do not apply are empty.
 type Record struct {
-	What      string `json:"what"` // "peak", "layer", "model"
+	What      string `json:"what"`          // "peak", "layer", "model", "explain"
+	Job       string `json:"job,omitempty"` // of "explain": "cold", "cwox2s", "gradcam", "rise"
 	ISA       string `json:"isa,omitempty"`
 	Model     string `json:"model,omitempty"`
 	Layer     string `json:"layer,omitempty"`
@@ -58,13 +61,28 @@ type Record struct {
 	ShareOfPeak   float64 `json:"share_of_peak,omitempty"`        // of the tier's measured peak on as many threads
 	MBPerSecond   float64 `json:"megabytes_per_second,omitempty"` // weights and maps that a layer must move at least
 
-	ImagesPerSecond *Rate `json:"images_per_second,omitempty"`
+	ImagesPerSecond *Spread `json:"images_per_second,omitempty"` // of bare forward passes
+	MasksPerSecond  *Spread `json:"masks_per_second,omitempty"`
+	ShareOfForward  float64 `json:"share_of_forward,omitempty"` // median of masks over images per second
+	Seconds         *Spread `json:"seconds,omitempty"`
 }
 
-// Rate is a speed over several runs.
-type Rate struct {
+// Spread is a figure over several runs.
+type Spread struct {
 	Best   float64 `json:"best"`
 	Median float64 `json:"median"`
+}
+
+// ofRates is the spread of rates, whose best is the largest.
+func ofRates(x []float64) *Spread {
+	slices.Sort(x)
+	return &Spread{Best: x[len(x)-1], Median: x[len(x)/2]}
+}
+
+// ofTimes is the spread of times, whose best is the least.
+func ofTimes(x []float64) *Spread {
+	slices.Sort(x)
+	return &Spread{Best: x[0], Median: x[len(x)/2]}
 }
 
 // String is the record for people.
@@ -81,6 +99,13 @@ func (r Record) String() string {
 	case "model":
 		return fmt.Sprintf("%-16s batch %-3d %d thread%s  %-5s %-7s best %7.1f  median %7.1f images/s",
 			r.Model, r.Batch, r.Threads, plural(r.Threads), r.Precision, r.Kernel, r.ImagesPerSecond.Best, r.ImagesPerSecond.Median)
+	case "explain":
+		s := fmt.Sprintf("%-16s %-8s %d thread%s  %-5s %-7s ", r.Model, r.Job, r.Threads, plural(r.Threads), r.Precision, r.Kernel)
+		if r.Seconds != nil {
+			return s + fmt.Sprintf("best %7.4f  median %7.4f s", r.Seconds.Best, r.Seconds.Median)
+		}
+		return s + fmt.Sprintf("best %7.1f  median %7.1f masks/s, %.1f %% of the forward passes' speed at batch %d",
+			r.MasksPerSecond.Best, r.MasksPerSecond.Median, 100*r.ShareOfForward, r.Batch)
 	}
 	panic("bench: a record of unknown kind")
 }
@@ -152,7 +177,7 @@ func threadCounts(n int) []int {
 // Layers measures each operator of a network in place, between its neighbours.
 func Layers(ctx context.Context, o Options, emit func(Record)) error {
 	o = o.withDefaults()
-	m, err := o.network()
+	m, err := o.load()
 	if err != nil {
 		return err
 	}
@@ -163,6 +188,9 @@ func Layers(ctx context.Context, o Options, emit func(Record)) error {
 	defer s.Close()
 	k, err := asm.ByName(strings.TrimSuffix(m.Kernel(), "-direct"))
 	if err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
 		return err
 	}
 	peak := Peak(k, o.Threads, 0.3)
@@ -217,7 +245,7 @@ func Layers(ctx context.Context, o Options, emit func(Record)) error {
 // Model measures whole forward passes.
 func Model(ctx context.Context, o Options, emit func(Record)) error {
 	o = o.withDefaults()
-	m, err := o.network()
+	m, err := o.load()
 	if err != nil {
 		return err
 	}
@@ -228,25 +256,40 @@ func Model(ctx context.Context, o Options, emit func(Record)) error {
 	defer s.Close()
 	x := pictures(o.Batch, m.Input().Size())
 	s.Forward(x)
-	var rates []float64
-	for end := time.Now().Add(time.Duration(o.Seconds * float64(time.Second))); time.Now().Before(end) || len(rates) < 3; {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		start := time.Now()
-		s.Forward(x)
-		rates = append(rates, float64(o.Batch)/time.Since(start).Seconds())
+	times, err := repeat(ctx, o.Seconds, func() error { s.Forward(x); return nil })
+	if err != nil {
+		return err
 	}
-	slices.Sort(rates)
+	rates := make([]float64, len(times))
+	for i, t := range times {
+		rates[i] = float64(o.Batch) / t
+	}
 	emit(Record{What: "model", Model: o.Model, Batch: o.Batch, Threads: o.Threads, Precision: m.Precision(), Kernel: m.Kernel(),
-		ImagesPerSecond: &Rate{Best: rates[len(rates)-1], Median: rates[len(rates)/2]}})
+		ImagesPerSecond: ofRates(rates)})
 	return nil
 }
 
-// network is the network to measure.
-func (o *Options) network() (*nn.Model, error) {
-	if o.Net != nil {
-		return o.Net, nil
+// repeat does some work again and again, three times at least, until the time is over, and
+// returns how many seconds each took.
+func repeat(ctx context.Context, seconds float64, work func() error) ([]float64, error) {
+	var times []float64
+	for end := time.Now().Add(time.Duration(seconds * float64(time.Second))); time.Now().Before(end) || len(times) < 3; {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		start := time.Now()
+		if err := work(); err != nil {
+			return nil, err
+		}
+		times = append(times, time.Since(start).Seconds())
+	}
+	return times, nil
+}
+
+// load makes the network to measure.
+func (o *Options) load() (*nn.Model, error) {
+	if o.Load != nil {
+		return o.Load()
 	}
 	a, err := zoo.Lookup(o.Model)
 	if err != nil {

@@ -52,7 +52,7 @@ func TestUsage(t *testing.T) {
 		{"explain --precision f16 " + os.Args[0], exitUsage, "--precision f16"},
 		{"explain --threads -1 " + os.Args[0], exitUsage, "--threads -1"},
 		{"explain " + missing, exitFailed, "missing.jpg"},
-		{"bench nothing", exitUsage, "want kernels, layers or model"},
+		{"bench nothing", exitUsage, "want kernels, layers, model or explain"},
 		{"bench --batch 0", exitUsage, "--batch 0"},
 		{"verify", exitUsage, "want the folder of a report"},
 		{"verify " + missing, exitFailed, "missing.jpg"},
