@@ -170,8 +170,8 @@ func (e *LIME) explain(ctx context.Context, in *Input, reqs []Request, probs loo
 					return nil, err
 				}
 			}
-			for _, t := range req.Targets {
-				results[g.at[i]].Maps = append(results[g.at[i]].Maps, seg.paint(fit.of(t, index)))
+			if results[g.at[i]], err = s.result(ctx, fit, req, index); err != nil {
+				return nil, err
 			}
 		}
 	}
@@ -263,13 +263,87 @@ func (s *samples) fit(ctx context.Context, n int) (*linearFit, error) {
 	return fitLinear(ctx, n, s.seg.count, s.draw, s.p[:n*len(s.classes)])
 }
 
-// paint is the map max(coefficient, 0) over the largest coefficient; 0 where none is positive.
-func (s *segmentation) paint(coef []float64) Map {
-	value := make([]float32, s.count)
-	if top := slices.Max(coef); top > 0 || math.IsNaN(top) {
-		for i, c := range coef {
-			value[i] = float32(max(c, 0) / top)
+// result makes the maps of a request, and says how settled they are.
+func (s *samples) result(ctx context.Context, fit *linearFit, req Request, index map[int]int) (Result, error) {
+	var out Result
+	coef := make([][]float64, len(req.Targets))
+	factor := make([]float64, len(req.Targets)) // from coefficients to the map
+	var wanted []limeWanted
+	for i, t := range req.Targets {
+		coef[i] = fit.of(t, index)
+		if top := slices.Max(coef[i]); top > 0 || math.IsNaN(top) {
+			factor[i] = 1 / top
 		}
+		out.Maps = append(out.Maps, s.seg.paint(coef[i], factor[i]))
+		w := newLIMEWanted(len(s.classes), s.seg.count)
+		w.add(factor[i], t, index, coef[i])
+		wanted = append(wanted, w)
+	}
+	for _, c := range req.Contrasts {
+		w := newLIMEWanted(len(s.classes), s.seg.count)
+		w.add(factor[c.Fact], req.Targets[c.Fact], index, coef[c.Fact])
+		w.add(-factor[c.Foil], req.Targets[c.Foil], index, coef[c.Foil])
+		wanted = append(wanted, w)
+	}
+	noise, err := s.noise(ctx, fit, wanted)
+	if err != nil {
+		return out, err
+	}
+	out.Noise, out.ContrastNoise = noise[:len(req.Targets)], noise[len(req.Targets):]
+	return out, nil
+}
+
+// limeWanted is a map whose noise matters: a target's or a contrast's, before negative
+// coefficients are dropped.
+type limeWanted struct {
+	factor []float64 // [classes]: what each class's coefficients are multiplied with
+	value  []float64 // [superpixels]: the map
+}
+
+func newLIMEWanted(classes, superpixels int) limeWanted {
+	return limeWanted{make([]float64, classes), make([]float64, superpixels)}
+}
+
+func (w *limeWanted) add(factor float64, t Target, index map[int]int, coef []float64) {
+	for _, c := range t.Classes {
+		w.factor[index[c]] += factor
+	}
+	for j, b := range coef {
+		w.value[j] += factor * b
+	}
+}
+
+// noise says how settled maps are as far as sampling goes: with other superpixels they would
+// be other maps.
+func (s *samples) noise(ctx context.Context, fit *linearFit, wanted []limeWanted) ([]Noise, error) {
+	area := s.seg.areas()
+	factors := make([][]float64, len(wanted))
+	for k, w := range wanted {
+		factors[k] = w.factor
+	}
+	variance, tail, err := fit.variance(ctx, factors, area)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Noise, len(wanted))
+	for k, w := range wanted {
+		mean, signal := 0.0, 0.0
+		for j, v := range w.value {
+			mean += area[j] * v / float64(len(s.seg.label))
+		}
+		for j, v := range w.value {
+			signal += area[j] * (v - mean) * (v - mean)
+		}
+		out[k] = newNoise(fit.rows, variance[k], signal, len(s.seg.label), tail[k], 1, 0)
+	}
+	return out, nil
+}
+
+// paint is the map of max(coefficient, 0) times a factor.
+func (s *segmentation) paint(coef []float64, factor float64) Map {
+	value := make([]float32, s.count)
+	for i, c := range coef {
+		value[i] = float32(max(c, 0) * factor)
 	}
 	out := Map{s.height, s.width, make([]float32, len(s.label))}
 	for i, l := range s.label {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
@@ -20,85 +21,171 @@ type linearFit struct {
 	rows      int
 	coef      [][]float64 // [columns][superpixels]
 	intercept []float64   // [columns]
+
+	design design
+	beta   *mat.Dense // coef as [superpixels][columns]
+	factor mat.Cholesky
+}
+
+// design are the rows of a regression, weighed and centred on demand.
+type design struct {
+	rows, superpixels, columns int
+	draw                       func(row int, on []bool)
+	y                          []float64 // [rows][columns]
+	weight                     []float64 // [rows]
+	total                      float64   // of the weights
+	mean                       []float64 // [superpixels], weighted
+	meanY                      []float64 // [columns], weighted
 }
 
 // fitLinear fits n rows of m superpixels, drawn by a function, to y [n][columns]. One Cholesky
 // factorisation of the centred normal equations serves all columns.
 func fitLinear(ctx context.Context, n, m int, draw func(row int, on []bool), y []float64) (*linearFit, error) {
-	q := len(y) / n
-	on := make([]bool, m)
-	weight, mean, meanY := make([]float64, n), make([]float64, m), make([]float64, q)
-	total := 0.0
-	for i := range n {
-		draw(i, on)
-		w := limeWeight(on)
-		weight[i] = w
-		total += w
-		for j, o := range on {
-			if o {
-				mean[j] += w
-			}
-		}
-		for c := range q {
-			meanY[c] += w * y[i*q+c]
-		}
-	}
-	for j := range mean {
-		mean[j] /= total
-	}
-	for c := range meanY {
-		meanY[c] /= total
-	}
-
+	f := &linearFit{rows: n, design: newDesign(n, m, draw, y)}
+	d := &f.design
 	normal := mat.NewSymDense(m, nil)
-	right := mat.NewDense(m, q, nil)
-	z, v := mat.NewDense(fitRows, m, nil), mat.NewDense(fitRows, q, nil)
-	for at := 0; at < n; at += fitRows {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		z.Zero()
-		v.Zero()
-		for r := range min(fitRows, n-at) {
-			i := at + r
-			draw(i, on)
-			s := math.Sqrt(weight[i])
-			for j, row := 0, z.RawRowView(r); j < m; j++ {
-				row[j] = -s * mean[j]
-				if on[j] {
-					row[j] += s
-				}
-			}
-			for c, row := 0, v.RawRowView(r); c < q; c++ {
-				row[c] = s * (y[i*q+c] - meanY[c])
-			}
-		}
+	right := mat.NewDense(m, d.columns, nil)
+	if err := d.each(ctx, func(_ int, z, v *mat.Dense) error {
 		blas64.Syrk(blas.Trans, 1, z.RawMatrix(), 1, normal.RawSymmetric())
 		blas64.Gemm(blas.Trans, blas.NoTrans, 1, z.RawMatrix(), v.RawMatrix(), 1, right.RawMatrix())
+		return nil
+	}); err != nil {
+		return nil, err
 	}
 	for j := range m {
 		normal.SetSym(j, j, normal.At(j, j)+ridgePenalty)
 	}
-	var factor mat.Cholesky
-	if !factor.Factorize(normal) {
+	if !f.factor.Factorize(normal) {
 		return nil, errors.New("saliency: lime: the normal equations are singular")
 	}
-	var beta mat.Dense
-	if err := factor.SolveTo(&beta, right); err != nil {
-		var badly mat.Condition
-		if !errors.As(err, &badly) {
-			return nil, err
-		}
+	f.beta = mat.NewDense(m, d.columns, nil)
+	if err := f.solve(f.beta, right); err != nil {
+		return nil, err
 	}
-	f := &linearFit{rows: n, intercept: meanY}
-	for c := range q {
-		coef := mat.Col(nil, c, &beta)
+	f.intercept = slices.Clone(d.meanY)
+	for c := range d.columns {
+		coef := mat.Col(nil, c, f.beta)
 		for j, b := range coef {
-			f.intercept[c] -= b * mean[j]
+			f.intercept[c] -= b * d.mean[j]
 		}
 		f.coef = append(f.coef, coef)
 	}
 	return f, nil
+}
+
+// solve solves the normal equations, however badly conditioned: the penalty bounds that.
+func (f *linearFit) solve(dst, right *mat.Dense) error {
+	err := f.factor.SolveTo(dst, right)
+	if _, badly := err.(mat.Condition); badly {
+		return nil
+	}
+	return err
+}
+
+// newDesign finds the weights and weighted means of n rows.
+func newDesign(n, m int, draw func(row int, on []bool), y []float64) design {
+	q := len(y) / n
+	d := design{rows: n, superpixels: m, columns: q, draw: draw, y: y,
+		weight: make([]float64, n), mean: make([]float64, m), meanY: make([]float64, q)}
+	on := make([]bool, m)
+	for i := range n {
+		draw(i, on)
+		w := limeWeight(on)
+		d.weight[i] = w
+		d.total += w
+		for j, o := range on {
+			if o {
+				d.mean[j] += w
+			}
+		}
+		for c := range q {
+			d.meanY[c] += w * y[i*q+c]
+		}
+	}
+	for j := range d.mean {
+		d.mean[j] /= d.total
+	}
+	for c := range d.meanY {
+		d.meanY[c] /= d.total
+	}
+	return d
+}
+
+// each visits the rows in chunks: z [rows][superpixels] and v [rows][columns] are centred and
+// multiplied by the square root of the weight; first is the number of the chunk's first row.
+func (d *design) each(ctx context.Context, visit func(first int, z, v *mat.Dense) error) error {
+	on := make([]bool, d.superpixels)
+	for at := 0; at < d.rows; at += fitRows {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n := min(fitRows, d.rows-at)
+		z, v := mat.NewDense(n, d.superpixels, nil), mat.NewDense(n, d.columns, nil)
+		for r := range n {
+			d.draw(at+r, on)
+			s := math.Sqrt(d.weight[at+r])
+			for j, row := 0, z.RawRowView(r); j < len(row); j++ {
+				row[j] = -s * d.mean[j]
+				if on[j] {
+					row[j] += s
+				}
+			}
+			for c, row := 0, v.RawRowView(r); c < len(row); c++ {
+				row[c] = s * (d.y[(at+r)*d.columns+c] - d.meanY[c])
+			}
+		}
+		if err := visit(at, z, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// variance says how far sampling has settled combinations of the columns' maps, given by
+// their factors [combinations][columns]: for each the variance of the map, summed over the
+// pixels, and the share of it that the single heaviest row carries. area are the superpixels'
+// sizes.
+//
+// A row moves the coefficients by G^-1 z r, with G the normal equations and r its residual;
+// the sum of squares of these moves is the variance (White, 1980). Residuals are divided by 1
+// less the row's leverage, which makes up for what the fit has adapted to them (MacKinnon and
+// White, 1985: HC3).
+func (f *linearFit) variance(ctx context.Context, factors [][]float64, area []float64) (sum, tail []float64, err error) {
+	u := mat.NewDense(f.design.columns, len(factors), nil)
+	for k, of := range factors {
+		u.SetCol(k, of)
+	}
+	sum, tail = make([]float64, len(factors)), make([]float64, len(factors))
+	err = f.design.each(ctx, func(first int, z, v *mat.Dense) error {
+		n, m := z.Dims()
+		moves := mat.NewDense(m, n, nil)
+		if err := f.solve(moves, mat.DenseCopyOf(z.T())); err != nil {
+			return err
+		}
+		blas64.Gemm(blas.NoTrans, blas.NoTrans, -1, z.RawMatrix(), f.beta.RawMatrix(), 1, v.RawMatrix())
+		residual := mat.NewDense(n, len(factors), nil)
+		residual.Mul(v, u)
+		for i := range n {
+			leverage, size := f.design.weight[first+i]/f.design.total, 0.0
+			for j, zij := range z.RawRowView(i) {
+				move := moves.At(j, i)
+				leverage += zij * move
+				size += area[j] * move * move
+			}
+			size /= max(1-leverage, 1e-6) * max(1-leverage, 1e-6)
+			for k, r := range residual.RawRowView(i) {
+				sum[k] += r * r * size
+				tail[k] = max(tail[k], r*r*size)
+			}
+		}
+		return nil
+	})
+	for k := range tail {
+		if sum[k] > 0 {
+			tail[k] /= sum[k]
+		}
+	}
+	return sum, tail, err
 }
 
 // fitRows is how many rows are summed at a time: it bounds memory.
