@@ -13,6 +13,7 @@ costs nothing.
 
 import json
 import os
+import signal
 import statistics
 import sys
 import time
@@ -79,6 +80,7 @@ def measure(run, batch, seconds):
 
 
 def main():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends compare.py, and that ends this
     engine = {"onnxruntime": ONNXRuntime, "openvino": OpenVINO}[sys.argv[1]]()
     folder = sys.argv[2]
     ready = {"key": None}
