@@ -158,14 +158,6 @@ func parseEvidence(text string) (e hlta.Evidence, err error) {
 	return e, nil
 }
 
-// part is the tree above the words, all of it if there are none.
-func part(tree *hlta.Tree, words []string) (*hlta.Tree, error) {
-	if words == nil {
-		return tree, nil
-	}
-	return tree.Restrict(words, true)
-}
-
 // levelSizes are the numbers of latents per level, from level 1 up.
 func levelSizes(tree *hlta.Tree) []int {
 	var out []int

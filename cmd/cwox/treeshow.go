@@ -28,8 +28,8 @@ func newTreeShow() *cobra.Command {
 		Use:   "show [flags] [TREE]",
 		Short: "Print or draw a label tree, or a part of it",
 		Long: `Print a tree with its probabilities, or draw it (-o FILE.svg, or FILE.html, which can be
-searched). Without TREE the embedded tree of ImageNet's classes is shown. A latent with a
-single one below it, in a part of a tree, is left out.
+searched). Without TREE the embedded tree of ImageNet's classes is shown. In a part
+of a tree latents with a single one below them are left out, unless --level asks for them.
 
 With --given the probabilities are those after the words given were seen, or (with !) seen
 to be absent: exact, by message passing over the whole tree.`,
@@ -79,9 +79,11 @@ func treeShow(c *cobra.Command, f *showFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	tree, err := part(whole, words)
-	if err != nil {
-		return err
+	tree := whole
+	if words != nil {
+		if tree, err = whole.Restrict(words, f.level < 2); err != nil {
+			return err
+		}
 	}
 	var posterior *hlta.Posterior
 	if f.given != "" {
