@@ -87,7 +87,7 @@ func openJournal(documents string, s documentsSettings, images []string, restart
 		}
 	}
 	var err error
-	j.file, err = os.OpenFile(j.path, os.O_RDWR|os.O_APPEND, 0)
+	j.file, err = os.OpenFile(j.path, os.O_RDWR, 0)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		err = j.begin(settings, s)
@@ -114,7 +114,7 @@ func (j *journal) begin(settings string, s documentsSettings) error {
 	if err != nil {
 		return err
 	}
-	j.file, err = os.OpenFile(j.path, os.O_RDWR|os.O_APPEND|os.O_CREATE|os.O_EXCL, 0o644)
+	j.file, err = os.OpenFile(j.path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
 	return err
 }
 
@@ -212,7 +212,7 @@ func (j *journal) append(text []byte, lines int) error {
 	if info.Size() != j.size {
 		return fmt.Errorf("dataset: %s: has %d bytes, %d were written: is another program at work on it?", j.path, info.Size(), j.size)
 	}
-	if _, err := j.file.Write(text); err != nil {
+	if _, err := j.file.WriteAt(text, j.size); err != nil {
 		return fmt.Errorf("dataset: %w", err)
 	}
 	j.size += int64(len(text))
