@@ -69,8 +69,8 @@ func Learn(ctx context.Context, docs *Documents, o Options) (*Tree, error) {
 	name(t)
 	if o.GlobalEM != BatchGlobalEM { // whose M step has smoothed already
 		smooth(t, float64(docs.N))
-		settle(t)
 	}
+	settle(t) // states have changed places
 	return t, nil
 }
 

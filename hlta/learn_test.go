@@ -228,6 +228,27 @@ func checkLearned(t *testing.T, what string, tree *Tree, docs *Documents, o Opti
 }
 
 // Documents that nobody would collect, and some that tempt to divide by zero.
+// TestLearnedTreesComeBack wants a learned tree to be the one that its file holds, links included.
+func TestLearnedTreesComeBack(t *testing.T) {
+	docs := plantedDocuments(t, 120, 3000)
+	for _, em := range []GlobalEM{NoGlobalEM, BatchGlobalEM, StepwiseGlobalEM} {
+		for seed := range uint64(4) {
+			tree := learn(t, docs, Options{Seed: seed, GlobalEM: em})
+			if len(tree.Links) == 0 {
+				t.Fatal("no links")
+			}
+			was := treeBytes(t, tree)
+			again, err := ParseTree("learned", was)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if is := treeBytes(t, again); !bytes.Equal(was, is) {
+				t.Errorf("global EM %q, seed %d: another tree comes back", em, seed)
+			}
+		}
+	}
+}
+
 func TestLearnOddDocuments(t *testing.T) {
 	repeat := func(n int, list ...string) (lists [][]string) {
 		for range n {
