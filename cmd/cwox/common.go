@@ -83,6 +83,9 @@ func (f *modelFlags) load(c *cobra.Command) (*cwox.Classifier, func(), error) {
 	if path == "" {
 		cached, ok := weights.Cached(f.model)
 		if !ok {
+			if _, err := weights.LookupKnown(f.model); err != nil {
+				return nil, nil, fmt.Errorf("no weights for %s: name a file with --weights (there is no official file to fetch)", f.model)
+			}
 			return nil, nil, fmt.Errorf("no weights for %s: get them with 'cwox weights fetch %s', or name a file with --weights", f.model, f.model)
 		}
 		path = cached
