@@ -147,9 +147,10 @@ func (d *design) each(ctx context.Context, visit func(first int, z, v *mat.Dense
 // sizes.
 //
 // A row moves the coefficients by G^-1 z r, with G the normal equations and r its residual;
-// the sum of squares of these moves is the variance (White, 1980). Residuals are divided by 1
-// less the row's leverage, which makes up for what the fit has adapted to them (MacKinnon and
-// White, 1985: HC3).
+// the sum of squares of these moves is the variance (White, 1980). Each is divided by 1 less
+// the row's leverage, which makes up for what the fit has adapted to it (MacKinnon and White,
+// 1985: HC2). The first row, all superpixels, is the same in every sampling and counts for
+// nothing.
 func (f *linearFit) variance(ctx context.Context, factors [][]float64, area []float64) (sum, tail []float64, err error) {
 	u := mat.NewDense(f.design.columns, len(factors), nil)
 	for k, of := range factors {
@@ -166,13 +167,16 @@ func (f *linearFit) variance(ctx context.Context, factors [][]float64, area []fl
 		residual := mat.NewDense(n, len(factors), nil)
 		residual.Mul(v, u)
 		for i := range n {
+			if first+i == 0 {
+				continue
+			}
 			leverage, size := f.design.weight[first+i]/f.design.total, 0.0
 			for j, zij := range z.RawRowView(i) {
 				move := moves.At(j, i)
 				leverage += zij * move
 				size += area[j] * move * move
 			}
-			size /= max(1-leverage, 1e-6) * max(1-leverage, 1e-6)
+			size /= max(1-leverage, 1e-6)
 			for k, r := range residual.RawRowView(i) {
 				sum[k] += r * r * size
 				tail[k] = max(tail[k], r*r*size)
