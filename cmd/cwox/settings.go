@@ -26,6 +26,7 @@ type settingFlags struct {
 	tolerance                float64
 	samples, kernel          string
 	superpixels, segments    string
+	smooth                   float64
 }
 
 func (f *settingFlags) add(c *cobra.Command) {
@@ -42,6 +43,7 @@ func (f *settingFlags) add(c *cobra.Command) {
 	s.StringVar(&f.superpixels, "lime-superpixels", "", "lime: "+strings.Join(superpixelNames(), " or ")+" (default quickshift)")
 	s.StringVar(&f.kernel, "lime-kernel", "", "lime: kernel size of quickshift, larger for fewer superpixels (default 4)")
 	s.StringVar(&f.segments, "lime-segments", "", "lime: superpixels of slic (default 200)")
+	s.Float64Var(&f.smooth, "smooth", 0, "guided, deeplift: smooth maps by a Gaussian of this many pixels")
 	_ = c.RegisterFlagCompletionFunc("lime-superpixels", cobra.FixedCompletions(superpixelNames(), cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("rise-quality", cobra.FixedCompletions(qualityNames(), cobra.ShellCompDirectiveNoFileComp))
 }
@@ -98,6 +100,10 @@ func (f *settingFlags) explainer(c *cobra.Command, name string, cl *cwox.Classif
 			return nil, usage(c, "%v", err)
 		}
 		e.Superpixels = saliency.Superpixels(f.superpixels)
+	case *saliency.Guided:
+		e.Smooth = f.smooth
+	case *saliency.DeepLIFT:
+		e.Smooth = f.smooth
 	}
 	return e, nil
 }
@@ -155,6 +161,8 @@ type recorded struct {
 	ClassKernel     float64              `json:"class_kernel"`
 	ClassSegments   int                  `json:"class_segments"`
 
+	Smooth float64 `json:"smooth"`
+
 	ReLU    bool    `json:"relu"`
 	Delta   float64 `json:"delta"`
 	Epsilon float64 `json:"epsilon"`
@@ -201,9 +209,9 @@ func optionsOf(r *report.Report, cl *cwox.Classifier) (cwox.Options, error) {
 			Class:       saliency.LIMEStage{Samples: s.ClassSamples, Kernel: s.ClassKernel, Segments: s.ClassSegments},
 			Superpixels: s.Superpixels}
 	case "guided":
-		o.Explainer = &saliency.Guided{}
+		o.Explainer = &saliency.Guided{Smooth: s.Smooth}
 	case "deeplift":
-		o.Explainer = &saliency.DeepLIFT{}
+		o.Explainer = &saliency.DeepLIFT{Smooth: s.Smooth}
 	default:
 		return o, fmt.Errorf("explainer %q: not one of %s", r.Explainer.Name, strings.Join(explainerNames, ", "))
 	}

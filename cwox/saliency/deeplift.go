@@ -13,15 +13,19 @@ import (
 // input; its sum is the difference of the logits. A compound class is the mean of its classes
 // with the weights p_c/p(C).
 type DeepLIFT struct {
+	// Smooth is the standard deviation in pixels of a Gaussian that the maps are smoothed
+	// with, since single pixels are hard to see; 0 leaves them as they are. Sums stay.
+	Smooth float64
+
 	session ownSession
 }
 
 // Name is "deeplift".
 func (d *DeepLIFT) Name() string { return "deeplift" }
 
-// Settings are the rule and the reference.
+// Settings are the rule, the reference and the smoothing.
 func (d *DeepLIFT) Settings() map[string]any {
-	return map[string]any{"rule": "rescale", "reference": "mean colour"}
+	return map[string]any{"rule": "rescale", "reference": "mean colour", "smooth": d.Smooth}
 }
 
 // Keep is nil: picture and reference go through a session of DeepLIFT's own.
@@ -33,13 +37,16 @@ func (d *DeepLIFT) Close() { d.session.Close() }
 
 // Explain makes maps of the size of the network's input from one backward pass per target.
 func (d *DeepLIFT) Explain(ctx context.Context, in *Input, reqs []Request) ([]Result, error) {
+	if err := checkSmooth(d.Name(), d.Smooth); err != nil {
+		return nil, err
+	}
 	if err := d.session.open(in.Model, nn.SessionOptions{Batch: 2, Threads: in.Threads, Keep: []string{inputLayer}, Whole: true}); err != nil {
 		return nil, err
 	}
 	pair := make([]float32, 2*len(in.X)) // the picture, then the reference
 	copy(pair, in.X)
 	d.session.Forward(pair)
-	return inputMaps(ctx, in, d.session.Session, nn.DeepLIFT, reqs, func(dst []float64, signal []float32) {
+	return inputMaps(ctx, in, d.session.Session, nn.DeepLIFT, reqs, d.Smooth, func(dst []float64, signal []float32) {
 		for i, v := range signal {
 			dst[i%len(dst)] += float64(v) * float64(in.X[i])
 		}

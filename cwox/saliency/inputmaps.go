@@ -10,10 +10,10 @@ import (
 
 // inputMaps answers requests for an explainer whose maps come from the signal that reaches
 // the network's input [C][H][W], of the session's image 0. A compound class is seeded with its
-// members' shares p_c/p(C) (paper section 4.1). reduce makes a map of a signal. A target has
-// the same map in both stages.
+// members' shares p_c/p(C) (paper section 4.1). reduce makes a map of a signal, which is then
+// smoothed. A target has the same map in both stages.
 func inputMaps(ctx context.Context, in *Input, session *nn.Session, rule nn.Rule, reqs []Request,
-	reduce func(dst []float64, signal []float32)) ([]Result, error) {
+	sigma float64, reduce func(dst []float64, signal []float32)) ([]Result, error) {
 	var targets []Target
 	index := map[string]int{}
 	for _, req := range reqs {
@@ -45,6 +45,7 @@ func inputMaps(ctx context.Context, in *Input, session *nn.Session, rule nn.Rule
 		for i := range some {
 			m := make([]float64, shape.H*shape.W)
 			reduce(m, signals[0][i*shape.Size():][:shape.Size()])
+			smooth(m, shape.H, shape.W, sigma)
 			maps[at+i] = Map{shape.H, shape.W, round(m)}
 		}
 		if in.Progress != nil {

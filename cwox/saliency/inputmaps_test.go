@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"cwox/nn"
@@ -18,7 +19,7 @@ func TestDeepLIFTSums(t *testing.T) {
 		in := input(t, model, "cello_guitar.jpg", nil)
 		reference := slices.Clone(in.Session.Forward(make([]float32, len(in.X))))
 		in.Session.Forward(in.X)
-		e := &DeepLIFT{}
+		e := &DeepLIFT{Smooth: 3}
 		defer e.Close()
 		results, err := e.Explain(context.Background(), in, []Request{{Stage: ClusterStage, Targets: targets[2:]}, {Stage: ClassStage, Targets: targets}})
 		if err != nil {
@@ -102,6 +103,18 @@ func TestInputMapsOfTinyNetwork(t *testing.T) {
 			}
 			if math.Abs(float64(v)-want) > 1e-6*2/n {
 				t.Fatalf("%s, both classes, pixel %d: %g, want %g", tt.e.Name(), p, v, want)
+			}
+		}
+	}
+}
+
+func TestSmoothOutOfRange(t *testing.T) {
+	in := tinyInput(t)
+	for _, sigma := range []float64{-1, 65, math.NaN()} {
+		for _, e := range []Explainer{&Guided{Smooth: sigma}, &DeepLIFT{Smooth: sigma}} {
+			_, err := e.Explain(context.Background(), in, []Request{{Targets: []Target{{[]int{0}}}}})
+			if err == nil || !strings.Contains(err.Error(), e.Name()+": smoothing by") {
+				t.Errorf("%s, %g: %v", e.Name(), sigma, err)
 			}
 		}
 	}
