@@ -182,6 +182,62 @@ func TestCount(t *testing.T) {
 	}
 }
 
+// TestExact wants the same CAUC over the exact part, and the same CDROP, from fewer points.
+func TestExact(t *testing.T) {
+	// A ramp: 60 of 120 pixels are salient.
+	x := make([]float32, 240)
+	h := Heatmap{10, 12, make([]float64, 120)}
+	for i := range h.Data {
+		x[i], x[120+i] = float32(i%7), float32(i%5)-1
+		h.Data[i] = float64(i) + 0.5
+	}
+	mean := func(x []float32) []float64 {
+		var p []float64
+		for input := range slices.Chunk(x, 240) {
+			sum := float32(0)
+			for _, v := range input {
+				sum += v
+			}
+			p = append(p, float64(sum)/1000, 0.5)
+		}
+		return p
+	}
+	for _, o := range []Options{{AUCSteps: -1}, {Definition: Reference, Step: 2, AUCSteps: -1}, {Step: 3, AUCSteps: -1}} {
+		n, status, err := Salient(h, o)
+		if err != nil || n != 60 || status != OK {
+			t.Fatalf("%d salient, %s, %v", n, status, err)
+		}
+		q := Query{Heatmap: h, Pos: []int{0}, Neg: []int{1}}
+		exact := q
+		exact.Exact = 7
+		rs, err := Score(t.Context(), mean, x, []Query{q, exact}, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		full, some := rs[0], rs[1]
+		step := max(o.Step, 1)
+		if a, b := full.Contrast.CAUC(o.Definition, 7, step), some.Contrast.CAUC(o.Definition, 7, step); a != b || math.IsNaN(a) {
+			t.Errorf("%+v: CAUC of 7 pixels %g, of the whole curve %g", o, b, a)
+		}
+		if full.CDROP != some.CDROP {
+			t.Errorf("%+v: CDROP %g, of the whole curve %g", o, some.CDROP, full.CDROP)
+		}
+		if n := len(some.Contrast.Pixels); o.Step == 0 && n >= len(full.Contrast.Pixels) || math.Abs(some.CAUC/full.CAUC-1) > 0.01 {
+			t.Errorf("%+v: %d of %d points, CAUC %g of %g", o, n, len(full.Contrast.Pixels), some.CAUC, full.CAUC)
+		}
+	}
+	for _, tt := range []struct{ n, exact, want int }{{1000, 100, 101 + 25 + 2}, {20, 5, 20}, {50, 80, 50}, {1, 1, 1}} {
+		pixels := make([]int, tt.n)
+		for i := range pixels {
+			pixels[i] = i
+		}
+		got := sparse(pixels, tt.exact)
+		if len(got) < tt.want-3 || len(got) > tt.want || got[len(got)-1] != tt.n-1 {
+			t.Errorf("%d points, %d exact: %d are left, want %d", tt.n, tt.exact, len(got), tt.want)
+		}
+	}
+}
+
 func TestCurve(t *testing.T) {
 	// s falls from 0.8 by 0.1 a pixel.
 	line := Curve{Size: 40, Pixels: []int{0, 2, 5, 6}, Pos: []float64{0.8, 0.6, 0.3, 0.2}, Neg: make([]float64, 4)}
@@ -289,7 +345,7 @@ func TestScoreErrors(t *testing.T) {
 		{nil, blocks, Query{Heatmap: h}, Options{}, "no class"},
 		{nil, blocks, Query{Heatmap: Heatmap{5, 5, make([]float64, 25)}, Pos: []int{0}}, Options{}, "5 x 5 with 25 values does not fit an input of 48 values"},
 		{nil, blocks, Query{Heatmap: Heatmap{4, 6, nil}, Pos: []int{0}}, Options{}, "4 x 6 with 0 values"},
-		{nil, blocks, Query{Heatmap: h, Pos: []int{0}, Count: 25}, Options{}, "25 pixels to cover: want 0 to 24"},
+		{nil, blocks, Query{Heatmap: h, Pos: []int{0}, Count: 25}, Options{}, "25 pixels to cover, 0 of them exactly: want 0 to 24"},
 		{nil, nan, Query{Heatmap: h, Pos: []int{0}}, Options{}, "probability of the classes [0] is NaN"},
 		{nil, blocks, Query{Heatmap: h, Pos: []int{0}}, Options{Definition: "mine"}, `unknown definition "mine"`},
 		{nil, blocks, Query{Heatmap: h, Pos: []int{0}}, Options{Step: -1}, "step -1"},

@@ -35,22 +35,28 @@ const (
 	TooFew    Status = "too-few-pixels" // Reference: no more salient pixels than one step
 )
 
-// status judges the values.
-func (h Heatmap) status() Status {
+// judge is n_delta and the status.
+func (h Heatmap) judge(o *Options) (int, Status) {
 	low, high := math.Inf(1), math.Inf(-1)
 	for _, v := range h.Data {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return NotFinite
+			return 0, NotFinite
 		}
 		low, high = min(low, v), max(high, v)
 	}
-	switch {
-	case high <= 0:
-		return Blank
-	case low == high:
-		return Flat
+	if o.Definition == Reference {
+		h = h.normalised()
 	}
-	return OK
+	n := h.salient(o.Definition, o.Delta)
+	switch {
+	case !(high > 0):
+		return n, Blank
+	case low == high:
+		return n, Flat
+	case o.Definition == Reference && n <= o.Step:
+		return n, TooFew
+	}
+	return n, OK
 }
 
 // normalised is what the authors' code does to a heatmap first: clip at 0, divide by the

@@ -34,6 +34,22 @@ type Query struct {
 	Heatmap  Heatmap
 	Pos, Neg []int
 	Count    int // pixels that CAUC and CDROP cover; 0 means the heatmap's n_delta
+	// Exact, if not 0, saves work where CAUC is wanted over so many pixels only: behind
+	// them the curve has few points, and is linear in between; CDROP stays exact.
+	Exact int
+}
+
+// tailPoints is about how many points a curve has behind Query.Exact.
+const tailPoints = 24
+
+// Salient returns n_delta of a heatmap, and whether it can be scored, without scoring it.
+func Salient(h Heatmap, o Options) (int, Status, error) {
+	o, err := o.WithDefaults()
+	if err != nil {
+		return 0, "", err
+	}
+	n, status := h.judge(&o)
+	return n, status, nil
 }
 
 // Options steer Score. The zero value is the paper's definition, every pixel evaluated.
@@ -142,26 +158,29 @@ func (q *Query) check(x []float32) error {
 			}
 		}
 	}
-	if q.Count < 0 || q.Count > plane {
-		return fmt.Errorf("%d pixels to cover: want 0 to %d", q.Count, plane)
+	if q.Count < 0 || q.Count > plane || q.Exact < 0 {
+		return fmt.Errorf("%d pixels to cover, %d of them exactly: want 0 to %d", q.Count, q.Exact, plane)
 	}
 	return nil
 }
 
 // prepare adds what must be evaluated for a query to the sweep.
 func (q *Query) prepare(s *sweep, o *Options) Result {
-	r := Result{Status: q.Heatmap.status()}
+	var r Result
+	r.NDelta, r.Status = q.Heatmap.judge(o)
 	if r.Status == NotFinite {
 		return r
+	}
+	r.Count = r.NDelta
+	if q.Count > 0 {
+		r.Count = q.Count
+		if r.Status == TooFew && q.Count > o.Step {
+			r.Status = OK
+		}
 	}
 	heat := q.Heatmap
 	if o.Definition == Reference {
 		heat = heat.normalised()
-	}
-	r.NDelta = heat.salient(o.Definition, o.Delta)
-	r.Count = r.NDelta
-	if q.Count > 0 {
-		r.Count = q.Count
 	}
 	size := len(heat.Data)
 	reach := max(r.NDelta, r.Count)
@@ -181,6 +200,9 @@ func (q *Query) prepare(s *sweep, o *Options) Result {
 		slices.Sort(r.Contrast.Pixels)
 		r.Contrast.Pixels = slices.Compact(r.Contrast.Pixels)
 	}
+	if q.Exact > 0 {
+		r.Contrast.Pixels = sparse(r.Contrast.Pixels, q.Exact)
+	}
 	s.add(&trail{query: q, order: heat.order(), curve: r.Contrast.allocate()})
 	if o.AUCSteps < 0 {
 		return r
@@ -197,6 +219,20 @@ func (q *Query) prepare(s *sweep, o *Options) Result {
 	return r
 }
 
+// sparse keeps the points up to the first one that has exact pixels or more, about tailPoints
+// of those behind it, and the last three, which the reference's CDROP takes.
+func sparse(pixels []int, exact int) []int {
+	fine, _ := slices.BinarySearch(pixels, exact)
+	stride := max((len(pixels)-fine)/tailPoints, 1)
+	var out []int
+	for i, n := range pixels {
+		if i <= fine || (i-fine)%stride == 0 || i >= len(pixels)-3 {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
 func newCurve(size int) Curve { return Curve{Size: size} }
 
 // allocate makes room for the probabilities and returns the curve as the sweep writes it.
@@ -211,9 +247,6 @@ func (r *Result) finish(o *Options) {
 	r.CAUC, r.CDROP, r.DeletionAUC, r.InsertionAUC = nan, nan, nan, nan
 	if r.Status == NotFinite {
 		return
-	}
-	if r.Status == OK && o.Definition == Reference && r.Count <= o.Step {
-		r.Status = TooFew
 	}
 	if r.Count > 0 && r.Status != Blank && r.Status != TooFew {
 		r.CAUC = r.Contrast.CAUC(o.Definition, r.Count, o.Step)
