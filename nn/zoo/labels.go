@@ -3,6 +3,8 @@ package zoo
 import (
 	_ "embed"
 	"strings"
+
+	"cwox/weights"
 )
 
 // The ImageNet class names as torchvision (BSD-3-Clause) spells them, one a line.
@@ -17,4 +19,13 @@ func Labels(classes int) []string {
 		return nil
 	}
 	return strings.Split(strings.TrimSuffix(imagenetLabels, "\n"), "\n")
+}
+
+// FileLabels names the classes as the metadata of a weight file do, under "classes", one a
+// line; where they do not name that many, it is Labels.
+func FileLabels(f *weights.File, classes int) []string {
+	if names := strings.Split(f.Metadata()["classes"], "\n"); len(names) == classes {
+		return names
+	}
+	return Labels(classes)
 }
