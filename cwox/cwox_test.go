@@ -364,14 +364,18 @@ func TestExplainEveryCombination(t *testing.T) {
 	p := New(c)
 	defer p.Close()
 	for _, variant := range []Variant{Paper, Reference} {
-		for _, name := range []string{"gradcam", "mwp", "rise"} {
+		for _, name := range ExplainerNames() {
 			e, err := NewExplainer(name, c, variant)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if r, ok := e.(*saliency.RISE); ok {
-				r.Cluster.Masks, r.Class.Masks = 24, 24
-				defer r.Close()
+			switch e := e.(type) {
+			case *saliency.RISE:
+				e.Cluster.Masks, e.Class.Masks = 24, 24
+				defer e.Close()
+			case *saliency.LIME:
+				e.Cluster.Samples, e.Class.Samples = 24, 24
+				defer e.Close()
 			}
 			o := Options{Variant: variant, Explainer: e, Clusters: [][]int{{0, 1}, {2}}}
 			all, err := p.ExplainAll(context.Background(), tinyPicture(), o, Methods())

@@ -57,7 +57,9 @@ func NewExplainer(name string, c *Classifier, v Variant) (saliency.Explainer, er
 }
 
 // ExplainerNames lists the base explainers, the default first.
-func ExplainerNames() []string { return []string{"gradcam", "mwp", "rise", "lime", "guided", "deeplift"} }
+func ExplainerNames() []string {
+	return []string{"gradcam", "mwp", "rise", "lime", "guided", "deeplift"}
+}
 
 // Pipeline explains images with one classifier. It keeps a session from image to image
 // and belongs to one goroutine at a time; several pipelines share a classifier.

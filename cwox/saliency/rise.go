@@ -32,9 +32,8 @@ type RISE struct {
 	// It does not change the result.
 	Batch int
 
-	session    *nn.Session
-	sessionFor sessionKey
-	pool       int // candidates per round of Fast; 0 means poolSize
+	session ownSession
+	pool    int // candidates per round of Fast; 0 means poolSize
 }
 
 // RISEStage are one stage's settings.
@@ -67,11 +66,6 @@ const (
 // defaultTolerance is that of Noise.Resolved where the options give none.
 const defaultTolerance = 0.10
 
-type sessionKey struct {
-	model          *nn.Model
-	batch, threads int
-}
-
 // Name is "rise".
 func (r *RISE) Name() string { return "rise" }
 
@@ -91,12 +85,7 @@ func (r *RISE) Keep() []string { return nil }
 
 // Close frees the session that RISE keeps between calls. It makes a new one when it is used
 // again.
-func (r *RISE) Close() {
-	if r.session != nil {
-		r.session.Close()
-	}
-	r.session, r.sessionFor = nil, sessionKey{}
-}
+func (r *RISE) Close() { r.session.Close() }
 
 // Explain makes maps of the size of the network's input.
 func (r *RISE) Explain(ctx context.Context, in *Input, reqs []Request) ([]Result, error) {
@@ -104,10 +93,10 @@ func (r *RISE) Explain(ctx context.Context, in *Input, reqs []Request) ([]Result
 	if err := r.check(shape, reqs); err != nil {
 		return nil, err
 	}
-	if err := r.open(in); err != nil {
+	if err := r.session.open(in.Model, nn.SessionOptions{Batch: r.batch(), Threads: in.Threads}); err != nil {
 		return nil, err
 	}
-	return r.explain(ctx, in, shape, reqs, sessionProber(r.session, in))
+	return r.explain(ctx, in, shape, reqs, sessionProber(r.session.Session, in))
 }
 
 // prober gives the probabilities [n][classes] of the picture under n masks [n][H][W].
@@ -256,21 +245,6 @@ func (r *RISE) check(shape nn.Shape, reqs []Request) error {
 	if len(reqs) == 0 {
 		return errors.New("saliency: rise: nothing is asked for")
 	}
-	return nil
-}
-
-// open makes the session for masked pictures, or keeps the one there is.
-func (r *RISE) open(in *Input) error {
-	key := sessionKey{in.Model, r.batch(), in.Threads}
-	if r.session != nil && r.sessionFor == key {
-		return nil
-	}
-	r.Close()
-	s, err := in.Model.NewSession(nn.SessionOptions{Batch: key.batch, Threads: key.threads})
-	if err != nil {
-		return err
-	}
-	r.session, r.sessionFor = s, key
 	return nil
 }
 

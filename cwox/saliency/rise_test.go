@@ -107,7 +107,7 @@ func TestRISEGolden(t *testing.T) {
 		defer session.Close()
 		s := &sweep{RISEStage: RISEStage{Masks: len(law.fixed), Cells: 8, Keep: 0.5}, batch: 8, law: law,
 			classes: classes, probs: sessionProber(session, in), progress: func(int) {}}
-		const forwards = 48 // of the 256: networks take their time
+		const forwards = 24 // of the 256: networks take their time
 		if err := s.extend(context.Background(), forwards); err != nil {
 			t.Fatal(err)
 		}
@@ -281,10 +281,10 @@ func TestRISEFindsWhatTheToyLooksAt(t *testing.T) {
 	}
 }
 
-// The predicted error and fidelity against those of 40 repetitions.
+// The predicted error and fidelity against those of 24 repetitions.
 func TestRISENoiseIsWhatRepetitionsShow(t *testing.T) {
 	for _, q := range qualities() {
-		const n = 40
+		const n = 24
 		var maps [n][]Map
 		var predicted []Noise
 		for i := range n {
