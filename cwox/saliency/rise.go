@@ -264,4 +264,4 @@ func softmaxOf(logits []float32, classes []int, dst []float64) {
 }
 
 // Qualities lists the estimators, the default first.
-func Qualities() []Quality { return []Quality{Plain, Debiased} }
+func Qualities() []Quality { return []Quality{Plain, Debiased, Fast} }
