@@ -96,6 +96,7 @@ func commands() []*cobra.Command {
 		newClassify(),
 		newDocuments(),
 		newTree(),
+		newEvaluate(),
 		newScore(),
 		newVerify(),
 		newBench(),

@@ -1,0 +1,595 @@
+package dataset
+
+import (
+	"cmp"
+	"encoding/csv"
+	"fmt"
+	"io"
+	"math"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"cwox/cwox"
+	"cwox/cwox/faithfulness"
+	"cwox/cwox/report"
+)
+
+// write writes everything that is made of the rows.
+func (e *Evaluation) write(dir string, examples []example) error {
+	if err := writeJSON(filepath.Join(dir, SummaryFile), e); err != nil {
+		return err
+	}
+	if err := WriteFile(filepath.Join(dir, TablesCSV), e.writeCSV); err != nil {
+		return err
+	}
+	if err := WriteFile(filepath.Join(dir, TablesFile), e.WriteText); err != nil {
+		return err
+	}
+	return report.WriteArticle(filepath.Join(dir, report.PageFile), e.article(examples))
+}
+
+// WriteText writes the tables as text.
+func (e *Evaluation) WriteText(w io.Writer) error {
+	for i, t := range e.tables() {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		fmt.Fprintln(w, t.Caption)
+		aligned := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+		for _, row := range append([][]string{t.Head}, t.Rows...) {
+			fmt.Fprintln(aligned, strings.TrimRight(strings.Join(row, "\t"), "\t"))
+		}
+		if err := aligned.Flush(); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(w, "\n%s\n", strings.Join(e.notes(), "\n"))
+	return err
+}
+
+// writeCSV writes every mean in a row of its own.
+func (e *Evaluation) writeCSV(w io.Writer) error {
+	out := csv.NewWriter(w)
+	number := func(v float64) string {
+		if math.IsNaN(v) {
+			return ""
+		}
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	}
+	mean := func(m Mean) []string {
+		paper := ""
+		if m.Paper != nil {
+			paper = number(*m.Paper)
+		}
+		return []string{number(float64(m.Mean)), number(float64(m.Low)), number(float64(m.High)), paper}
+	}
+	row := func(kind, model, explainer string, method, than cwox.Method, metric string, m Mean, wins []int, pairs, images int) {
+		line := append([]string{kind, model, explainer, string(method), string(than), metric}, mean(m)...)
+		for i := range 3 {
+			text := ""
+			if wins != nil {
+				text = strconv.Itoa(wins[i])
+			}
+			line = append(line, text)
+		}
+		_ = out.Write(append(line, strconv.Itoa(pairs), strconv.Itoa(images))) // Error reports it
+	}
+	_ = out.Write([]string{"kind", "model", "explainer", "method", "than", "metric", "mean", "low", "high", "paper", "better", "worse", "same", "pairs", "images"})
+	for _, c := range e.Columns {
+		for _, m := range c.Methods {
+			for i, v := range []Mean{m.NDelta, m.CAUC, m.CDROP, m.DeletionAUC, m.InsertionAUC} {
+				metric := []string{"n_delta", "cauc", "cdrop", "deletion_auc", "insertion_auc"}[i]
+				row("method", c.Model, c.Explainer, m.Method, "", metric, v, nil, c.Compared, c.Images)
+			}
+		}
+		for _, d := range c.Differences {
+			for i, v := range []Difference{d.CAUC, d.CDROP} {
+				row("difference", c.Model, c.Explainer, d.Method, d.Than, []string{"cauc", "cdrop"}[i], v.Mean, []int{v.Better, v.Worse, v.Same}, c.Compared, c.Images)
+			}
+		}
+	}
+	for _, c := range e.Explainers {
+		for _, x := range c.Explainer {
+			for i, v := range []Mean{x.NDelta, x.CAUC, x.CDROP} {
+				row("explainer", c.Model, x.Explainer, c.Method, "", []string{"n_delta", "cauc", "cdrop"}[i], v, nil, c.Pairs, c.Images)
+			}
+		}
+	}
+	out.Flush()
+	return out.Error()
+}
+
+// Units of the tables, as the paper has them.
+const (
+	unitCAUC  = 1e-3
+	unitCDROP = 1e-2
+)
+
+const intervals = "mean [95 % interval], * the best"
+
+// tables are all tables: 1 to 3 as the paper numbers them.
+func (e *Evaluation) tables() []report.Table {
+	out := []report.Table{e.caucTable(), e.cdropTable()}
+	for _, c := range e.Explainers {
+		out = append(out, c.table())
+	}
+	if len(e.Settings.Methods) > 1 {
+		out = append(out, e.differenceTable())
+	}
+	if e.Settings.AUCSteps > 0 {
+		out = append(out, e.deletionTable(), e.insertionTable())
+	}
+	return append(out, e.coverageTable())
+}
+
+func (e *Evaluation) caucTable() report.Table {
+	return e.methodTable("Table 1. CAUC in 10^-3, smaller is better: "+intervals, unitCAUC, -1, func(m *MethodScores) Mean { return m.CAUC })
+}
+
+func (e *Evaluation) cdropTable() report.Table {
+	return e.methodTable("Table 2. CDROP in 10^-2, larger is better: "+intervals, unitCDROP, 1, func(m *MethodScores) Mean { return m.CDROP })
+}
+
+func (e *Evaluation) deletionTable() report.Table {
+	return e.methodTable("Deletion AUC, smaller is better: "+intervals, 1, -1, func(m *MethodScores) Mean { return m.DeletionAUC })
+}
+
+func (e *Evaluation) insertionTable() report.Table {
+	return e.methodTable("Insertion AUC, larger is better: "+intervals, 1, 1, func(m *MethodScores) Mean { return m.InsertionAUC })
+}
+
+// methodTable has the methods in rows; sign is 1 where larger is better.
+func (e *Evaluation) methodTable(caption string, unit, sign float64, get func(*MethodScores) Mean) report.Table {
+	t := report.Table{Caption: caption, Head: []string{""}}
+	rows := make([][]string, len(e.Settings.Methods))
+	for m, method := range e.Settings.Methods {
+		rows[m] = []string{methodName(method)}
+	}
+	for i := range e.Columns {
+		c := &e.Columns[i]
+		means := make([]Mean, len(c.Methods))
+		published := false
+		for m := range c.Methods {
+			means[m] = get(&c.Methods[m])
+			published = published || means[m].Paper != nil
+		}
+		t.Head = append(t.Head, c.name())
+		if published {
+			t.Head = append(t.Head, "paper")
+		}
+		top := best(means, sign)
+		for m, mean := range means {
+			rows[m] = append(rows[m], mean.text(unit, m == top && len(means) > 1))
+			if published {
+				rows[m] = append(rows[m], mean.paperText(unit))
+			}
+		}
+	}
+	t.Rows = rows
+	return t
+}
+
+func (c *ExplainerComparison) table() report.Table {
+	t := report.Table{
+		Caption: fmt.Sprintf("Table 3. %s with several base explainers, %s, %d pairs of %d images: %s", methodName(c.Method), c.Model, c.Pairs, c.Images, intervals),
+		Head:    []string{"", "n_delta", "paper", "CAUC 10^-3", "paper", "CDROP 10^-2", "paper"},
+	}
+	var cauc, cdrop []Mean
+	for _, x := range c.Explainer {
+		cauc, cdrop = append(cauc, x.CAUC), append(cdrop, x.CDROP)
+	}
+	topCAUC, topCDROP := best(cauc, -1), best(cdrop, 1)
+	for i, x := range c.Explainer {
+		t.Rows = append(t.Rows, []string{explainerName(x.Explainer),
+			fmt.Sprintf("%.0f", float64(x.NDelta.Mean)), x.NDelta.paperText(0),
+			x.CAUC.text(unitCAUC, i == topCAUC), x.CAUC.paperText(unitCAUC),
+			x.CDROP.text(unitCDROP, i == topCDROP), x.CDROP.paperText(unitCDROP)})
+	}
+	return t
+}
+
+func (e *Evaluation) differenceTable() report.Table {
+	t := report.Table{
+		Caption: "Paired differences: mean [95 % interval]; in how many pairs the first method is better, worse, the same",
+		Head:    []string{"", "methods", "CAUC 10^-3", "better, worse, same", "CDROP 10^-2", "better, worse, same"},
+	}
+	wins := func(d Difference) string { return fmt.Sprintf("%d, %d, %d", d.Better, d.Worse, d.Same) }
+	for i := range e.Columns {
+		c := &e.Columns[i]
+		for _, d := range c.Differences {
+			t.Rows = append(t.Rows, []string{c.name(), methodName(d.Method) + " - " + methodName(d.Than),
+				d.CAUC.text(unitCAUC, false), wins(d.CAUC), d.CDROP.text(unitCDROP, false), wins(d.CDROP)})
+		}
+	}
+	return t
+}
+
+func (e *Evaluation) coverageTable() report.Table {
+	t := report.Table{
+		Caption: "What was compared: pairs for which the maps of all methods can be scored",
+		Head:    []string{"", "images", "pairs", "compared"},
+	}
+	for _, m := range e.Settings.Methods {
+		t.Head = append(t.Head, methodName(m)+" unscored", "n_delta")
+	}
+	for i := range e.Columns {
+		c := &e.Columns[i]
+		row := []string{c.name(), strconv.Itoa(c.Images), strconv.Itoa(c.Pairs), strconv.Itoa(c.Compared)}
+		for _, m := range c.Methods {
+			var unscored []string
+			for _, s := range []faithfulness.Status{faithfulness.Blank, faithfulness.TooFew, faithfulness.Flat, faithfulness.NotFinite} {
+				if n := m.Unscored[s]; n > 0 {
+					unscored = append(unscored, fmt.Sprintf("%d %s", n, s))
+				}
+			}
+			row = append(row, cmp.Or(strings.Join(unscored, ", "), "0"), m.NDelta.text(0, false))
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
+
+// text is the mean with its interval in a unit; unit 0 means whole numbers.
+func (m Mean) text(unit float64, best bool) string {
+	if math.IsNaN(float64(m.Mean)) {
+		return "-"
+	}
+	format := func(v report.Real) string {
+		switch unit {
+		case 0:
+			return strconv.FormatFloat(float64(v), 'f', 0, 64)
+		case 1:
+			return strconv.FormatFloat(float64(v), 'f', 4, 64)
+		}
+		return strconv.FormatFloat(float64(v)/unit, 'f', 2, 64)
+	}
+	text := fmt.Sprintf("%s [%s, %s]", format(m.Mean), format(m.Low), format(m.High))
+	if best {
+		text += " *"
+	}
+	return text
+}
+
+func (m Mean) paperText(unit float64) string {
+	switch {
+	case m.Paper == nil:
+		return "-"
+	case unit == 0:
+		return strconv.FormatFloat(*m.Paper, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(*m.Paper/unit, 'f', 2, 64)
+}
+
+// best is the index of the largest mean, times sign; -1 where there is none.
+func best(means []Mean, sign float64) int {
+	top := -1
+	for i, m := range means {
+		if v := float64(m.Mean); !math.IsNaN(v) && (top < 0 || sign*v > sign*float64(means[top].Mean)) {
+			top = i
+		}
+	}
+	return top
+}
+
+func (c *EvaluationColumn) name() string { return c.Model + ", " + explainerName(c.Explainer) }
+
+func methodName(m cwox.Method) string {
+	switch m {
+	case cwox.SWOX:
+		return "SWOX"
+	case cwox.CWOX1sA:
+		return "CWOX-1sA"
+	case cwox.CWOX1sB:
+		return "CWOX-1sB"
+	case cwox.CWOX2s:
+		return "CWOX-2s"
+	}
+	return string(m)
+}
+
+func explainerName(x string) string {
+	names := map[string]string{"gradcam": "Grad-CAM", "mwp": "MWP", "rise": "RISE", "lime": "LIME", "guided": "Guided backprop", "deeplift": "DeepLIFT"}
+	return cmp.Or(names[x], x)
+}
+
+// notes say how it was measured.
+func (e *Evaluation) notes() []string {
+	s := &e.Settings
+	definition := fmt.Sprintf("CAUC and CDROP by the paper's definition (Eq. 3 to 5), delta %g, tau 5 %% of the pixels; the score is evaluated every %d pixels.", s.Delta, s.Step)
+	if s.Definition == faithfulness.Reference {
+		definition = fmt.Sprintf("CAUC and CDROP as the authors' code computes them: step %d, trapezoid rule, the end of the drop a mean of three; delta %g, tau 5 %% of the pixels.", s.Step, s.Delta)
+	}
+	out := []string{
+		definition,
+		"CAUC covers the least number of salient pixels among the methods of a pair (in Table 3: among the explainers), CDROP each map's own.",
+		"A pair is a top class and the other classes of its confusion cluster. Maps of the " + string(s.Variant) + " variant of the methods.",
+		fmt.Sprintf("Intervals: percentiles of %d bootstrap samples of the images, each drawn with all its pairs.", replicates),
+	}
+	if s.AUCSteps > 0 {
+		out = append(out, fmt.Sprintf("Deletion and insertion AUC in %d steps.", s.AUCSteps))
+	}
+	for _, model := range e.models() {
+		m, n := s.Models[model], e.Images[model]
+		out = append(out, fmt.Sprintf("%s: %d images evaluated; passed over: %d with a single top class, %d without a cluster of two, %d that failed. Weights %.12s, %s, kernels %s.",
+			model, n.Evaluated, n.SingleClass, n.NoCluster, n.Failed, m.WeightsSHA256, m.Precision, m.Kernel))
+	}
+	if _, ok := s.Models["googlenet-caffe"]; ok && e.hasPaper() {
+		out = append(out, "The paper's GoogLeNet is torchvision's; googlenet-caffe is BVLC's, with other weights.")
+	}
+	return out
+}
+
+func (e *Evaluation) hasPaper() bool {
+	for _, c := range e.Columns {
+		for _, m := range c.Methods {
+			if m.CAUC.Paper != nil {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// lead is the finding in a sentence or two.
+func (e *Evaluation) lead() string {
+	shown := e.Settings.shownMethod()
+	name := methodName(e.Settings.Methods[shown])
+	pairs, cauc, cdrop, sureCAUC, sureCDROP := 0, 0, 0, 0, 0
+	for _, c := range e.Columns {
+		pairs += c.Compared
+		var a, d []Mean
+		for _, m := range c.Methods {
+			a, d = append(a, m.CAUC), append(d, m.CDROP)
+		}
+		if best(a, -1) == shown {
+			cauc++
+		}
+		if best(d, 1) == shown {
+			cdrop++
+		}
+		beyond := [2]bool{true, true}
+		for _, diff := range c.Differences {
+			sign := 1.0
+			switch e.Settings.Methods[shown] {
+			case diff.Method:
+			case diff.Than:
+				sign = -1
+			default:
+				continue
+			}
+			// The bounds of the difference on the side where the shown method is worse.
+			high, low := float64(diff.CAUC.High), float64(diff.CDROP.Low)
+			if sign < 0 {
+				high, low = -float64(diff.CAUC.Low), -float64(diff.CDROP.High)
+			}
+			beyond[0] = beyond[0] && high < 0
+			beyond[1] = beyond[1] && low > 0
+		}
+		if beyond[0] {
+			sureCAUC++
+		}
+		if beyond[1] {
+			sureCDROP++
+		}
+	}
+	n := len(e.Columns)
+	if len(e.Settings.Methods) == 1 {
+		return fmt.Sprintf("%s, scored on %d pairs of a class and its foil.", name, pairs)
+	}
+	return fmt.Sprintf("%s has the smallest CAUC in %d and the largest CDROP in %d of %d combination%s of model and explainer, over %d pairs of a class and its foil. Against every other method the 95 %% interval of the paired difference speaks for it in %d (CAUC) and %d (CDROP).",
+		name, cauc, cdrop, n, map[bool]string{true: "", false: "s"}[n == 1], pairs, sureCAUC, sureCDROP)
+}
+
+// example is a pair whose curves are shown.
+type example struct {
+	column string
+	rows   []EvaluationRow
+}
+
+// examples picks a typical pair of each column: the one whose gain in CDROP, of the method
+// shown over the first one, is the median.
+func (e *Evaluation) examples(path string) ([]example, error) {
+	shown := e.Settings.shownMethod()
+	gain := func(p *pairScores) float64 {
+		g := p.values[shown][metricCDROP]
+		if shown > 0 {
+			g -= p.values[0][metricCDROP]
+		}
+		return g
+	}
+	wanted := map[string]pairScores{}
+	for i := range e.Columns {
+		c := &e.Columns[i]
+		if len(c.pairs) == 0 {
+			continue
+		}
+		sorted := slices.Clone(c.pairs)
+		slices.SortStableFunc(sorted, func(a, b pairScores) int { return cmp.Compare(gain(&a), gain(&b)) })
+		wanted[c.Model+"/"+c.Explainer] = sorted[(len(sorted)-1)/2]
+	}
+	var out []example
+	err := e.eachImage(path, func(rows []EvaluationRow) error {
+		for pair := range slices.Chunk(rows, len(e.Settings.Methods)) {
+			key := pair[0].Model + "/" + pair[0].Explainer
+			if w, ok := wanted[key]; ok && w.image == pair[0].Image && w.class == pair[0].Class {
+				out = append(out, example{key, pair})
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// article is the page.
+func (e *Evaluation) article(examples []example) report.Article {
+	a := report.Article{Title: "How faithful are the explanations?", Lead: e.lead()}
+	add := func(p report.Part) { a.Parts = append(a.Parts, p) }
+	withTable := func(p report.Part, t report.Table) report.Part {
+		p.Table = &t
+		return p
+	}
+	cauc := report.Part{Heading: "Contrastive AUC",
+		Text: []string{"The area under the contrastive score s = P(class) (1 - P(foil)) while the most salient pixels are erased, over as many pixels for all methods of a pair. Smaller is better."}}
+	cdrop := report.Part{Heading: "Weighted drop in contrastive score",
+		Text: []string{"How far the contrastive score falls when all salient pixels are erased, with a penalty for many of them. Larger is better."}}
+	for i := range e.Columns {
+		c := &e.Columns[i]
+		cauc.Charts = append(cauc.Charts, report.Chart{Title: c.name(), X: "CAUC, 10^-3", MarkName: "paper"}.Dots(
+			c.estimates(unitCAUC, func(m *MethodScores) Mean { return m.CAUC })...))
+		cdrop.Charts = append(cdrop.Charts, report.Chart{Title: c.name(), X: "CDROP, 10^-2", MarkName: "paper"}.Dots(
+			c.estimates(unitCDROP, func(m *MethodScores) Mean { return m.CDROP })...))
+	}
+	add(withTable(cauc, e.caucTable()))
+	add(withTable(cdrop, e.cdropTable()))
+	for _, c := range e.Explainers {
+		add(withTable(c.part(), c.table()))
+	}
+	if len(e.Settings.Methods) > 1 {
+		add(withTable(e.differencePart(), e.differenceTable()))
+	}
+	add(e.curvePart())
+	for _, x := range examples {
+		add(e.examplePart(x))
+	}
+	add(e.distributionPart())
+	if e.Settings.AUCSteps > 0 {
+		add(withTable(report.Part{Heading: "Deletion and insertion"}, e.deletionTable()))
+		add(withTable(report.Part{}, e.insertionTable()))
+	}
+	add(withTable(report.Part{Heading: "How it was measured", Text: e.notes()}, e.coverageTable()))
+	return a
+}
+
+// estimates are a column's means in a unit, for a chart.
+func (c *EvaluationColumn) estimates(unit float64, get func(*MethodScores) Mean) []report.Estimate {
+	var out []report.Estimate
+	for i := range c.Methods {
+		out = append(out, get(&c.Methods[i]).estimate(methodName(c.Methods[i].Method), unit))
+	}
+	return out
+}
+
+func (m Mean) estimate(name string, unit float64) report.Estimate {
+	x := report.Estimate{Name: name, Value: float64(m.Mean) / unit, Low: float64(m.Low) / unit, High: float64(m.High) / unit}
+	if m.Paper != nil {
+		mark := *m.Paper / unit
+		x.Mark = &mark
+	}
+	return x
+}
+
+func (c *ExplainerComparison) part() report.Part {
+	p := report.Part{Heading: "Base explainers, " + c.Model}
+	var cauc, cdrop []report.Estimate
+	for _, x := range c.Explainer {
+		cauc = append(cauc, x.CAUC.estimate(explainerName(x.Explainer), unitCAUC))
+		cdrop = append(cdrop, x.CDROP.estimate(explainerName(x.Explainer), unitCDROP))
+	}
+	p.Charts = append(p.Charts,
+		report.Chart{Title: c.Model, X: "CAUC, 10^-3", MarkName: "paper"}.Dots(cauc...),
+		report.Chart{Title: c.Model, X: "CDROP, 10^-2", MarkName: "paper"}.Dots(cdrop...))
+	return p
+}
+
+func (e *Evaluation) differencePart() report.Part {
+	name := methodName(e.Settings.Methods[e.Settings.shownMethod()])
+	p := report.Part{Heading: "Pair by pair",
+		Text: []string{"Differences between methods on the same pairs. For CAUC a negative difference speaks for the first method, for CDROP a positive one; an interval without 0 is more than chance."}}
+	for i := range e.Columns {
+		c := &e.Columns[i]
+		var cauc, cdrop []report.Estimate
+		for _, d := range c.Differences {
+			if methodName(d.Method) == name {
+				cauc = append(cauc, d.CAUC.estimate("- "+methodName(d.Than), unitCAUC))
+				cdrop = append(cdrop, d.CDROP.estimate("- "+methodName(d.Than), unitCDROP))
+			}
+		}
+		if len(cauc) > 0 {
+			p.Charts = append(p.Charts,
+				report.Chart{Title: c.name() + ": CAUC of " + name, X: "difference in CAUC, 10^-3"}.Dots(cauc...),
+				report.Chart{Title: c.name() + ": CDROP of " + name, X: "difference in CDROP, 10^-2"}.Dots(cdrop...))
+		}
+	}
+	return p
+}
+
+func (e *Evaluation) curvePart() report.Part {
+	p := report.Part{Heading: "Mean contrastive score curves",
+		Text: []string{"The contrastive score after so many of the most salient pixels are erased, a mean over the compared pairs. Only salient pixels are erased: a map that has no more of them stays at its last score."}}
+	for i := range e.Columns {
+		c := &e.Columns[i]
+		size := e.Settings.Models[c.Model].Pixels
+		x := make([]float64, curvePoints)
+		for k := range x {
+			x[k] = 100 * float64(pixelsAt(k, size)) / float64(size)
+		}
+		var curves []report.Curve
+		for m, method := range e.Settings.Methods {
+			curves = append(curves, report.Curve{Name: methodName(method), X: x, Y: c.curves[m]})
+		}
+		p.Charts = append(p.Charts, report.Chart{Title: c.name(), X: "pixels erased, %", Y: "contrastive score"}.Curves(curves...))
+	}
+	return p
+}
+
+// examplePart shows a pair as the paper's Figure 6 does.
+func (e *Evaluation) examplePart(x example) report.Part {
+	row := x.rows[0]
+	label := func(class int, label string) string { return strings.TrimSpace(fmt.Sprintf("%s %d", label, class)) }
+	var foil []string
+	for i, c := range row.Foil {
+		name := ""
+		if i < len(row.FoilLabels) {
+			name = row.FoilLabels[i]
+		}
+		foil = append(foil, label(c, name))
+	}
+	fact := label(row.Class, row.Label)
+	p := report.Part{
+		Heading: "A typical pair, " + row.Model + ", " + explainerName(row.Explainer),
+		Text:    []string{fmt.Sprintf("%s: %s against %s, the pair whose gain in CDROP is the median.", filepath.Base(row.Image), fact, strings.Join(foil, ", "))},
+	}
+	for _, r := range x.rows {
+		n := len(r.Curve.Pixels)
+		pixels, score := make([]float64, n), make([]float64, n)
+		for i := range n {
+			pixels[i] = float64(r.Curve.Pixels[i])
+			score[i] = r.Curve.Pos[i] * (1 - r.Curve.Neg[i])
+		}
+		p.Charts = append(p.Charts, report.Chart{
+			Title: fmt.Sprintf("%s: CAUC %.2f, CDROP %.2f", methodName(r.Method), float64(r.CAUC)/unitCAUC, float64(r.CDROP)/unitCDROP),
+			X:     "pixels erased", Y: "probability", Width: 480, Height: 280,
+		}.Curves(
+			report.Curve{Name: "class", X: pixels, Y: r.Curve.Pos},
+			report.Curve{Name: "foil", X: pixels, Y: r.Curve.Neg},
+			report.Curve{Name: "score", X: pixels, Y: score},
+		))
+	}
+	return p
+}
+
+func (e *Evaluation) distributionPart() report.Part {
+	p := report.Part{Heading: "Distributions over the pairs"}
+	for i := range e.Columns {
+		c := &e.Columns[i]
+		for _, d := range []struct {
+			metric int
+			name   string
+			unit   float64
+		}{{metricCAUC, "CAUC, 10^-3", unitCAUC}, {metricCDROP, "CDROP, 10^-2", unitCDROP}} {
+			var samples []report.Sample
+			for m, method := range e.Settings.Methods {
+				s := report.Sample{Name: methodName(method)}
+				for _, pair := range c.pairs {
+					s.Values = append(s.Values, pair.values[m][d.metric]/d.unit)
+				}
+				samples = append(samples, s)
+			}
+			p.Charts = append(p.Charts, report.Chart{Title: c.name(), X: d.name}.Distributions(samples...))
+		}
+	}
+	return p
+}
