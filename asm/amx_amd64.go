@@ -27,7 +27,8 @@ const amxRows = 16
 // and the sums of a tile of rows.
 type amxWork struct {
 	shapes [64]byte
-	sums   [2 * amxRows][2][Block]float32
+	//lint:ignore U1000 the assembly uses it
+	sums [2 * amxRows][2][Block]float32
 }
 
 // shape sets the rows of a tile register and the bytes of a row.
@@ -164,6 +165,7 @@ func gemmBF16AMX_32x32(args *GemmBF16Args, work *amxWork)
 //go:noescape
 func peakBF16AMXLoop(n int, work *amxWork)
 
+//lint:ignore U1000 its code is what encodingsAMXAddress points to
 func encodingsAMX()
 
 // encodingsAMXAddress is where the instructions are that a test compares.

@@ -124,6 +124,7 @@ func widenBF16AVX512(args *WidenBF16Args)
 //go:noescape
 func peakBF16AVX512(n int)
 
+//lint:ignore U1000 its code is what encodingsBF16Address points to
 func encodingsBF16()
 
 // encodingsBF16Address is where the instructions are that a test compares.

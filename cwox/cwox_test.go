@@ -162,7 +162,7 @@ func tinyClassifier(t *testing.T) *Classifier {
 	x = g.Conv("conv2", x, nn.Conv{Weight: made(32*144, 0.5), Out: 32, KH: 3, KW: 3, Stride: 2, Pad: 1})
 	x = g.ReLU("relu2", x)
 	x = g.MeanPool("pool", x)
-	x = g.Linear("fc", x, made(320, 2), made(10, 0.2), 10)
+	g.Linear("fc", x, made(320, 2), made(10, 0.2), 10)
 	net, err := nn.Compile(g, nn.CompileOptions{})
 	if err != nil {
 		t.Fatal(err)

@@ -106,7 +106,6 @@ type winograd struct {
 	v, m               scratch
 	taps               []int // byte offsets of the blocks in v
 	cuts               [][]call
-	groupsPerItem      int
 }
 
 // scratch is transformed data: [place][block][tile][16], at off of the session's memory.

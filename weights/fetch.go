@@ -145,7 +145,7 @@ func (d *download) run(ctx context.Context) error {
 			return err
 		}
 		if !again {
-			return fmt.Errorf("wrong content: its SHA-256 is %s, want %s...", hash, d.HashPrefix())
+			return fmt.Errorf("wrong content: its SHA-256 is %s, want one that begins with %s", hash, d.HashPrefix())
 		}
 	}
 }

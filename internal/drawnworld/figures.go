@@ -46,7 +46,6 @@ func solidPart(shape func(l *look) *path, pick func(l *look) rgb) func(p *pen, l
 
 func mainColor(l *look) rgb   { return l.main }
 func accentColor(l *look) rgb { return l.accent }
-func trimColor(l *look) rgb   { return l.trim }
 
 // cup
 
