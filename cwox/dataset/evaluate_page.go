@@ -295,6 +295,9 @@ func explainerName(x string) string {
 	return cmp.Or(names[x], x)
 }
 
+// fewImages are too few for percentiles of bootstrap samples to be relied on.
+const fewImages = 20
+
 // notes say how it was measured.
 func (e *Evaluation) notes() []string {
 	s := &e.Settings
@@ -307,6 +310,9 @@ func (e *Evaluation) notes() []string {
 		"CAUC covers the least number of salient pixels among the methods of a pair (in Table 3: among the explainers), CDROP each map's own.",
 		"A pair is a top class and the other classes of its confusion cluster. Maps of the " + string(s.Variant) + " variant of the methods.",
 		fmt.Sprintf("Intervals: percentiles of %d bootstrap samples of the images, each drawn with all its pairs.", replicates),
+	}
+	if slices.ContainsFunc(e.Columns, func(c EvaluationColumn) bool { return c.Images < fewImages }) {
+		out = append(out, fmt.Sprintf("Intervals from fewer than %d images are rough.", fewImages))
 	}
 	if s.AUCSteps > 0 {
 		out = append(out, fmt.Sprintf("Deletion and insertion AUC in %d steps.", s.AUCSteps))
@@ -333,11 +339,11 @@ func (e *Evaluation) hasPaper() bool {
 	return false
 }
 
-// lead is the finding in a sentence or two.
+// lead is the finding in a sentence.
 func (e *Evaluation) lead() string {
 	shown := e.Settings.shownMethod()
 	name := methodName(e.Settings.Methods[shown])
-	pairs, cauc, cdrop, sureCAUC, sureCDROP := 0, 0, 0, 0, 0
+	pairs, cauc, cdrop := 0, 0, 0
 	for _, c := range e.Columns {
 		pairs += c.Compared
 		var a, d []Mean
@@ -350,37 +356,43 @@ func (e *Evaluation) lead() string {
 		if best(d, 1) == shown {
 			cdrop++
 		}
-		beyond := [2]bool{true, true}
-		for _, diff := range c.Differences {
-			sign := 1.0
-			switch e.Settings.Methods[shown] {
-			case diff.Method:
-			case diff.Than:
-				sign = -1
-			default:
-				continue
-			}
-			// The bounds of the difference on the side where the shown method is worse.
-			high, low := float64(diff.CAUC.High), float64(diff.CDROP.Low)
-			if sign < 0 {
-				high, low = -float64(diff.CAUC.Low), -float64(diff.CDROP.High)
-			}
-			beyond[0] = beyond[0] && high < 0
-			beyond[1] = beyond[1] && low > 0
-		}
-		if beyond[0] {
-			sureCAUC++
-		}
-		if beyond[1] {
-			sureCDROP++
-		}
 	}
-	n := len(e.Columns)
-	if len(e.Settings.Methods) == 1 {
+	switch n := len(e.Columns); {
+	case len(e.Settings.Methods) == 1:
 		return fmt.Sprintf("%s, scored on %d pairs of a class and its foil.", name, pairs)
+	case n == 1:
+		return fmt.Sprintf("%s has %s CAUC and %s CDROP, over %d pairs of a class and its foil.", name,
+			[]string{"not the smallest", "the smallest"}[cauc], []string{"not the largest", "the largest"}[cdrop], pairs)
+	default:
+		return fmt.Sprintf("%s has the smallest CAUC in %d and the largest CDROP in %d of %d combinations of model and explainer.", name, cauc, cdrop, n)
 	}
-	return fmt.Sprintf("%s has the smallest CAUC in %d and the largest CDROP in %d of %d combination%s of model and explainer, over %d pairs of a class and its foil. Against every other method the 95 %% interval of the paired difference speaks for it in %d (CAUC) and %d (CDROP).",
-		name, cauc, cdrop, n, map[bool]string{true: "", false: "s"}[n == 1], pairs, sureCAUC, sureCDROP)
+}
+
+// certainty says in how many columns the method shown is better than all others beyond chance.
+func (e *Evaluation) certainty() string {
+	shown := e.Settings.Methods[e.Settings.shownMethod()]
+	cauc, cdrop := 0, 0
+	for _, c := range e.Columns {
+		betterCAUC, betterCDROP := true, true
+		for _, d := range c.Differences {
+			switch shown {
+			case d.Method:
+				betterCAUC = betterCAUC && d.CAUC.High < 0
+				betterCDROP = betterCDROP && d.CDROP.Low > 0
+			case d.Than:
+				betterCAUC = betterCAUC && d.CAUC.Low > 0
+				betterCDROP = betterCDROP && d.CDROP.High < 0
+			}
+		}
+		if betterCAUC {
+			cauc++
+		}
+		if betterCDROP {
+			cdrop++
+		}
+	}
+	return fmt.Sprintf("%s is better than every other method beyond chance in %d (CAUC) and %d (CDROP) of %d combinations of model and explainer.",
+		methodName(shown), cauc, cdrop, len(e.Columns))
 }
 
 // example is a pair whose curves are shown.
@@ -497,7 +509,7 @@ func (c *ExplainerComparison) part() report.Part {
 func (e *Evaluation) differencePart() report.Part {
 	name := methodName(e.Settings.Methods[e.Settings.shownMethod()])
 	p := report.Part{Heading: "Pair by pair",
-		Text: []string{"Differences between methods on the same pairs. For CAUC a negative difference speaks for the first method, for CDROP a positive one; an interval without 0 is more than chance."}}
+		Text: []string{"Differences between methods on the same pairs. For CAUC a negative difference speaks for the first method, for CDROP a positive one; an interval without 0 is more than chance.", e.certainty()}}
 	for i := range e.Columns {
 		c := &e.Columns[i]
 		var cauc, cdrop []report.Estimate
