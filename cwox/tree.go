@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	"cwox/hlta"
+	"cwox/internal/demo"
+	"cwox/nn/zoo"
 )
 
 // The label tree of ImageNet's 1000 classes that hlta.Learn makes of ResNet-50's top
@@ -22,12 +24,15 @@ var embeddedTree = sync.OnceValue(func() *hlta.Tree {
 })
 
 // DefaultTree is the embedded label tree for classifiers of 1000 classes, which are taken
-// to be ImageNet's, and nil for others.
+// to be ImageNet's, and for the demo network; nil for others.
 func DefaultTree(c *Classifier) *hlta.Tree {
-	if c.Net.Classes() != 1000 {
-		return nil
+	switch {
+	case c.Net.Classes() == 1000:
+		return embeddedTree()
+	case c.Arch.Name == zoo.Demo && c.Net.Classes() == demo.Classes:
+		return demo.Tree()
 	}
-	return embeddedTree()
+	return nil
 }
 
 // EmbeddedTree is the label tree of ImageNet's classes that is part of the program.

@@ -21,7 +21,7 @@ var mayImport = map[string][]string{
 	"weights": {"weights"},
 	"hlta":    {"hlta", "gonum.org/v1/gonum", "golang.org/x/sync"},
 	"nn":      {"nn", "asm", "weights", "golang.org/x/sync", "golang.org/x/image"},
-	"cwox":    {"cwox", "nn", "hlta", "weights", "gonum.org/v1/gonum", "golang.org/x/sync", "golang.org/x/image", "internal/drawnworld"},
+	"cwox":    {"cwox", "nn", "hlta", "weights", "gonum.org/v1/gonum", "golang.org/x/sync", "golang.org/x/image", "internal/drawnworld", "internal/demo"},
 	"bench":   {"bench", "cwox", "nn", "hlta", "asm", "weights"},
 	"cmd": {"cmd", "bench", "cwox", "nn", "hlta", "asm", "weights", "internal",
 		"github.com/klauspost/cpuid/v2", "github.com/spf13/cobra", "github.com/schollz/progressbar/v3", "golang.org/x"},

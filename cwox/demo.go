@@ -1,0 +1,27 @@
+package cwox
+
+import (
+	"cwox/internal/demo"
+	"cwox/nn"
+	"cwox/nn/zoo"
+)
+
+// Demo is the classifier that comes with the repository: 36 kinds of drawn things, in
+// families whose members it confuses (package internal/drawnworld draws them). It needs no
+// files.
+func Demo(o nn.CompileOptions) (*Classifier, error) {
+	arch, err := zoo.Lookup(zoo.Demo)
+	if err != nil {
+		return nil, err
+	}
+	file := demo.Weights()
+	net, err := arch.LoadOptions(file, o)
+	if err != nil {
+		return nil, err
+	}
+	sum, err := file.SHA256()
+	if err != nil {
+		return nil, err
+	}
+	return &Classifier{Net: net, Arch: arch, Labels: zoo.FileLabels(file, net.Classes()), WeightsSHA256: sum}, nil
+}
