@@ -13,6 +13,7 @@ import (
 	"cwox/bench"
 	"cwox/cwox"
 	"cwox/cwox/dataset"
+	"cwox/internal/demo"
 	"cwox/nn"
 	"cwox/nn/vision"
 	"cwox/nn/zoo"
@@ -35,8 +36,8 @@ type modelFlags struct {
 func (f *modelFlags) add(c *cobra.Command) {
 	s := c.Flags()
 	s.StringVar(&f.model, "model", "resnet50", "architecture: "+strings.Join(zoo.Names(), ", "))
-	s.StringVar(&f.weights, "weights", "", "weight file, .pth or .safetensors (default: the one fetched into the cache)")
-	s.StringVar(&f.labels, "labels", "", "class names, one a line (default: ImageNet's for 1000 classes)")
+	s.StringVar(&f.weights, "weights", "", "weight file, .pth or .safetensors (default: the one fetched into the cache; demo: the embedded one)")
+	s.StringVar(&f.labels, "labels", "", "class names, one a line (default: those that the weight file names; ImageNet's for 1000 classes)")
 	s.IntVar(&f.threads, "threads", 0, "goroutines to compute with (default: all processors)")
 	s.StringVar(&f.precision, "precision", "f32", "arithmetic: f32, or bf16 (faster, less exact)")
 	s.BoolVar(&f.direct, "direct", false, "no Winograd transforms: sum every convolution as it is defined")
@@ -79,6 +80,9 @@ func (f *modelFlags) load(c *cobra.Command) (*cwox.Classifier, func(), error) {
 	if f.threads > 0 {
 		runtime.GOMAXPROCS(max(f.threads, 1))
 	}
+	if f.model == zoo.Demo && f.weights == "" {
+		return f.loadDemo()
+	}
 	path := f.weights
 	if path == "" {
 		cached, ok := weights.Cached(f.model)
@@ -102,6 +106,20 @@ func (f *modelFlags) load(c *cobra.Command) (*cwox.Classifier, func(), error) {
 	f.warnSlowBF16()
 	f.file = file
 	return cl, func() { file.Close() }, nil
+}
+
+// loadDemo builds the embedded network. Its file is never closed.
+func (f *modelFlags) loadDemo() (*cwox.Classifier, func(), error) {
+	cl, err := cwox.Demo(f.compile())
+	if err == nil && f.labels != "" {
+		cl.Labels, err = readLabels(f.labels, cl.Net.Classes())
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	f.warnSlowBF16()
+	f.file = demo.Weights()
+	return cl, func() {}, nil
 }
 
 // compile are the options of the network.
@@ -129,9 +147,11 @@ func (f *modelFlags) classifier(arch *zoo.Arch, file *weights.File) (*cwox.Class
 		return nil, err
 	}
 	file.Release() // the network has packed what it needs
-	labels, err := readLabels(f.labels, net.Classes())
-	if err != nil {
-		return nil, err
+	labels := zoo.FileLabels(file, net.Classes())
+	if f.labels != "" {
+		if labels, err = readLabels(f.labels, net.Classes()); err != nil {
+			return nil, err
+		}
 	}
 	return &cwox.Classifier{Net: net, Arch: arch, Labels: labels, WeightsFile: file.Path(), WeightsSHA256: h.sum}, nil
 }
@@ -147,12 +167,8 @@ func (f *modelFlags) warnSlowBF16() {
 	}
 }
 
-// readLabels reads one class name a line; without a file the names of ImageNet are used where
-// they fit.
+// readLabels reads one class name a line.
 func readLabels(path string, classes int) ([]string, error) {
-	if path == "" {
-		return zoo.Labels(classes), nil
-	}
 	lines, err := readNames(path)
 	if err == nil && len(lines) != classes {
 		err = fmt.Errorf("%s: %d class names, the model has %d classes", path, len(lines), classes)

@@ -98,6 +98,7 @@ func commands() []*cobra.Command {
 		newTree(),
 		newEvaluate(),
 		newScore(),
+		newDemo(),
 		newVerify(),
 		newBench(),
 		newWeights(),

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"cwox/cwox"
+	"cwox/cwox/report"
+	"cwox/internal/demo"
+	"cwox/internal/drawnworld"
+	"cwox/nn/zoo"
+)
+
+// demoSeed is a scene with two clusters: a house, and a boat that has both a sail and oars.
+const demoSeed = 893
+
+func newDemo() *cobra.Command {
+	m := modelFlags{model: zoo.Demo}
+	var f explainFlags
+	var scene string
+	var list bool
+	c := &cobra.Command{
+		Use:   "demo [flags]",
+		Short: "Explain a drawn scene with the embedded model: no files, no network",
+		Long: `Draw a scene, show it to the embedded network and explain what it says. The things in
+these scenes come in families that share their body and differ in one part, so what a
+heatmap should point at is known: how well it does is printed, too.
+
+Writes what explain writes, and scene.png, truth.json and the masks that it names.`,
+		Example: `  cwox demo
+  cwox demo --seed 12 -o out
+  cwox demo --scene 'cross van, sail boat' --explainer rise
+  cwox demo --list`,
+		Args: exactly(0, "no arguments"),
+		RunE: func(c *cobra.Command, args []string) error {
+			if list {
+				return listScenes(os.Stdout, m.json)
+			}
+			if err := m.check(c); err != nil {
+				return err
+			}
+			classes, err := parseScene(scene)
+			if err != nil {
+				return usage(c, "--scene %s: %v", scene, err)
+			}
+			return runDemo(c, &m, &f, drawnworld.New(m.seed, drawnworld.Options{Classes: classes}))
+		},
+	}
+	s := c.Flags()
+	s.StringVar(&scene, "scene", "", "things to draw, by name or number, back to front (default: the seed chooses)")
+	s.BoolVar(&list, "list", false, "list the things that there are, and end")
+	s.Uint64Var(&m.seed, "seed", demoSeed, "seed of the scene and of everything random")
+	s.IntVar(&m.threads, "threads", 0, "goroutines to compute with (default: all processors)")
+	s.StringVar(&m.precision, "precision", "f32", "arithmetic: f32, or bf16 (faster, less exact)")
+	m.addOutput(c)
+	f.add(c, "cwox-demo")
+	_ = c.RegisterFlagCompletionFunc("scene", cobra.FixedCompletions(sceneNames(), cobra.ShellCompDirectiveNoFileComp))
+	return c
+}
+
+// runDemo goes the way of explain, from the picture's file on.
+func runDemo(c *cobra.Command, m *modelFlags, f *explainFlags, scene *drawnworld.Scene) error {
+	cl, closeFile, err := m.load(c)
+	if err != nil {
+		return err
+	}
+	defer closeFile()
+	o, err := f.options(c, m, cl)
+	if err != nil {
+		return err
+	}
+	if err := scene.WriteTruth(f.out, demo.PictureSize); err != nil {
+		return err
+	}
+	p := cwox.New(cl)
+	defer p.Close()
+	picture := filepath.Join(f.out, "scene.png")
+	e, err := explainOne(c.Context(), p, picture, o, m)
+	if err != nil {
+		return err
+	}
+	if err := report.Write(f.out, e); err != nil {
+		return err
+	}
+	if m.json {
+		return printReport(f.out)
+	}
+	describe(os.Stdout, picture, e, filepath.Join(f.out, report.PageFile))
+	describeTruth(os.Stdout, scene, e)
+	return nil
+}
+
+// describeTruth prints how well the maps point at what they should.
+func describeTruth(w io.Writer, scene *drawnworld.Scene, e *cwox.Explanation) {
+	classes, families := drawnworld.Classes(), drawnworld.Families()
+	var things []string
+	for _, o := range scene.Objects {
+		name := classes[o.Class].Name
+		if o.Rival >= 0 {
+			name += " (with " + classes[o.Rival].Part + ", too)"
+		}
+		things = append(things, name)
+	}
+	fmt.Fprintf(w, "In the scene: %s.\n", strings.Join(things, ", "))
+	size := e.Model.Width
+	line := func(what, where string, cover, m []float32) {
+		r := drawnworld.NewRegion(cover, size)
+		fmt.Fprintf(w, "  %-20s %3.0f %% of the map lies on the %s, %.0f %% would by chance\n", what, 100*r.Locate(m).Energy, where, 100*r.Chance().Energy)
+	}
+	for i, cluster := range e.Clusters {
+		at := slices.IndexFunc(cluster.Classes, func(class int) bool { _, ok := scene.ObjectOf(class); return ok })
+		if at < 0 || cluster.Map.Data == nil {
+			continue
+		}
+		object, _ := scene.ObjectOf(cluster.Classes[at])
+		family := families[classes[cluster.Classes[at]].Family]
+		line("cluster "+strconv.Itoa(i+1), family.Name, scene.BodyMask(object, size), cluster.Map.Data)
+	}
+	for _, class := range e.Classes {
+		object, ok := scene.ObjectOf(class.Class)
+		if !ok || class.Map.Data == nil {
+			continue
+		}
+		if part := scene.Evidence(object, class.Class, e.Clusters[class.Cluster].Classes, size); part != nil {
+			line(classes[class.Class].Name, "telling parts", part, class.Map.Data)
+		}
+	}
+}
+
+// parseScene reads names or numbers of things, separated by commas; none gives nil.
+func parseScene(text string) ([]int, error) {
+	if strings.TrimSpace(text) == "" {
+		return nil, nil
+	}
+	var out []int
+	names := sceneNames()
+	for word := range strings.SplitSeq(text, ",") {
+		word = strings.ToLower(strings.Join(strings.Fields(word), " "))
+		class := slices.Index(names, word)
+		if n, err := strconv.Atoi(word); err == nil && n >= 0 && n < len(names) {
+			class = n
+		}
+		if class < 0 {
+			return nil, fmt.Errorf("there is no %q; cwox demo --list says what there is", word)
+		}
+		out = append(out, class)
+	}
+	if len(out) > drawnworld.MaxObjects {
+		return nil, fmt.Errorf("%d things, at most %d fit", len(out), drawnworld.MaxObjects)
+	}
+	return out, nil
+}
+
+func sceneNames() []string {
+	var out []string
+	for _, c := range drawnworld.Classes() {
+		out = append(out, c.Name)
+	}
+	return out
+}
+
+// listScenes prints the families and their members.
+func listScenes(w io.Writer, asJSON bool) error {
+	classes := drawnworld.Classes()
+	type member struct {
+		Class int    `json:"class"`
+		Label string `json:"label"`
+		Part  string `json:"part"`
+	}
+	type family struct {
+		Family   string   `json:"family"`
+		Together bool     `json:"together,omitempty"` // drawn together, not alike
+		Members  []member `json:"members"`
+	}
+	var all []family
+	for _, f := range drawnworld.Families() {
+		line := family{Family: f.Name, Together: f.Together}
+		for _, c := range f.Classes {
+			line.Members = append(line.Members, member{c, classes[c].Name, classes[c].Part})
+		}
+		all = append(all, line)
+	}
+	if asJSON {
+		return printJSON(all)
+	}
+	for _, f := range all {
+		how := "alike but for one part"
+		if f.Together {
+			how = "often drawn together"
+		}
+		fmt.Fprintf(w, "%s: %s\n", f.Family, how)
+		for _, c := range f.Members {
+			fmt.Fprintf(w, "  %3d  %s\n", c.Class, c.Label)
+		}
+	}
+	return nil
+}
