@@ -125,8 +125,9 @@ func (f *evaluateFlags) check(c *cobra.Command) (o dataset.EvaluateOptions, err 
 func newEvaluate() *cobra.Command {
 	var m modelFlags
 	var f evaluateFlags
+	var t truthFlags
 	c := &cobra.Command{
-		Use:   "evaluate [flags] DIR|LIST",
+		Use:   "evaluate [flags] DIR|LIST|--truth",
 		Short: "Faithfulness of methods and explainers over many images: the paper's tables",
 		Long: `Measure how faithful the maps of several methods and base explainers are, over all images
 of a folder, or those that a text file names one a line: Tables 1 to 3 of the paper, with
@@ -138,15 +139,26 @@ The folder -o gets results.jsonl (a line per image, class, method and explainer)
 images.jsonl (a line per image, also for those that fail or do not qualify), summary.json,
 tables.txt, tables.csv and index.html. After an interruption of any kind the same command
 goes on where it stopped. Another model and other explainers can be added to a folder: run
-again with the same -o.`,
+again with the same -o.
+
+With --truth the maps are those of drawn scenes of which it is known what tells the classes
+apart: do they point at it? The folder gets truth-<explainer>.jsonl (a line per scene) and
+the same tables. gradcam-fine and mwp-fine have both stages at the class stage's layer.`,
 		Example: `  cwox evaluate -o results photos/
   cwox evaluate -o results --definition reference --explainers gradcam,rise --rise-quality fast --max-images 40 photos/
-  cwox evaluate -o results --definition reference --model googlenet list.txt`,
-		Args: exactly(1, "a folder or a list of images"),
-		RunE: func(c *cobra.Command, args []string) error { return evaluate(c, &m, &f, args[0]) },
+  cwox evaluate -o results --definition reference --model googlenet list.txt
+  cwox evaluate -o truth --truth --explainers gradcam,mwp,rise --rise-masks 2000`,
+		Args: t.args,
+		RunE: func(c *cobra.Command, args []string) error {
+			if t.on {
+				return evaluateTruth(c, &m, &f, &t)
+			}
+			return evaluate(c, &m, &f, args[0])
+		},
 	}
 	m.add(c)
 	f.add(c)
+	t.add(c)
 	return c
 }
 

@@ -1,0 +1,227 @@
+package dataset
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"cwox/cwox"
+	"cwox/cwox/saliency"
+)
+
+// TruthOptions steer [EvaluateTruth]. The zero value compares all methods with the default
+// explainer on DefaultTruthScenes scenes.
+type TruthOptions struct {
+	Methods    []cwox.Method // nil means all; the tables have them in this order
+	Explainers []TruthExplainer
+
+	// Explain says which classes are explained and how. Its Method, Explainer, Progress,
+	// Clusters, Classes and Threads must be left alone.
+	Explain cwox.Options
+
+	// First is the number of the first scene. The demo network was trained on scenes from
+	// 2^40 on, its tree on scenes from 2^36 on.
+	First uint64
+	// Step is the number of pixels between evaluations of the contrastive score, for CAUC
+	// and CDROP; 0 means DefaultTruthStep, a negative number leaves them out.
+	Step int
+	// Threads is the number of scenes that are worked on at the same time (GOMAXPROCS).
+	// Results do not depend on it.
+	Threads int
+	// Restart throws away what earlier runs have left in the folder.
+	Restart bool
+	// Progress, if not nil, is told how many scenes of all are done with an explainer.
+	Progress func(explainer string, done, total int)
+}
+
+// TruthExplainer is a base explainer under test.
+type TruthExplainer struct {
+	Name   string // names its file, too
+	Scenes int    // 0 means DefaultTruthScenes
+	// New makes one for every goroutine.
+	New func() (saliency.Explainer, error)
+}
+
+// Defaults of [TruthOptions].
+const (
+	DefaultTruthScenes = 1000
+	DefaultTruthStep   = 128
+)
+
+// maxTruthScenes bounds what is kept in memory.
+const maxTruthScenes = 1 << 20
+
+// EvaluateTruth measures whether heatmaps point at what they should, on drawn scenes for
+// which that is known: a class's map at the object that the class stands for, and at the
+// part that tells it from its siblings among the explained classes; a cluster's map at the
+// cluster's objects. c must classify the drawn world, as cwox.Demo does.
+//
+// Scenes with a single explained class are skipped: nothing is contrasted there. The maps
+// that count are those of classes that are in the scene, if only as a rival: a sibling whose
+// part is drawn on the same body.
+//
+// The folder dir gets a file for every explainer, truth-<name>.jsonl (settings in its first
+// line, then a line of TruthScene each), and at the end summary.json, tables.txt, tables.csv
+// and index.html. More scenes and other explainers can be added later; other settings are an
+// error that names the file. After an end of any kind the same call goes on where the last
+// one stopped and comes to the same bytes.
+func EvaluateTruth(ctx context.Context, c *cwox.Classifier, dir string, o TruthOptions) (*TruthSummary, error) {
+	o, err := o.withDefaults(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return nil, fmt.Errorf("dataset: %w", err)
+	}
+	for _, name := range []string{"images.jsonl", "results.jsonl"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			return nil, fmt.Errorf("dataset: %s: holds an evaluation of images: write to another folder", dir)
+		}
+	}
+	s := &TruthSummary{Model: c.Arch.Name, WeightsSHA256: c.WeightsSHA256, First: o.First, Methods: o.Methods, Step: o.Step}
+	for _, x := range o.Explainers {
+		settings, scenes, err := o.scenes(ctx, c, dir, x)
+		if err != nil {
+			return nil, err
+		}
+		s.add(x.Name, settings, scenes)
+	}
+	return s, s.write(dir)
+}
+
+func (o TruthOptions) withDefaults(c *cwox.Classifier) (TruthOptions, error) {
+	if len(o.Methods) == 0 {
+		o.Methods = cwox.Methods()
+	}
+	if len(o.Explainers) == 0 {
+		name := cwox.ExplainerNames()[0]
+		o.Explainers = []TruthExplainer{{Name: name, New: func() (saliency.Explainer, error) {
+			return cwox.NewExplainer(name, c, o.Explain.Variant)
+		}}}
+	}
+	o.Explainers = slices.Clone(o.Explainers)
+	if o.Step == 0 {
+		o.Step = DefaultTruthStep
+	}
+	if o.Threads == 0 {
+		o.Threads = runtime.GOMAXPROCS(0)
+	}
+	if c.Net.Classes() != len(drawnClasses) {
+		return o, fmt.Errorf("dataset: %s has %d classes, the drawn world has %d: its scenes are for --model demo", c.Arch.Name, c.Net.Classes(), len(drawnClasses))
+	}
+	if shape := c.Net.Input(); shape.H != shape.W {
+		return o, fmt.Errorf("dataset: an input of %d x %d: want a square", shape.H, shape.W)
+	}
+	for i, m := range o.Methods {
+		if !slices.Contains(cwox.Methods(), m) {
+			return o, fmt.Errorf("dataset: unknown method %q (known: %v)", m, cwox.Methods())
+		}
+		if slices.Contains(o.Methods[:i], m) {
+			return o, fmt.Errorf("dataset: method %s is given twice", m)
+		}
+	}
+	for i := range o.Explainers {
+		x := &o.Explainers[i]
+		if x.Scenes == 0 {
+			x.Scenes = DefaultTruthScenes
+		}
+		if x.Scenes < 1 || x.Scenes > maxTruthScenes {
+			return o, fmt.Errorf("dataset: %d scenes: want 1 to %d", x.Scenes, maxTruthScenes)
+		}
+		if x.Name == "" || strings.Trim(x.Name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+			return o, fmt.Errorf("dataset: explainer %q: want a name of small letters, digits and hyphens, which names a file", x.Name)
+		}
+		for _, other := range o.Explainers[:i] {
+			if other.Name == x.Name {
+				return o, fmt.Errorf("dataset: explainer %s is given twice", x.Name)
+			}
+		}
+	}
+	if o.Threads < 1 || o.Threads > 1024 {
+		return o, fmt.Errorf("dataset: threads %d: want 1 to 1024", o.Threads)
+	}
+	return o, nil
+}
+
+// scenes evaluates an explainer on its scenes, but for those that are done, and says what its
+// settings are.
+func (o *TruthOptions) scenes(ctx context.Context, c *cwox.Classifier, dir string, x TruthExplainer) (map[string]any, []TruthScene, error) {
+	first, err := newTruthWorker(c, o, x)
+	if err != nil {
+		return nil, nil, err
+	}
+	settings := first.o.Explainer.Settings()
+	j, err := openTruth(filepath.Join(dir, "truth-"+x.Name+".jsonl"), first.settings(), o.Restart)
+	if err != nil {
+		first.close()
+		return nil, nil, err
+	}
+	defer j.close()
+	todo := make(chan int)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		defer close(todo)
+		for i := len(j.scenes); i < x.Scenes; i++ {
+			select {
+			case todo <- i:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		return nil
+	})
+	var mu sync.Mutex
+	waiting := map[int]*TruthScene{} // done, but for one before them
+	report := func() {
+		if o.Progress != nil {
+			o.Progress(x.Name, len(j.scenes)+len(waiting), x.Scenes)
+		}
+	}
+	report()
+	for n := range max(1, min(o.Threads, x.Scenes-len(j.scenes))) {
+		g.Go(func() (err error) {
+			w := first
+			if n > 0 {
+				if w, err = newTruthWorker(c, o, x); err != nil {
+					return err
+				}
+			}
+			defer w.close()
+			for i := range todo {
+				scene, err := w.scene(ctx, o.First+uint64(i))
+				if err != nil {
+					if ctx.Err() != nil {
+						return ctx.Err()
+					}
+					return fmt.Errorf("dataset: scene %d with %s: %w", o.First+uint64(i), x.Name, err)
+				}
+				mu.Lock()
+				waiting[i] = scene
+				for next := waiting[len(j.scenes)]; next != nil && err == nil; next = waiting[len(j.scenes)] {
+					delete(waiting, len(j.scenes))
+					err = j.append(next)
+				}
+				report()
+				mu.Unlock()
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, nil, err
+	}
+	if err := j.file.Sync(); err != nil {
+		return nil, nil, fmt.Errorf("dataset: %w", err)
+	}
+	return settings, j.scenes[:x.Scenes], nil // an earlier run may have wanted more
+}
