@@ -94,8 +94,8 @@ func (s *TruthSummary) tables() []report.Table {
 			[]string{"pointing", "energy", "IoU", "own side"}),
 		s.methodTable("Class maps at the object. %.",
 			[]string{TruthBodyHit, TruthBodyEnergy, TruthBodyIoU}, []string{"pointing", "energy", "IoU"}),
-		s.methodTable("Faithfulness of the maps with a telling part and a foil. CAUC in 10^-3 (small is good), CDROP in %.",
-			[]string{TruthCAUC, TruthCDROP}, []string{"CAUC", "CDROP"}),
+		s.methodTable("Faithfulness of the maps with a telling part and a foil. CAUC in 10^-3 (small is good), CDROP in %, over the map's own salient pixels and over as many for all methods.",
+			[]string{TruthCAUC, TruthCDROP, TruthCDROPCommon, TruthNDelta}, []string{"CAUC", "CDROP", "CDROP, as many", "salient pixels"}),
 		s.clusterTable(),
 		s.differenceTable(),
 		s.agreementTable(),
@@ -119,14 +119,24 @@ func (s *TruthSummary) methodTable(caption string, names, titles []string) repor
 			}
 			t.Rows = append(t.Rows, row)
 		}
-		chance := []string{explainerName(r.Explainer) + ", by chance", strconv.Itoa(first.Maps)}
-		for _, name := range names {
-			if m := r.find(name); m != nil && !math.IsNaN(float64(m.Chance)) {
-				chance = append(chance, fmt.Sprintf("%.1f", 100*float64(m.Chance)))
+		for _, other := range []struct {
+			title string
+			get   func(m *TruthMeasure) report.Real
+		}{
+			{"even map of the object", func(m *TruthMeasure) report.Real { return m.Object }},
+			{"by chance", func(m *TruthMeasure) report.Real { return m.Chance }},
+		} {
+			row, any := []string{explainerName(r.Explainer) + ", " + other.title, strconv.Itoa(first.Maps)}, false
+			for _, name := range names {
+				text := "-"
+				if m := r.find(name); m != nil && !math.IsNaN(float64(other.get(m))) {
+					text, any = fmt.Sprintf("%.1f", float64(other.get(m))/unitOf(name)), true
+				}
+				row = append(row, text)
 			}
-		}
-		if len(chance) > 2 {
-			t.Rows = append(t.Rows, chance)
+			if any {
+				t.Rows = append(t.Rows, row)
+			}
 		}
 	}
 	return t
@@ -163,7 +173,7 @@ func (s *TruthSummary) clusterTable() report.Table {
 func (s *TruthSummary) differenceTable() report.Table {
 	last := len(s.Methods) - 1
 	t := report.Table{Caption: methodName(s.Methods[last]) + " minus the other methods, map by map: mean difference [95 % interval], maps better : worse.",
-		Head: []string{"Explainer, against", "part pointing", "part energy", "part IoU", "CAUC", "CDROP"}}
+		Head: []string{"Explainer, against", "part pointing", "part energy", "part IoU", "CAUC", "CDROP", "CDROP, as many"}}
 	for i := range s.Explainers {
 		r := &s.Explainers[i]
 		if r.find(TruthPartEnergy) == nil {
@@ -171,7 +181,7 @@ func (s *TruthSummary) differenceTable() report.Table {
 		}
 		for k := range last {
 			row := []string{explainerName(r.Explainer) + ", " + methodName(s.Methods[k])}
-			for _, name := range []string{TruthPartHit, TruthPartEnergy, TruthPartIoU, TruthCAUC, TruthCDROP} {
+			for _, name := range []string{TruthPartHit, TruthPartEnergy, TruthPartIoU, TruthCAUC, TruthCDROP, TruthCDROPCommon} {
 				m := r.find(name)
 				if m == nil {
 					row = append(row, "-")
@@ -191,8 +201,9 @@ func (s *TruthSummary) agreementTable() report.Table {
 	t := report.Table{Caption: "Of two methods' maps of a class, does the metric prefer the one that truth prefers? % of pairs, 50 by guessing.",
 		Head: []string{"Explainer, metric", "part pointing", "part energy", "part IoU"}}
 	for _, r := range s.Explainers {
-		for _, metric := range []string{TruthCAUC, TruthCDROP} {
-			row := []string{explainerName(r.Explainer) + ", " + strings.ToUpper(metric)}
+		for _, metric := range []string{TruthCAUC, TruthCDROP, TruthCDROPCommon} {
+			title := map[string]string{TruthCAUC: "CAUC", TruthCDROP: "CDROP", TruthCDROPCommon: "CDROP, as many"}[metric]
+			row := []string{explainerName(r.Explainer) + ", " + title}
 			for _, truth := range []string{TruthPartHit, TruthPartEnergy, TruthPartIoU} {
 				cell := "-"
 				for _, a := range r.Agreement {
@@ -216,6 +227,9 @@ func (m *TruthMeasure) cell(k int) string {
 		return "-"
 	}
 	text := intervalText(m.Means[k], unitOf(m.Name), false)
+	if m.Name == TruthNDelta {
+		return m.Means[k].text(0, false)
+	}
 	if best(m.Means, signOf(m.Name)) == k {
 		text += " *"
 	}

@@ -48,10 +48,12 @@ type TruthClass struct {
 	Siblings    []int   `json:"siblings,omitempty"`
 	Foil        []int   `json:"foil,omitempty"` // the others of its cluster
 
-	BodyArea   int        `json:"body_area"` // pixels of the network's input
-	PartArea   int        `json:"part_area,omitempty"`
-	BodyChance Location   `json:"body_chance"`
-	PartChance *Location  `json:"part_chance,omitempty"`
+	BodyArea   int       `json:"body_area"` // pixels of the network's input
+	PartArea   int       `json:"part_area,omitempty"`
+	BodyChance Location  `json:"body_chance"`
+	PartChance *Location `json:"part_chance,omitempty"`
+	// PartObject is how well an even map of the object does: it knows where, but not what.
+	PartObject *Location  `json:"part_object,omitempty"`
 	Maps       []TruthMap `json:"maps"` // by method
 }
 
@@ -64,10 +66,12 @@ type TruthMap struct {
 	// Side is 1 where the map is stronger on the class's own part than on its rival's, 0
 	// where it is weaker, 0.5 where there is no difference.
 	Side *float64 `json:"side,omitempty"`
-	// CAUC is over the least n_delta of all methods; null where a map cannot be scored.
-	NDelta int          `json:"n_delta,omitempty"`
-	CAUC   *report.Real `json:"cauc,omitempty"`
-	CDROP  *report.Real `json:"cdrop,omitempty"`
+	// CAUC and CDROPCommon are over the least n_delta of all methods, CDROP over the map's
+	// own; they are left out where a map cannot be scored.
+	NDelta      int          `json:"n_delta,omitempty"`
+	CAUC        *report.Real `json:"cauc,omitempty"`
+	CDROP       *report.Real `json:"cdrop,omitempty"`
+	CDROPCommon *report.Real `json:"cdrop_common,omitempty"`
 }
 
 // TruthCluster says how well the map of a cluster points at its objects, among several
@@ -200,7 +204,8 @@ func (w *truthWorker) class(s *drawnworld.Scene, all []*cwox.Explanation, k, siz
 	if !ok {
 		return nil, false
 	}
-	body := drawnworld.NewRegion(s.BodyMask(object, size), size)
+	cover := s.BodyMask(object, size)
+	body := drawnworld.NewRegion(cover, size)
 	if body.Area() < minBodyArea {
 		return nil, false
 	}
@@ -229,8 +234,8 @@ func (w *truthWorker) class(s *drawnworld.Scene, all []*cwox.Explanation, k, siz
 		}
 	}
 	if part != nil {
-		chance := part.Chance()
-		tc.PartArea, tc.PartChance = part.Area(), &chance
+		chance, even := part.Chance(), part.Locate(cover)
+		tc.PartArea, tc.PartChance, tc.PartObject = part.Area(), &chance, &even
 	}
 	o := &s.Objects[object]
 	if rival := o.Class + o.Rival - class; o.Rival >= 0 && slices.Contains(top, rival) {
@@ -260,7 +265,7 @@ func (w *truthWorker) class(s *drawnworld.Scene, all []*cwox.Explanation, k, siz
 	return tc, true
 }
 
-// score fills in how faithful the maps are, over the least n_delta of all of them.
+// score fills in how faithful the maps are.
 func (tc *TruthClass) score(results []faithfulness.Result) {
 	common := results[0].NDelta
 	for _, r := range results {
@@ -275,7 +280,8 @@ func (tc *TruthClass) score(results []faithfulness.Result) {
 			continue
 		}
 		cauc, cdrop := report.Real(r.Contrast.CAUC(faithfulness.Paper, common, 0)), report.Real(r.CDROP)
-		m.CAUC, m.CDROP = &cauc, &cdrop
+		atCommon := report.Real(r.Contrast.CDROP(faithfulness.Paper, common, 0))
+		m.CAUC, m.CDROP, m.CDROPCommon = &cauc, &cdrop, &atCommon
 	}
 }
 

@@ -46,6 +46,8 @@ type TruthMeasure struct {
 	// Chance is the mean of what a map that knows nothing reaches; null where that has no
 	// meaning.
 	Chance report.Real `json:"chance"`
+	// Object is that of even maps of the object, where maps should point at a part of it.
+	Object report.Real `json:"object"`
 }
 
 // The measures. Hit, Energy and IoU are those of drawnworld.Location.
@@ -59,7 +61,9 @@ const (
 	TruthSide          = "side" // maps that are stronger on their own part than on their rival's
 	TruthCAUC          = "cauc" // of maps that have a part and a foil; small is good
 	TruthCDROP         = "cdrop"
-	TruthClusterHit    = "cluster_hit" // of cluster maps at their objects
+	TruthCDROPCommon   = "cdrop_common" // over as many pixels for all methods
+	TruthNDelta        = "n_delta"      // salient pixels of these maps
+	TruthClusterHit    = "cluster_hit"  // of cluster maps at their objects
 	TruthClusterEnergy = "cluster_energy"
 	TruthClusterIoU    = "cluster_iou"
 )
@@ -77,19 +81,31 @@ type TruthAgreement struct {
 type truthMeasure struct {
 	name   string
 	value  func(m *TruthMap) *float64
-	chance func(c *TruthClass) float64
+	chance func(c *TruthClass) float64 // nil where it has no meaning
+	object func(c *TruthClass) float64 // nil where it has no meaning
 }
 
 var truthMeasures = []truthMeasure{
-	{TruthBodyHit, func(m *TruthMap) *float64 { return &m.Body.Hit }, func(c *TruthClass) float64 { return c.BodyChance.Hit }},
-	{TruthBodyEnergy, func(m *TruthMap) *float64 { return &m.Body.Energy }, func(c *TruthClass) float64 { return c.BodyChance.Energy }},
-	{TruthBodyIoU, func(m *TruthMap) *float64 { return &m.Body.IoU }, func(c *TruthClass) float64 { return c.BodyChance.IoU }},
-	{TruthPartHit, part(func(m *TruthMap) *float64 { return &m.Part.Hit }), func(c *TruthClass) float64 { return c.PartChance.Hit }},
-	{TruthPartEnergy, part(func(m *TruthMap) *float64 { return &m.Part.Energy }), func(c *TruthClass) float64 { return c.PartChance.Energy }},
-	{TruthPartIoU, part(func(m *TruthMap) *float64 { return &m.Part.IoU }), func(c *TruthClass) float64 { return c.PartChance.IoU }},
-	{TruthSide, func(m *TruthMap) *float64 { return m.Side }, func(*TruthClass) float64 { return 0.5 }},
-	{TruthCAUC, func(m *TruthMap) *float64 { return (*float64)(m.CAUC) }, nil},
-	{TruthCDROP, func(m *TruthMap) *float64 { return (*float64)(m.CDROP) }, nil},
+	{TruthBodyHit, func(m *TruthMap) *float64 { return &m.Body.Hit }, func(c *TruthClass) float64 { return c.BodyChance.Hit }, nil},
+	{TruthBodyEnergy, func(m *TruthMap) *float64 { return &m.Body.Energy }, func(c *TruthClass) float64 { return c.BodyChance.Energy }, nil},
+	{TruthBodyIoU, func(m *TruthMap) *float64 { return &m.Body.IoU }, func(c *TruthClass) float64 { return c.BodyChance.IoU }, nil},
+	{TruthPartHit, part(func(m *TruthMap) *float64 { return &m.Part.Hit }), func(c *TruthClass) float64 { return c.PartChance.Hit },
+		func(c *TruthClass) float64 { return c.PartObject.Hit }},
+	{TruthPartEnergy, part(func(m *TruthMap) *float64 { return &m.Part.Energy }), func(c *TruthClass) float64 { return c.PartChance.Energy },
+		func(c *TruthClass) float64 { return c.PartObject.Energy }},
+	{TruthPartIoU, part(func(m *TruthMap) *float64 { return &m.Part.IoU }), func(c *TruthClass) float64 { return c.PartChance.IoU },
+		func(c *TruthClass) float64 { return c.PartObject.IoU }},
+	{TruthSide, func(m *TruthMap) *float64 { return m.Side }, func(*TruthClass) float64 { return 0.5 }, nil},
+	{TruthCAUC, func(m *TruthMap) *float64 { return (*float64)(m.CAUC) }, nil, nil},
+	{TruthCDROP, func(m *TruthMap) *float64 { return (*float64)(m.CDROP) }, nil, nil},
+	{TruthCDROPCommon, func(m *TruthMap) *float64 { return (*float64)(m.CDROPCommon) }, nil, nil},
+	{TruthNDelta, func(m *TruthMap) *float64 {
+		if m.CAUC == nil {
+			return nil
+		}
+		n := float64(m.NDelta)
+		return &n
+	}, nil, nil},
 }
 
 func part(get func(m *TruthMap) *float64) func(m *TruthMap) *float64 {
@@ -111,16 +127,17 @@ func signOf(measure string) float64 {
 
 // truthTable collects the values of a measure.
 type truthTable struct {
-	scenes []string    // of each row
-	values [][]float64 // [column][row]
-	chance float64     // sum over the rows
+	scenes         []string    // of each row
+	values         [][]float64 // [column][row]
+	chance, object float64     // sums over the rows
 }
 
 func newTruthTable(columns int) *truthTable { return &truthTable{values: make([][]float64, columns)} }
 
-func (t *truthTable) add(scene uint64, chance float64, values ...float64) {
+func (t *truthTable) add(scene uint64, chance, object float64, values ...float64) {
 	t.scenes = append(t.scenes, fmt.Sprint(scene))
 	t.chance += chance
+	t.object += object
 	for k, v := range values {
 		t.values[k] = append(t.values[k], v)
 	}
@@ -128,7 +145,7 @@ func (t *truthTable) add(scene uint64, chance float64, values ...float64) {
 
 func (t *truthTable) measure(name string, columns []string) TruthMeasure {
 	n := len(t.scenes)
-	m := TruthMeasure{Name: name, Maps: n, Columns: columns, Chance: report.Real(t.chance / float64(n))}
+	m := TruthMeasure{Name: name, Maps: n, Columns: columns, Chance: report.Real(t.chance / float64(n)), Object: report.Real(t.object / float64(n))}
 	b := newBootstrap(t.scenes, t.values, 0)
 	last := len(columns) - 1
 	for k := range columns {
@@ -167,9 +184,6 @@ func (s *TruthSummary) add(explainer string, settings map[string]any, scenes []T
 	for _, m := range truthMeasures {
 		if t := m.collect(scenes, len(columns)); len(t.scenes) > 0 {
 			r.Measures = append(r.Measures, t.measure(m.name, columns))
-			if m.chance == nil {
-				r.Measures[len(r.Measures)-1].Chance = report.Real(math.NaN())
-			}
 		}
 	}
 	for k, name := range []string{TruthClusterHit, TruthClusterEnergy, TruthClusterIoU} {
@@ -177,14 +191,14 @@ func (s *TruthSummary) add(explainer string, settings map[string]any, scenes []T
 		for i := range scenes {
 			for _, c := range scenes[i].Regions {
 				at := func(l Location) float64 { return [...]float64{l.Hit, l.Energy, l.IoU}[k] }
-				t.add(scenes[i].Scene, at(c.Chance), at(c.Base), at(c.Contrast))
+				t.add(scenes[i].Scene, at(c.Chance), math.NaN(), at(c.Base), at(c.Contrast))
 			}
 		}
 		if len(t.scenes) > 0 {
 			r.Measures = append(r.Measures, t.measure(name, []string{"base", "contrast"}))
 		}
 	}
-	for _, metric := range []string{TruthCAUC, TruthCDROP} {
+	for _, metric := range []string{TruthCAUC, TruthCDROP, TruthCDROPCommon} {
 		for _, truth := range []string{TruthPartHit, TruthPartEnergy, TruthPartIoU} {
 			if a := agreement(scenes, metric, truth); a.Pairs > 0 {
 				r.Agreement = append(r.Agreement, a)
@@ -209,11 +223,14 @@ func (m *truthMeasure) collect(scenes []TruthScene, methods int) *truthTable {
 			if len(row) != methods {
 				continue
 			}
-			chance := 0.0
+			chance, object := math.NaN(), math.NaN()
 			if m.chance != nil {
 				chance = m.chance(c)
 			}
-			t.add(scenes[i].Scene, chance, row...)
+			if m.object != nil {
+				object = m.object(c)
+			}
+			t.add(scenes[i].Scene, chance, object, row...)
 		}
 	}
 	return t
@@ -237,9 +254,9 @@ func agreement(scenes []TruthScene, metric, truth string) TruthAgreement {
 					}
 					switch p := signOf(metric) * (*ax - *ay) * signOf(truth) * (*bx - *by); {
 					case p > 0:
-						t.add(scenes[i].Scene, 0, 1)
+						t.add(scenes[i].Scene, 0, 0, 1)
 					case p < 0:
-						t.add(scenes[i].Scene, 0, 0)
+						t.add(scenes[i].Scene, 0, 0, 0)
 					}
 				}
 			}

@@ -212,7 +212,7 @@ func TestOpenTruthHostile(t *testing.T) {
 func synthetic(energies, caucs [][2]float64) []TruthScene {
 	var out []TruthScene
 	for i, e := range energies {
-		c := TruthClass{Class: 1, PartChance: &Location{Energy: 0.25}}
+		c := TruthClass{Class: 1, PartChance: &Location{Energy: 0.25}, PartObject: &Location{Energy: 0.3}}
 		for m := range e {
 			cauc, side := report.Real(caucs[i][m]), 0.5
 			c.Maps = append(c.Maps, TruthMap{Part: &Location{Energy: e[m]}, CAUC: &cauc, Side: &side})
@@ -238,7 +238,7 @@ func TestTruthSummary(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	m := r.find(TruthPartEnergy)
-	if m.Maps != 4 || math.Abs(float64(m.Means[0].Mean)-0.25) > 1e-12 || math.Abs(float64(m.Means[1].Mean)-0.375) > 1e-12 || m.Chance != 0.25 {
+	if m.Maps != 4 || math.Abs(float64(m.Means[0].Mean)-0.25) > 1e-12 || math.Abs(float64(m.Means[1].Mean)-0.375) > 1e-12 || m.Chance != 0.25 || math.Abs(float64(m.Object)-0.3) > 1e-12 {
 		t.Errorf("part energy: %+v", m)
 	}
 	if d := m.Differences[0]; math.Abs(float64(d.Mean.Mean)-0.125) > 1e-12 || d.Better != 2 || d.Worse != 1 || d.Same != 1 || !(d.Low < 0.125 && d.High > 0.125) {
@@ -261,7 +261,7 @@ func TestTruthSummary(t *testing.T) {
 	if err := s.WriteText(&text); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"37.5 [", "25.0", "Grad-CAM, by chance", "66.7 [", "of 3", "+12.5 [", " 2:1", "CWOX-2s 1"} {
+	for _, want := range []string{"37.5 [", "25.0", "Grad-CAM, by chance", "Grad-CAM, even map of the object", "66.7 [", "of 3", "+12.5 [", " 2:1", "CWOX-2s 1"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the tables lack %q:\n%s", want, &text)
 		}
