@@ -51,7 +51,7 @@ type Tensor struct {
 
 	data   []byte // little-endian elements, from the first one on
 	stride []int  // in elements; nil where data is row-major and without gaps
-	file   *File  // nil for a tensor made by NewF32
+	file   *File  // nil for a tensor made by NewF32 or NewF16
 }
 
 // NewF32 makes a tensor of float32 in row-major order, to be written. The data is
@@ -71,6 +71,20 @@ func NewF32(name string, shape []int, data []float32) *Tensor {
 	t.data = make([]byte, 0, 4*len(data))
 	for _, v := range data {
 		t.data = binary.LittleEndian.AppendUint32(t.data, math.Float32bits(v))
+	}
+	return t
+}
+
+// NewF16 makes a tensor of IEEE 754 binary16 of float32 in row-major order, each rounded
+// to the nearest, ties to even; what is too large becomes infinite. The product of shape
+// must be len(data).
+func NewF16(name string, shape []int, data []float32) *Tensor {
+	if n, ok := count(shape, 2); !ok || n != len(data) {
+		panic("weights: NewF16: the shape does not fit the data")
+	}
+	t := &Tensor{Name: name, DType: F16, Shape: slices.Clone(shape), data: make([]byte, 0, 2*len(data))}
+	for _, v := range data {
+		t.data = binary.LittleEndian.AppendUint16(t.data, floatToHalf(v))
 	}
 	return t
 }
@@ -264,4 +278,19 @@ func halfToFloat(h uint16) float32 {
 		return math.Float32frombits(sign | 0xff<<23 | frac<<13)
 	}
 	return math.Float32frombits(sign | (exp+127-15)<<23 | frac<<13)
+}
+
+// floatToHalf rounds to the nearest binary16, ties to even.
+func floatToHalf(v float32) uint16 {
+	bits := math.Float32bits(v)
+	sign, abs := uint16(bits>>16)&0x8000, bits&0x7fffffff
+	switch {
+	case abs > 0x7f800000: // NaN
+		return sign | 0x7e00
+	case abs < 0x38800000: // below 2^-14: subnormal, in steps of 2^-24
+		return sign | uint16(math.RoundToEven(float64(math.Float32frombits(abs))*0x1p24))
+	}
+	// Drop 13 bits of the fraction; a carry goes into the exponent, as it should.
+	h := (abs - (127-15)<<23 + 0xfff + abs>>13&1) >> 13
+	return sign | uint16(min(h, 0x7c00))
 }
