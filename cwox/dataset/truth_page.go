@@ -126,15 +126,15 @@ func (s *TruthSummary) methodTable(caption string, names, titles []string) repor
 			{"even map of the object", func(m *TruthMeasure) report.Real { return m.Object }},
 			{"by chance", func(m *TruthMeasure) report.Real { return m.Chance }},
 		} {
-			row, any := []string{explainerName(r.Explainer) + ", " + other.title, strconv.Itoa(first.Maps)}, false
+			row, some := []string{explainerName(r.Explainer) + ", " + other.title, strconv.Itoa(first.Maps)}, false
 			for _, name := range names {
 				text := "-"
 				if m := r.find(name); m != nil && !math.IsNaN(float64(other.get(m))) {
-					text, any = fmt.Sprintf("%.1f", float64(other.get(m))/unitOf(name)), true
+					text, some = fmt.Sprintf("%.1f", float64(other.get(m))/unitOf(name)), true
 				}
 				row = append(row, text)
 			}
-			if any {
+			if some {
 				t.Rows = append(t.Rows, row)
 			}
 		}
