@@ -8,6 +8,8 @@ import (
 
 	"cwox/cwox"
 	"cwox/cwox/dataset"
+	"cwox/cwox/saliency"
+	"cwox/nn"
 )
 
 // Label lists of all images of a folder, for hlta.Learn. After an interruption the same call
@@ -53,4 +55,36 @@ func ExampleList() {
 	// cello.jpg
 	// violin.png
 	// <nil>
+}
+
+// Do the maps of two methods point at what they should? On drawn scenes that is known.
+func ExampleEvaluateTruth() {
+	folder, err := os.MkdirTemp("", "truth")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(folder)
+	c, err := cwox.Demo(nn.CompileOptions{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	s, err := dataset.EvaluateTruth(context.Background(), c, folder, dataset.TruthOptions{
+		Methods: []cwox.Method{cwox.SWOX, cwox.CWOX2s},
+		Explainers: []dataset.TruthExplainer{{Name: "gradcam", Scenes: 20, New: func() (saliency.Explainer, error) {
+			return cwox.NewExplainer("gradcam", c, cwox.Paper)
+		}}},
+		Step: -1, // no CAUC and CDROP
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, m := range s.Explainers[0].Measures {
+		if m.Name == dataset.TruthPartEnergy {
+			fmt.Println("CWOX-2s has more weight on the telling part:", m.Means[1].Mean > m.Means[0].Mean)
+		}
+	}
+	// Output: CWOX-2s has more weight on the telling part: true
 }
