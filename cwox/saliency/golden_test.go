@@ -258,6 +258,12 @@ var opened struct {
 
 func loadModel(t testing.TB, name string) (*nn.Model, *zoo.Arch) {
 	t.Helper()
+	return preload(t, name, nn.CompileOptions{})
+}
+
+// preload loads a model in a given way, if it has not been loaded yet.
+func preload(t testing.TB, name string, o nn.CompileOptions) (*nn.Model, *zoo.Arch) {
+	t.Helper()
 	path := testdata.Path(t, "weights", modelFiles[name])
 	arch, err := zoo.Lookup(name)
 	if err != nil {
@@ -273,7 +279,7 @@ func loadModel(t testing.TB, name string) (*nn.Model, *zoo.Arch) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if opened.models[name], err = arch.Load(f); err != nil {
+		if opened.models[name], err = arch.LoadOptions(f, o); err != nil {
 			t.Fatal(err)
 		}
 	}
