@@ -80,14 +80,14 @@ func (e *Evaluation) writeCSV(w io.Writer) error {
 	_ = out.Write([]string{"kind", "model", "explainer", "method", "than", "metric", "mean", "low", "high", "paper", "better", "worse", "same", "pairs", "images"})
 	for _, c := range e.Columns {
 		for _, m := range c.Methods {
-			for i, v := range []Mean{m.NDelta, m.CAUC, m.CDROP, m.DeletionAUC, m.InsertionAUC} {
-				metric := []string{"n_delta", "cauc", "cdrop", "deletion_auc", "insertion_auc"}[i]
+			for i, v := range []Mean{m.NDelta, m.CAUC, m.CDROP, m.CDROPCommon, m.DeletionAUC, m.InsertionAUC} {
+				metric := []string{"n_delta", "cauc", "cdrop", "cdrop_common", "deletion_auc", "insertion_auc"}[i]
 				row("method", c.Model, c.Explainer, m.Method, "", metric, v, nil, c.Compared, c.Images)
 			}
 		}
 		for _, d := range c.Differences {
-			for i, v := range []Difference{d.CAUC, d.CDROP} {
-				row("difference", c.Model, c.Explainer, d.Method, d.Than, []string{"cauc", "cdrop"}[i], v.Mean, []int{v.Better, v.Worse, v.Same}, c.Compared, c.Images)
+			for i, v := range []Difference{d.CAUC, d.CDROP, d.CDROPCommon} {
+				row("difference", c.Model, c.Explainer, d.Method, d.Than, []string{"cauc", "cdrop", "cdrop_common"}[i], v.Mean, []int{v.Better, v.Worse, v.Same}, c.Compared, c.Images)
 			}
 		}
 	}
@@ -113,6 +113,9 @@ const intervals = "mean [95 % interval], * the best"
 // tables are all tables: 1 to 3 as the paper numbers them.
 func (e *Evaluation) tables() []report.Table {
 	out := []report.Table{e.caucTable(), e.cdropTable()}
+	if len(e.Settings.Methods) > 1 {
+		out = append(out, e.commonTable())
+	}
 	for _, c := range e.Explainers {
 		out = append(out, c.table())
 	}
@@ -131,6 +134,10 @@ func (e *Evaluation) caucTable() report.Table {
 
 func (e *Evaluation) cdropTable() report.Table {
 	return e.methodTable("Table 2. CDROP in 10^-2, larger is better: "+intervals, unitCDROP, 1, func(m *MethodScores) Mean { return m.CDROP })
+}
+
+func (e *Evaluation) commonTable() report.Table {
+	return e.methodTable("CDROP over as many pixels for all methods, in 10^-2, larger is better: "+intervals, unitCDROP, 1, func(m *MethodScores) Mean { return m.CDROPCommon })
 }
 
 func (e *Evaluation) deletionTable() report.Table {
@@ -194,14 +201,15 @@ func (c *ExplainerComparison) table() report.Table {
 func (e *Evaluation) differenceTable() report.Table {
 	t := report.Table{
 		Caption: "Paired differences: mean [95 % interval]; in how many pairs the first method is better, worse, the same",
-		Head:    []string{"", "methods", "CAUC 10^-3", "better, worse, same", "CDROP 10^-2", "better, worse, same"},
+		Head:    []string{"", "methods", "CAUC 10^-3", "better, worse, same", "CDROP 10^-2", "better, worse, same", "CDROP over as many pixels", "better, worse, same"},
 	}
 	wins := func(d Difference) string { return fmt.Sprintf("%d, %d, %d", d.Better, d.Worse, d.Same) }
 	for i := range e.Columns {
 		c := &e.Columns[i]
 		for _, d := range c.Differences {
 			t.Rows = append(t.Rows, []string{c.name(), methodName(d.Method) + " - " + methodName(d.Than),
-				d.CAUC.text(unitCAUC, false), wins(d.CAUC), d.CDROP.text(unitCDROP, false), wins(d.CDROP)})
+				d.CAUC.text(unitCAUC, false), wins(d.CAUC), d.CDROP.text(unitCDROP, false), wins(d.CDROP),
+				d.CDROPCommon.text(unitCDROP, false), wins(d.CDROPCommon)})
 		}
 	}
 	return t
@@ -307,7 +315,7 @@ func (e *Evaluation) notes() []string {
 	}
 	out := []string{
 		definition,
-		"CAUC covers the least number of salient pixels among the methods of a pair (in Table 3: among the explainers), CDROP each map's own.",
+		"CAUC covers the least number of salient pixels among the methods of a pair (in Table 3: among the explainers), CDROP each map's own but where it says otherwise.",
 		"A pair is a top class and the other classes of its confusion cluster. Maps of the " + string(s.Variant) + " variant of the methods.",
 		fmt.Sprintf("Intervals: percentiles of %d bootstrap samples of the images, each drawn with all its pairs.", replicates),
 	}
@@ -456,6 +464,9 @@ func (e *Evaluation) article(examples []example) report.Article {
 	}
 	add(withTable(cauc, e.caucTable()))
 	add(withTable(cdrop, e.cdropTable()))
+	if len(e.Settings.Methods) > 1 {
+		add(withTable(report.Part{Text: []string{"The more pixels a map marks, the further the score falls, whatever pixels they are; so here all methods of a pair erase as many, those that CAUC covers."}}, e.commonTable()))
+	}
 	for _, c := range e.Explainers {
 		add(withTable(c.part(), c.table()))
 	}

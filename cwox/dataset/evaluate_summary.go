@@ -60,6 +60,7 @@ type MethodScores struct {
 	NDelta       Mean                        `json:"n_delta"`
 	CAUC         Mean                        `json:"cauc"`
 	CDROP        Mean                        `json:"cdrop"`
+	CDROPCommon  Mean                        `json:"cdrop_common"` // over as many pixels as CAUC
 	DeletionAUC  Mean                        `json:"deletion_auc"`
 	InsertionAUC Mean                        `json:"insertion_auc"`
 }
@@ -79,6 +80,8 @@ type MethodDifference struct {
 	Than   cwox.Method `json:"than"`
 	CAUC   Difference  `json:"cauc"`
 	CDROP  Difference  `json:"cdrop"`
+	// CDROPCommon is over as many pixels as CAUC.
+	CDROPCommon Difference `json:"cdrop_common"`
 }
 
 // Difference is the mean of the paired differences, the first method's value minus the
@@ -121,13 +124,14 @@ const (
 	metricNDelta = iota
 	metricCAUC
 	metricCDROP
+	metricCDROPCommon
 	metricDeletion
 	metricInsertion
 	metrics
 )
 
-func (r *EvaluationRow) metrics() []float64 {
-	return []float64{float64(r.NDelta), float64(r.CAUC), float64(r.CDROP), float64(r.DeletionAUC), float64(r.InsertionAUC)}
+func (r *EvaluationRow) metrics(curve faithfulness.Curve, s *EvaluationSettings) []float64 {
+	return []float64{float64(r.NDelta), float64(r.CAUC), float64(r.CDROP), curve.CDROP(s.Definition, r.Common, s.Step), float64(r.DeletionAUC), float64(r.InsertionAUC)}
 }
 
 // curve is the row's curve, checked.
@@ -319,11 +323,11 @@ func (e *Evaluation) addToColumns(columns map[string]*EvaluationColumn, rows []E
 		p := pairScores{image: pair[0].Image, class: pair[0].Class}
 		size := e.Settings.Models[pair[0].Model].Pixels
 		for m := range pair {
-			p.values = append(p.values, pair[m].metrics())
 			curve, err := pair[m].curve(size)
 			if err != nil {
 				return err
 			}
+			p.values = append(p.values, pair[m].metrics(curve, &e.Settings))
 			last := curve.Pixels[len(curve.Pixels)-1]
 			for i := range curvePoints {
 				c.curves[m][i] += curve.At(min(pixelsAt(i, size), last))
@@ -363,7 +367,7 @@ func (c *EvaluationColumn) finish(s *EvaluationSettings) {
 	at := func(m, metric int) int { return m*metrics + metric }
 	for m := range methods {
 		r := &c.Methods[m]
-		for metric, to := range []*Mean{&r.NDelta, &r.CAUC, &r.CDROP, &r.DeletionAUC, &r.InsertionAUC} {
+		for metric, to := range []*Mean{&r.NDelta, &r.CAUC, &r.CDROP, &r.CDROPCommon, &r.DeletionAUC, &r.InsertionAUC} {
 			*to = b.mean(at(m, metric))
 		}
 		r.CAUC.Paper = inPaper("cauc", c.Model, c.Explainer, r.Method)
@@ -375,6 +379,8 @@ func (c *EvaluationColumn) finish(s *EvaluationSettings) {
 				Method: c.Methods[m].Method, Than: c.Methods[other].Method,
 				CAUC:  b.difference(at(m, metricCAUC), at(other, metricCAUC), -1),
 				CDROP: b.difference(at(m, metricCDROP), at(other, metricCDROP), 1),
+
+				CDROPCommon: b.difference(at(m, metricCDROPCommon), at(other, metricCDROPCommon), 1),
 			})
 		}
 	}

@@ -300,7 +300,7 @@ func checkTables(t *testing.T, rows []EvaluationRow, e *Evaluation, o EvaluateOp
 	}
 	for _, c := range e.Columns {
 		for m, scores := range c.Methods {
-			var cauc, cdrop, n float64
+			var cauc, cdrop, shared, n float64
 			pairs, all := 0, 0
 			for _, r := range rows {
 				if r.Explainer != c.Explainer || r.Method != scores.Method {
@@ -311,6 +311,7 @@ func checkTables(t *testing.T, rows []EvaluationRow, e *Evaluation, o EvaluateOp
 					pairs++
 					cauc += float64(r.CAUC)
 					cdrop += float64(r.CDROP)
+					shared += dropOver(r, e.Settings.Models[c.Model].Pixels, o.Faithfulness)
 					n += float64(r.NDelta)
 				}
 			}
@@ -320,7 +321,7 @@ func checkTables(t *testing.T, rows []EvaluationRow, e *Evaluation, o EvaluateOp
 			for _, v := range []struct {
 				got  Mean
 				want float64
-			}{{scores.CAUC, cauc}, {scores.CDROP, cdrop}, {scores.NDelta, n}} {
+			}{{scores.CAUC, cauc}, {scores.CDROP, cdrop}, {scores.CDROPCommon, shared}, {scores.NDelta, n}} {
 				want := v.want / float64(pairs)
 				if got := float64(v.got.Mean); math.Abs(got-want) > 1e-12*math.Abs(want) || !(v.got.Low < v.got.Mean && v.got.Mean < v.got.High) {
 					t.Errorf("%s, %s: %+v, want %g", c.Explainer, scores.Method, v.got, want)
@@ -628,6 +629,30 @@ func TestEvaluateTwoWriters(t *testing.T) {
 	}
 }
 
+// dropOver is CDROP over the pixels that all methods share: as the paper's Eq. 5 has it, or
+// the reference's, that ends with a mean of three multiples of the step.
+func dropOver(r EvaluationRow, size int, o faithfulness.Options) float64 {
+	score := func(pixels int) float64 {
+		i := slices.Index(r.Curve.Pixels, pixels)
+		return r.Curve.Pos[i] * (1 - r.Curve.Neg[i])
+	}
+	end := 0.0
+	if o.Definition == faithfulness.Reference {
+		last := (r.Common - 1) / o.Step
+		from := last
+		if last >= 2 {
+			from = last - 2
+		}
+		for k := from; k <= last; k++ {
+			end += score(k*o.Step) / float64(last-from+1)
+		}
+	} else {
+		end = score(r.Common)
+	}
+	tau := 0.05 * float64(size)
+	return (score(0) - end) / math.Log2(1+math.Max(float64(r.Common), tau)/tau)
+}
+
 // TestEvaluatePage looks at what people read.
 func TestEvaluatePage(t *testing.T) {
 	_, images := smallImages(t, 30)
@@ -636,9 +661,9 @@ func TestEvaluatePage(t *testing.T) {
 	e := mustEvaluate(t, images, dir, o)
 	all := files(t, dir)
 	for name, says := range map[string][]string{
-		TablesFile: {"Table 1. CAUC", "Table 2. CDROP", "Table 3. CWOX-2s", "CWOX-2s - SWOX", "Deletion AUC", "small, Grad-CAM",
+		TablesFile: {"Table 1. CAUC", "Table 2. CDROP", "CDROP over as many pixels", "Table 3. CWOX-2s", "CWOX-2s - SWOX", "Deletion AUC", "small, Grad-CAM",
 			fmt.Sprintf("small: %d images evaluated", e.Images["small"].Evaluated), "blank"},
-		TablesCSV:       {"kind,model,explainer", "method,small,gradcam,cwox2s,,cauc,", "difference,small,rise,cwox2s,swox,cdrop,", "explainer,small,rise,cwox2s,,n_delta,"},
+		TablesCSV:       {"kind,model,explainer", "method,small,gradcam,cwox2s,,cauc,", "difference,small,rise,cwox2s,swox,cdrop,", "cwox2s,swox,cdrop_common,", "explainer,small,rise,cwox2s,,n_delta,"},
 		report.PageFile: {"CWOX-2s has the", "Mean contrastive score curves", "A typical pair, small, RISE", "Distributions", "Content-Security-Policy"},
 	} {
 		for _, s := range says {
