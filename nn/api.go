@@ -43,4 +43,15 @@ const (
 	// ContrastiveExcitation is c-MWP: the difference of the signals of W+ and W-
 	// of the last linear layer, then Excitation.
 	ContrastiveExcitation
+	// ContrastiveExcitationDuplicated is c-MWP with residual sums as ExcitationDuplicated
+	// has them.
+	ContrastiveExcitationDuplicated
 )
+
+// splits says whether a residual sum splits the signal in proportion.
+func (r Rule) splits() bool { return r == Excitation || r == ContrastiveExcitation }
+
+// contrastive says whether the signal of the last layer's negative weights is taken off.
+func (r Rule) contrastive() bool {
+	return r == ContrastiveExcitation || r == ContrastiveExcitationDuplicated
+}

@@ -340,7 +340,7 @@ func (b *backward) group(g *fused, below map[int]bool) {
 	case kindConv:
 		branch := sig
 		if g.add != nil {
-			if excite && b.rule != ExcitationDuplicated && below[g.res.id] {
+			if b.rule.splits() && below[g.res.id] {
 				branch = b.scratch(n.shape, sig.border, b.capacity)
 				b.steps = append(b.steps, &splitStep{signal: sig, branch: branch, out: b.activation(n), shortcut: b.activation(g.res)})
 			}
@@ -353,7 +353,7 @@ func (b *backward) group(g *fused, below map[int]bool) {
 			return
 		}
 		switch {
-		case b.rule == ContrastiveExcitation && n == b.s.model.graph.nodes[len(b.s.model.graph.nodes)-1]:
+		case b.rule.contrastive() && n == b.s.model.graph.nodes[len(b.s.model.graph.nodes)-1]:
 			b.excite(g, branch, in, 1, false)
 			b.excite(g, branch, in, -1, true)
 		case excite:
@@ -381,7 +381,7 @@ func (b *backward) group(g *fused, below map[int]bool) {
 			return &combineStep{a: sig, res: res, dst: dst}
 		})
 	case kindAdd:
-		if excite && b.rule != ExcitationDuplicated {
+		if b.rule.splits() {
 			second := b.scratch(n.shape, 0, b.capacity)
 			b.steps = append(b.steps, &splitStep{signal: sig, branch: second, out: b.activation(n), shortcut: b.activation(root.in[0])})
 			b.elementwise(root.in[0], below, func(dst view, res *view) step { return &combineStep{a: sig, res: res, dst: dst} })

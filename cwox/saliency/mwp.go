@@ -16,7 +16,7 @@ type MWP struct {
 	// conserves its mass.
 	Duplicated bool
 	// Contrastive is c-MWP: the signal of the positive weights of the last layer less
-	// that of the negative ones. Its maps are signed. The residual sums split.
+	// that of the negative ones. Its maps are signed.
 	Contrastive bool
 }
 
@@ -26,7 +26,7 @@ func (m *MWP) Name() string { return "mwp" }
 // Settings are the pivot layers, the rule at residual sums and whether it is contrastive.
 func (m *MWP) Settings() map[string]any {
 	residual := "normalised"
-	if m.Duplicated && !m.Contrastive {
+	if m.Duplicated {
 		residual = "duplicated"
 	}
 	return map[string]any{"cluster_layer": m.ClusterLayer, "class_layer": m.ClassLayer,
@@ -44,6 +44,8 @@ func (m *MWP) Explain(ctx context.Context, in *Input, reqs []Request) ([]Result,
 	}
 	rule := nn.Excitation
 	switch {
+	case m.Contrastive && m.Duplicated:
+		rule = nn.ContrastiveExcitationDuplicated
 	case m.Contrastive:
 		rule = nn.ContrastiveExcitation
 	case m.Duplicated:
