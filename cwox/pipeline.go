@@ -289,7 +289,7 @@ func (j *job) remarks(e *Explanation, c *Classifier) []Warning {
 	}
 	sampled := func(what string, n *saliency.Noise) {
 		if n != nil && !n.Resolved {
-			add("not-resolved", "%s is not resolved: %d masks give it a predicted fidelity of %.2f (cautiously %.2f).",
+			add("not-resolved", "%s is not resolved: %d samples give it a predicted fidelity of %.2f (cautiously %.2f).",
 				what, n.Masks, n.Fidelity, n.FidelityLow)
 		}
 	}

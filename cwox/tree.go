@@ -30,10 +30,13 @@ func DefaultTree(c *Classifier) *hlta.Tree {
 	case c.Net.Classes() == 1000:
 		return embeddedTree()
 	case c.Arch.Name == zoo.Demo && c.Net.Classes() == demo.Classes:
-		return demo.Tree()
+		return DemoTree()
 	}
 	return nil
 }
 
 // EmbeddedTree is the label tree of ImageNet's classes that is part of the program.
 func EmbeddedTree() *hlta.Tree { return embeddedTree() }
+
+// DemoTree is the label tree of the demo network's classes.
+func DemoTree() *hlta.Tree { return demo.Tree() }

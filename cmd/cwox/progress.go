@@ -82,7 +82,8 @@ func (p *progress) update(done, total int64) {
 	_ = p.bar.Set64(done)
 }
 
-// amounts is "12 of 40 masks, 3.1/s", or the same in megabytes.
+// amounts is "12 of 40 masks, 3.1/s" (or "5.2 s each" where that is slower), or the same in
+// megabytes.
 func (p *progress) amounts(done, total int64, rate float64) string {
 	if p.unit == bytesUnit {
 		if total <= 0 {
@@ -90,10 +91,14 @@ func (p *progress) amounts(done, total int64, rate float64) string {
 		}
 		return fmt.Sprintf("%.1f of %.1f MB, %.1f MB/s", float64(done)/1e6, float64(total)/1e6, rate/1e6)
 	}
-	if total <= 0 {
-		return fmt.Sprintf("%d %s, %.1f/s", done, p.unit, rate)
+	speed := fmt.Sprintf("%.1f/s", rate)
+	if rate > 0 && rate < 1 {
+		speed = fmt.Sprintf("%.1f s each", 1/rate)
 	}
-	return fmt.Sprintf("%d of %d %s, %.1f/s", done, total, p.unit, rate)
+	if total <= 0 {
+		return fmt.Sprintf("%d %s, %s", done, p.unit, speed)
+	}
+	return fmt.Sprintf("%d of %d %s, %s", done, total, p.unit, speed)
 }
 
 // finish removes the bar.

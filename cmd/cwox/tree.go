@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -10,6 +11,7 @@ import (
 
 	"cwox/cwox"
 	"cwox/hlta"
+	"cwox/internal/drawnworld"
 	"cwox/nn/zoo"
 )
 
@@ -22,6 +24,7 @@ which of them appear together. Its cut at level 1 groups classes into confusion 
 		Example: `  cwox tree learn docs.txt.gz -o tree.json
   cwox tree show --classes 486,889,402,420,546
   cwox tree show tree.json -o tree.html
+  cwox tree show demo
   cwox tree cut tree.json --classes 486,402,420,889,546 --json
   cwox tree convert tree.json -o nodes.json --to nodes`,
 		Args:                       cobra.ArbitraryArgs,
@@ -40,10 +43,14 @@ func oneTree(c *cobra.Command, args []string) error {
 	return nil
 }
 
-// readTree reads the tree that was named, or takes the embedded one.
+// readTree reads the tree that was named, or takes the embedded one. "demo" is the demo
+// network's, where no file has that name.
 func readTree(args []string) (tree *hlta.Tree, name string, err error) {
 	if len(args) == 0 {
 		return cwox.EmbeddedTree(), "embedded tree", nil
+	}
+	if _, err := os.Stat(args[0]); args[0] == zoo.Demo && err != nil {
+		return cwox.DemoTree(), "demo tree", nil
 	}
 	tree, err = hlta.ReadTree(args[0])
 	return tree, filepath.Base(args[0]), err
@@ -64,7 +71,7 @@ func (f *wordFlags) add(c *cobra.Command) {
 
 func (f *wordFlags) addLabels(c *cobra.Command) {
 	s := c.Flags()
-	s.StringVar(&f.labels, "labels", "", "class names, one a line (default: ImageNet's where all words are classes below 1000)")
+	s.StringVar(&f.labels, "labels", "", "class names, one a line (default: those of the embedded trees; ImageNet's where all words are classes, up to one from 500 to 999)")
 	s.BoolVar(&f.noLabels, "no-labels", false, "no class names")
 }
 
@@ -111,10 +118,12 @@ func (f *wordFlags) names(tree *hlta.Tree) (func(word string) string, error) {
 		case highest >= len(labels):
 			return nil, fmt.Errorf("%s: %d class names, the tree has class %d", f.labels, len(labels), highest)
 		}
-	case all:
-		if imagenet := zoo.Labels(1000); highest < len(imagenet) {
-			labels = imagenet
+	case tree == cwox.DemoTree():
+		for _, class := range drawnworld.Classes() {
+			labels = append(labels, class.Name)
 		}
+	case all && highest >= 500 && highest < 1000: // fewer are hardly ImageNet's
+		labels = zoo.Labels(1000)
 	}
 	return func(word string) string {
 		if class, ok := hlta.ParseClassWord(word); ok && class < len(labels) {

@@ -235,6 +235,7 @@ Z21                   0.210
 		{"--classes 486 --given 889,!402", "given 889,!402: ln P = "},
 		{nodes + " --level 2 --classes 486 --ascii", "Z21 (1 word)"},
 		{"--classes 486 --json", `"word": "c486"`},
+		{"demo", "c009 round-hole guitar"},
 	} {
 		code, stdout, stderr := cli(t, append([]string{"tree", "show"}, strings.Fields(tc.args)...)...)
 		if whole := strings.Count(tc.want, "\n") > 2; code != 0 || whole && stdout != tc.want || !strings.Contains(stdout, tc.want) {

@@ -28,7 +28,8 @@ func newTreeShow() *cobra.Command {
 		Use:   "show [flags] [TREE]",
 		Short: "Print or draw a label tree, or a part of it",
 		Long: `Print a tree with its probabilities, or draw it (-o FILE.svg, or FILE.html, which can be
-searched). Without TREE the embedded tree of ImageNet's classes is shown. In a part
+searched). Without TREE the embedded tree of ImageNet's classes is shown; demo is that of the demo
+network. In a part
 of a tree latents with a single one below them are left out, unless --level asks for them.
 
 With --given the probabilities are those after the words given were seen, or (with !) seen

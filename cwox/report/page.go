@@ -318,13 +318,13 @@ func (b *builder) tile(stage, name, against string, m saliency.Map, top float32,
 	t.Alt += ": " + where(s) + "."
 	if n != nil {
 		t.Open = !n.Resolved
-		t.Settled = fmt.Sprintf("%d masks; standard error %.2g", n.Masks, n.StdErr)
+		t.Settled = fmt.Sprintf("%d samples; standard error %.2g", n.Masks, n.StdErr)
 		if !math.IsNaN(n.Fidelity) {
 			t.Settled += fmt.Sprintf("; expected correlation with the settled map %.2f", n.Fidelity)
 		}
 	}
 	if t.Open {
-		t.Alt += " Not resolved: too few masks to trust it."
+		t.Alt += " Not resolved: too few samples to trust it."
 	}
 	return t
 }

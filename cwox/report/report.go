@@ -11,6 +11,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 
@@ -259,11 +260,39 @@ func Write(dir string, e *cwox.Explanation) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
+	removeOld(dir, r)
 	return writeFile(filepath.Join(dir, JSONFile), func(w io.Writer) error {
 		_, err := w.Write(append(text, '\n'))
 		return err
 	})
 }
+
+// removeOld removes the overlays of the report that was in the folder before, as far as it
+// says which they are and r has none of that name.
+func removeOld(dir string, r *Report) {
+	old, err := ReadJSON(filepath.Join(dir, JSONFile))
+	if err != nil {
+		return
+	}
+	overlays := func(r *Report) map[string]bool {
+		names := map[string]bool{}
+		for _, c := range r.Clusters {
+			names[c.Overlay] = true
+		}
+		for _, c := range r.Classes {
+			names[c.Overlay] = true
+		}
+		return names
+	}
+	kept := overlays(r)
+	for name := range overlays(old) {
+		if !kept[name] && overlayName.MatchString(name) {
+			os.Remove(filepath.Join(dir, name)) // at worst it stays
+		}
+	}
+}
+
+var overlayName = regexp.MustCompile(`^(cluster|class)-[0-9]+\.png$`)
 
 // ReadJSON reads a report.json and checks that it hangs together: every class in
 // the cluster that it names, every cluster and class among the explained ones.

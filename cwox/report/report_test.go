@@ -178,6 +178,40 @@ func TestSameBytes(t *testing.T) {
 	}
 }
 
+// TestOldOverlays: a report takes the place of another whole, and leaves other files alone.
+func TestOldOverlays(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"class-99.png", "mine.png"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names := func() (out []string) {
+		list, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range list {
+			if strings.HasSuffix(f.Name(), ".png") {
+				out = append(out, f.Name())
+			}
+		}
+		return out
+	}
+	for _, tc := range []struct {
+		clusters []int
+		overlays int
+	}{{[]int{3, 2, 1}, 9}, {[]int{2}, 3}, {[]int{2, 1}, 5}} {
+		if err := Write(dir, synthetic(tc.clusters...)); err != nil {
+			t.Fatal(err)
+		}
+		got := names()
+		if len(got) != tc.overlays+2 || !slices.Contains(got, "class-99.png") || !slices.Contains(got, "mine.png") {
+			t.Errorf("clusters of %v: %v, want %d overlays and the two other files", tc.clusters, got, tc.overlays)
+		}
+	}
+}
+
 // TestDegenerate: every odd explanation gives readable files and an honest page.
 func TestDegenerate(t *testing.T) {
 	nan := float32(math.NaN())
@@ -212,7 +246,7 @@ func TestDegenerate(t *testing.T) {
 		{"long picture", synthetic(1), func(e *cwox.Explanation) { e.Picture = gradient(5000, 1) }, "One answer"},
 		{"not resolved", synthetic(2, 1), func(e *cwox.Explanation) {
 			e.Classes[0].Noise = &saliency.Noise{Masks: 800, Fidelity: 0.71, FidelityLow: 0.6, StdErr: 0.0123, Tail: math.NaN()}
-		}, "800 masks; standard error 0.012; expected correlation with the settled map 0.71."},
+		}, "800 samples; standard error 0.012; expected correlation with the settled map 0.71."},
 		{"settings", synthetic(1), func(e *cwox.Explanation) {
 			e.Settings = map[string]any{"rise_masks": []int{5000, 3000}, "keep": 0.3, "quality": "<fast>"}
 		}, "Rise masks"},
