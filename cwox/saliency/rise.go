@@ -60,7 +60,7 @@ const (
 // Limits of the settings: they bound memory.
 const (
 	maxMasks     = 1 << 20
-	maxMaskProbs = 1 << 23 // masks x classes
+	maxMaskProbs = 1 << 21 // masks x classes
 )
 
 // defaultTolerance is that of Noise.Resolved where the options give none.

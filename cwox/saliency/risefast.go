@@ -24,13 +24,15 @@ type fast struct {
 	variance float64
 	pool     int // candidates per round
 	rounds   []*fastRound
-	x        []float32   // features of the masks evaluated, [masks][size]
-	rates    [][]float64 // per round: its rate relative to the plain law, per mask
+	pools    uint32    // of candidates drawn so far, each under a number of its own
+	sum      []float64 // per mask: its rates in the rounds but the last, times their masks
+	rate     []float64 // per mask: its rate in the last round
 }
 
-// fastRound is a law by which masks were chosen.
+// fastRound is a law by which masks were chosen, and its rate relative to the plain law.
 type fastRound struct {
 	masks     int
+	known     int        // masks that the surrogate was fitted to
 	surrogate *surrogate // of log p, a column per fold and class; nil in the first round, which is plain
 	tilt      float64    // exponent of the surrogate in scores
 	mean      []float64  // per column: the mean of exp(tilt g) over the candidates
@@ -46,7 +48,8 @@ const (
 	floorControl = 0.05  // the same for the control variate
 	folds        = 4     // of cross-fitted surrogates
 	trainingMost = 2000  // masks a surrogate is fitted to
-	roundMost    = 2000  // masks of a round
+	roundMost    = 2000  // masks chosen at a time
+	roundGrowth  = 1.4   // growth of the number of masks from which on a new surrogate is fitted
 	roundLeast   = 8     // below it rounds are not worth a surrogate
 	poolRound    = 1 << 31
 )
@@ -74,7 +77,9 @@ func (f *fast) extend(ctx context.Context, n int) error {
 		for i := range ids {
 			ids[i] = maskID{0, uint32(i)}
 		}
-		if err := f.round(ctx, &fastRound{masks: len(ids)}, ids); err != nil {
+		f.rounds = append(f.rounds, &fastRound{})
+		f.pools = 1
+		if err := f.add(ctx, ids); err != nil {
 			return err
 		}
 	}
@@ -90,8 +95,8 @@ func (f *fast) extend(ctx context.Context, n int) error {
 	return nil
 }
 
-// round evaluates masks, some perhaps twice in a row, and takes note of all rates.
-func (f *fast) round(ctx context.Context, r *fastRound, ids []maskID) error {
+// add evaluates masks that the last round's law chose, some perhaps twice in a row.
+func (f *fast) add(ctx context.Context, ids []maskID) error {
 	k := len(f.s.classes)
 	from := len(f.s.ids)
 	once := slices.Compact(slices.Clone(ids))
@@ -109,36 +114,71 @@ func (f *fast) round(ctx context.Context, r *fastRound, ids []maskID) error {
 			f.s.p = append(f.s.p, p[at*k:][:k]...)
 		}
 	}
-	size := f.features.size()
-	f.x = append(f.x, make([]float32, len(ids)*size)...)
-	var m mask
-	for i, id := range ids {
-		f.s.law.draw(id, &m)
-		f.features.of(&m, f.x[(from+i)*size:][:size])
+	last := len(f.rounds) - 1
+	for i, r := range f.rounds {
+		for j, rate := range f.rates(r, ids) {
+			if i == 0 {
+				f.sum, f.rate = append(f.sum, 0), append(f.rate, 0)
+			}
+			if i == last {
+				f.rate[from+j] = rate
+			} else {
+				f.sum[from+j] += float64(r.masks) * rate
+			}
+		}
 	}
-	f.rounds = append(f.rounds, r)
-	f.rates = append(f.rates, nil)
-	for j, r := range f.rounds {
-		known := len(f.rates[j])
-		f.rates[j] = append(f.rates[j], make([]float64, len(f.s.ids)-known)...)
-		f.rate(r, f.x[known*size:], f.rates[j][known:])
-	}
+	f.rounds[last].masks += len(ids)
 	return nil
 }
 
-// rate is how much oftener than the plain law a round chooses masks of given features.
-func (f *fast) rate(r *fastRound, x []float32, dst []float64) {
-	if r.surrogate == nil {
-		for i := range dst {
-			dst[i] = 1
-		}
-		return
+// begin makes a round the last one.
+func (f *fast) begin(r *fastRound) {
+	before := float64(f.rounds[len(f.rounds)-1].masks)
+	for i, rate := range f.rate {
+		f.sum[i] += before * rate
 	}
-	columns := r.surrogate.columns
-	g := make([]float64, len(dst)*columns)
-	r.surrogate.predict(x, len(dst), f.features.size(), g, &scratch{})
-	for i := range dst {
-		dst[i] = defensive + (1-defensive)*scoreOf(g[i*columns:][:columns], r.tilt, r.mean)/r.score
+	copy(f.rate, f.rates(r, f.s.ids))
+	f.rounds = append(f.rounds, r)
+}
+
+// rates are how much oftener than the plain law a round chooses each of some masks.
+func (f *fast) rates(r *fastRound, ids []maskID) []float64 {
+	out := make([]float64, len(ids))
+	if r.surrogate == nil {
+		for i := range out {
+			out[i] = 1
+		}
+		return out
+	}
+	f.predict(r.surrogate, ids, func(i int, g []float64) {
+		out[i] = defensive + (1-defensive)*scoreOf(g, r.tilt, r.mean)/r.score
+	})
+	return out
+}
+
+// predict hands out a surrogate's columns for masks.
+func (f *fast) predict(g *surrogate, ids []maskID, visit func(i int, columns []float64)) {
+	size := f.features.size()
+	x := make([]float32, predictRows*size)
+	out := make([]float64, predictRows*g.columns)
+	var tmp scratch
+	for first := 0; first < len(ids); first += predictRows {
+		some := ids[first:min(first+predictRows, len(ids))]
+		f.describe(some, x)
+		g.predict(x, len(some), size, out, &tmp)
+		for i := range some {
+			visit(first+i, out[i*g.columns:][:g.columns])
+		}
+	}
+}
+
+// describe writes the features of masks.
+func (f *fast) describe(ids []maskID, x []float32) {
+	size := f.features.size()
+	var m mask
+	for i, id := range ids {
+		f.s.law.draw(id, &m)
+		f.features.of(&m, x[i*size:][:size])
 	}
 }
 
@@ -152,30 +192,44 @@ func scoreOf(g []float64, tilt float64, mean []float64) float64 {
 	return min(scoreCap, sum/float64(len(g)))
 }
 
-// choose runs a round of n masks chosen from fresh candidates.
+// choose evaluates n masks chosen from fresh candidates, in a new round where there are
+// enough masks that the last surrogate has not seen.
 func (f *fast) choose(ctx context.Context, n int) error {
-	surrogate, own, err := f.crossFit(ctx, floorScore)
+	r := f.rounds[len(f.rounds)-1]
+	known := len(f.s.ids)
+	fresh := r.surrogate == nil || float64(known) >= roundGrowth*float64(r.known)
+	if fresh {
+		surrogate, own, err := f.crossFit(ctx, floorScore)
+		if err != nil {
+			return err
+		}
+		r = &fastRound{known: known, surrogate: surrogate, tilt: f.bestTilt(own), mean: make([]float64, surrogate.columns)}
+	}
+	number := f.pools
+	f.pools++
+	g, err := f.predictAll(ctx, r.surrogate, number)
 	if err != nil {
 		return err
 	}
-	r := &fastRound{masks: n, surrogate: surrogate, tilt: f.bestTilt(own), mean: make([]float64, surrogate.columns)}
-	number := uint32(len(f.rounds))
-	g, err := f.predictAll(ctx, surrogate, number)
-	if err != nil {
-		return err
-	}
-	columns := surrogate.columns
-	for c := range columns {
-		for j := range f.pool {
-			r.mean[c] += math.Exp(r.tilt*g[j*columns+c]) / float64(f.pool)
+	columns := r.surrogate.columns
+	if fresh {
+		for c := range columns {
+			for j := range f.pool {
+				r.mean[c] += math.Exp(r.tilt*g[j*columns+c]) / float64(f.pool)
+			}
 		}
 	}
 	scores := make([]float64, f.pool)
+	mean := 0.0
 	for j := range scores {
 		scores[j] = scoreOf(g[j*columns:][:columns], r.tilt, r.mean)
-		r.score += scores[j] / float64(f.pool)
+		mean += scores[j] / float64(f.pool)
 	}
-	return f.round(ctx, r, f.pick(scores, r.score, n, number))
+	if fresh {
+		r.score = mean
+		f.begin(r)
+	}
+	return f.add(ctx, f.pick(scores, r.score, n, number))
 }
 
 // bestTilt is the exponent that promises the least variance, in the geometric mean over
@@ -269,10 +323,12 @@ func (f *fast) training() []int {
 
 func (f *fast) regression(training []int) *regression {
 	size := f.features.size()
-	x := make([]float32, 0, len(training)*size)
-	for _, i := range training {
-		x = append(x, f.x[i*size:][:size]...)
+	x := make([]float32, len(training)*size)
+	ids := make([]maskID, len(training))
+	for j, i := range training {
+		ids[j] = f.s.ids[i]
 	}
+	f.describe(ids, x)
 	return newRegression(f.model, x, len(training), size, f.variance)
 }
 
@@ -296,13 +352,10 @@ func (f *fast) logs(masks []int, floor float64) []float64 {
 // weights are the masks' weights w: a weighted mean of all masks estimates the plain law's.
 func (f *fast) weights() []float64 {
 	n := float64(len(f.s.ids))
+	last := float64(f.rounds[len(f.rounds)-1].masks)
 	out := make([]float64, len(f.s.ids))
 	for i := range out {
-		rate := 0.0
-		for r, round := range f.rounds {
-			rate += float64(round.masks) / n * f.rates[r][i]
-		}
-		out[i] = 1 / rate
+		out[i] = n / (f.sum[i] + last*f.rate[i])
 	}
 	return out
 }
@@ -470,13 +523,10 @@ func (f *fast) crossFit(ctx context.Context, floor float64) (g *surrogate, own [
 		level = append(level, reg.fit(y, k, func(i int) bool { return f.fold(training[i]) == t }, a, k*folds, k*t)...)
 	}
 	g = reg.surrogate(a, level)
-	n := len(f.s.ids)
-	all := make([]float64, n*k*folds)
-	g.predict(f.x, n, f.features.size(), all, &scratch{})
-	own = make([]float64, n*k)
-	for i := range n {
-		copy(own[i*k:][:k], all[(i*folds+f.fold(i))*k:])
-	}
+	own = make([]float64, len(f.s.ids)*k)
+	f.predict(g, f.s.ids, func(i int, columns []float64) {
+		copy(own[i*k:][:k], columns[f.fold(i)*k:])
+	})
 	return g, own, nil
 }
 

@@ -269,61 +269,59 @@ func (s *sweep) measure(e *estimate) []Noise {
 			}
 		}
 	}
-	sum := make([][]float64, len(s.wanted))
-	square := make([][]float64, len(s.wanted))
-	a := make([][]float64, len(s.wanted))
-	signal := make([]float64, len(s.wanted))
+	type moments struct {
+		fact, foil  float64   // factors of the two maps
+		signal      float64   // sum of squares of the centred map
+		sum, square []float64 // of the terms, at the points
+		all, most   float64   // sum and maximum of the squared influences
+	}
+	maps := make([]moments, len(s.wanted))
 	for w, want := range s.wanted {
-		sum[w], square[w], a[w] = make([]float64, len(pixels)), make([]float64, len(pixels)), make([]float64, n)
 		m := s.combine(e.maps, want.fact)
-		factor := s.factor(m)
-		for i := range n {
-			for _, c := range want.fact {
-				a[w][i] += factor * e.influence[i*k+c]
-			}
-		}
+		maps[w] = moments{fact: s.factor(m), sum: make([]float64, len(pixels)), square: make([]float64, len(pixels))}
 		for x := range m {
-			m[x] *= factor
+			m[x] *= maps[w].fact
 		}
 		if want.foil != nil {
 			foil := s.combine(e.maps, want.foil)
-			factor := s.factor(foil)
-			for i := range n {
-				for _, c := range want.foil {
-					a[w][i] -= factor * e.influence[i*k+c]
-				}
-			}
+			maps[w].foil = s.factor(foil)
 			for x := range m {
-				m[x] -= factor * foil[x]
+				m[x] -= maps[w].foil * foil[x]
 			}
 		}
-		signal[w] = spread(m, pixels)
+		maps[w].signal = spread(m, pixels)
 	}
 	var m mask
 	for i, id := range s.ids {
 		s.law.draw(id, &m)
 		points.sample(&m, value)
-		for w := range s.wanted {
-			ai := a[w][i]
+		influence := e.influence[i*k:][:k]
+		for w, want := range s.wanted {
+			t := &maps[w]
+			a := 0.0
+			for _, c := range want.fact {
+				a += t.fact * influence[c]
+			}
+			for _, c := range want.foil {
+				a -= t.foil * influence[c]
+			}
+			t.all += a * a
+			t.most = max(t.most, a*a)
 			for x, v := range value {
-				d := ai * (v - s.Keep)
-				sum[w][x] += d
-				square[w][x] += d * d
+				d := a * (v - s.Keep)
+				t.sum[x] += d
+				t.square[x] += d * d
 			}
 		}
 	}
 	for w := range s.wanted {
+		t := &maps[w]
 		variance := 0.0
 		for x, sc := range scales {
-			mean := sum[w][x] / float64(n)
-			variance += max(0, square[w][x]/float64(n)-mean*mean) / float64(n) * sc * sc
+			mean := t.sum[x] / float64(n)
+			variance += max(0, t.square[x]/float64(n)-mean*mean) / float64(n) * sc * sc
 		}
-		all, most := 0.0, 0.0
-		for _, v := range a[w] {
-			all += v * v
-			most = max(most, v*v)
-		}
-		out[w] = newNoise(n, variance, signal[w], len(pixels), most, all, s.tolerance)
+		out[w] = newNoise(n, variance, t.signal, len(pixels), t.most, t.all, s.tolerance)
 	}
 	return out
 }

@@ -107,6 +107,7 @@ type regression struct {
 	norms    []float32
 	variance float64
 	kernel   []float32 // [n][n]
+	gram     []float64 // memory for fit
 }
 
 func newRegression(model *nn.Model, x []float32, n, size int, variance float64) *regression {
@@ -115,12 +116,15 @@ func newRegression(model *nn.Model, x []float32, n, size int, variance float64) 
 		r.norms[i] = float32(norm2(x[i*size:][:size]))
 	}
 	p := model.NewProduct(x, n, size)
-	inner := make([]float32, n*p.Columns())
-	p.Mul(inner, x, n)
+	inner := make([]float32, predictRows*p.Columns())
 	r.kernel = make([]float32, n*n)
 	scale := float32(1 / (4 * variance))
-	for i := range n {
-		gauss(r.kernel[i*n:][:n], inner[i*p.Columns():][:n], r.norms[i], r.norms, scale)
+	for first := 0; first < n; first += predictRows {
+		some := min(predictRows, n-first)
+		p.Mul(inner, x[first*size:][:some*size], some)
+		for i := range some {
+			gauss(r.kernel[(first+i)*n:][:n], inner[i*p.Columns():][:n], r.norms[first+i], r.norms, scale)
+		}
 	}
 	return r
 }
@@ -144,7 +148,10 @@ func (r *regression) fit(y []float64, columns int, skip func(i int) bool, a []fl
 			level[c] += y[i*columns+c] / float64(len(in))
 		}
 	}
-	k := mat.NewSymDense(len(in), nil)
+	if len(r.gram) < len(in)*len(in) {
+		r.gram = make([]float64, len(in)*len(in))
+	}
+	k := mat.NewSymDense(len(in), r.gram[:len(in)*len(in)]) // only its upper triangle counts
 	rest := mat.NewDense(len(in), columns, nil)
 	for p, i := range in {
 		for q, j := range in[:p+1] {
