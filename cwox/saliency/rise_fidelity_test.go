@@ -52,8 +52,10 @@ func TestRISEFidelity(t *testing.T) {
 	names := openTensors(t, "preprocess.safetensors").Names()
 	names = slices.DeleteFunc(names, func(n string) bool { return !strings.HasPrefix(n, "paper/") })
 	slices.Sort(names)
-	for _, name := range names[:min(number("CWOX_RISE_PICTURES", 10), len(names))] {
-		f.measure(strings.TrimPrefix(name, "paper/"))
+	for _, stage := range []RISEStage{{Cells: 15, Keep: 0.3}, {Cells: 10, Keep: 0.14}} {
+		for _, name := range names[:min(number("CWOX_RISE_PICTURES", 10), len(names))] {
+			f.measure(strings.TrimPrefix(name, "paper/"), stage)
+		}
 	}
 	t.Log(f.summary())
 }
@@ -93,9 +95,13 @@ var few = []int{250, 500, 1000, 2000, 4000}
 
 const manyPlain = 4000
 
-// measure judges the maps of a picture.
-func (f *fidelity) measure(picture string) {
+// measure judges the maps of a picture at a stage's settings.
+func (f *fidelity) measure(picture string, stage RISEStage) {
 	t := f.t
+	prefix := fmt.Sprintf("%s,%s,%d,", f.model, picture, stage.Cells)
+	if _, done := f.rows[prefix+"fast,2000,contrast 3"]; done {
+		return
+	}
 	in := input(t, f.model, picture, nil)
 	session, err := in.Model.NewSession(nn.SessionOptions{Batch: 8})
 	if err != nil {
@@ -103,81 +109,75 @@ func (f *fidelity) measure(picture string) {
 	}
 	defer session.Close()
 	classes := topClasses(in.Prob, 5)
-	for _, stage := range []RISEStage{{Cells: 15, Keep: 0.3}, {Cells: 10, Keep: 0.14}} {
-		prefix := fmt.Sprintf("%s,%s,%d,", f.model, picture, stage.Cells)
-		newSweep := func(q Quality, masks int, seed uint64) *sweep {
-			s := &sweep{RISEStage: stage, quality: q, raw: true, batch: 8, classes: classes, progress: func(int) {},
-				law: newMaskLaw(224, 224, stage.Cells, stage.Keep, seed, 0), probs: sessionProber(session, in)}
-			s.Masks = masks
-			for c := range classes {
-				s.wanted = append(s.wanted, wanted{fact: []int{c}})
-			}
-			for _, p := range fidelityContrasts {
-				s.wanted = append(s.wanted, wanted{[]int{p[0]}, []int{p[1]}})
-			}
-			if q == Fast {
-				s.fast = newFast(s, in.Model)
-			}
-			return s
+	newSweep := func(q Quality, masks int, seed uint64) *sweep {
+		s := &sweep{RISEStage: stage, quality: q, raw: true, batch: 8, classes: classes, progress: func(int) {},
+			law: newMaskLaw(224, 224, stage.Cells, stage.Keep, seed, 0), probs: sessionProber(session, in)}
+		s.Masks = masks
+		for c := range classes {
+			s.wanted = append(s.wanted, wanted{fact: []int{c}})
 		}
-		if _, done := f.rows[prefix+"fast,2000,contrast 3"]; done {
+		for _, p := range fidelityContrasts {
+			s.wanted = append(s.wanted, wanted{[]int{p[0]}, []int{p[1]}})
+		}
+		if q == Fast {
+			s.fast = newFast(s, in.Model)
+		}
+		return s
+	}
+	all := newSweep(Plain, manyPlain+f.converged, 1)
+	converge(t, all, filepath.Join(f.dir, fmt.Sprintf("%s-%s-%d.p", f.model, picture, stage.Cells)))
+	part := func(q Quality, from, masks int) *sweep {
+		s, k := *all, len(classes)
+		s.quality, s.ids, s.p = q, s.ids[from:][:masks], s.p[from*k:][:masks*k]
+		return &s
+	}
+	reference := part(Plain, manyPlain, f.converged)
+	converged := reference.plain().maps
+	want, reliability := fidelityMaps(converged), halves(reference)
+	lines := map[string][]float64{}
+	judge := func(key string, maps [][]float64, noise []Noise, faithful bool) {
+		for i, m := range fidelityMaps(maps) {
+			q := quantity(i)
+			lines[key+q] = append(lines[key+q], correlation(m, want[i])/math.Sqrt(reliability[i]))
+			if noise != nil {
+				lines[key+"predicted "+q] = append(lines[key+"predicted "+q], noise[i].Fidelity)
+			}
+		}
+		if faithful && stage.Cells == 15 {
+			f.faithfulness(lines, key, maps, reference.probs, classes)
+		}
+	}
+	for i, r := range reliability {
+		lines[fmt.Sprintf("plain,%d,%s", f.converged, quantity(i))] = []float64{math.Sqrt(r)}
+	}
+	if stage.Cells == 15 {
+		f.faithfulness(lines, fmt.Sprintf("plain,%d,", f.converged), converged, reference.probs, classes)
+	}
+	for _, masks := range few {
+		for replicate := range min(4, manyPlain/masks) {
+			s := part(Plain, replicate*masks, masks)
+			e := s.plain()
+			judge(fmt.Sprintf("plain,%d,", masks), e.maps, s.measure(e), replicate == 0)
+			judge(fmt.Sprintf("debiased,%d,", masks), s.debiased().maps, nil, false)
+		}
+		if masks > 2000 { // as many as the plain law's largest number would tell nothing new
 			continue
 		}
-		all := newSweep(Plain, manyPlain+f.converged, 1)
-		converge(t, all, filepath.Join(f.dir, fmt.Sprintf("%s-%s-%d.p", f.model, picture, stage.Cells)))
-		part := func(q Quality, from, masks int) *sweep {
-			s, k := *all, len(classes)
-			s.quality, s.ids, s.p = q, s.ids[from:][:masks], s.p[from*k:][:masks*k]
-			return &s
-		}
-		reference := part(Plain, manyPlain, f.converged)
-		converged := reference.plain().maps
-		want, reliability := fidelityMaps(converged), halves(reference)
-		lines := map[string][]float64{}
-		judge := func(key string, maps [][]float64, noise []Noise, faithful bool) {
-			for i, m := range fidelityMaps(maps) {
-				q := quantity(i)
-				lines[key+q] = append(lines[key+q], correlation(m, want[i])/math.Sqrt(reliability[i]))
-				if noise != nil {
-					lines[key+"predicted "+q] = append(lines[key+"predicted "+q], noise[i].Fidelity)
-				}
-			}
-			if faithful && stage.Cells == 15 {
-				f.faithfulness(lines, key, maps, reference.probs, classes)
-			}
-		}
-		for i, r := range reliability {
-			lines[fmt.Sprintf("plain,%d,%s", f.converged, quantity(i))] = []float64{math.Sqrt(r)}
-		}
-		if stage.Cells == 15 {
-			f.faithfulness(lines, fmt.Sprintf("plain,%d,", f.converged), converged, reference.probs, classes)
-		}
-		for _, masks := range few {
-			for replicate := range min(4, manyPlain/masks) {
-				s := part(Plain, replicate*masks, masks)
-				e := s.plain()
-				judge(fmt.Sprintf("plain,%d,", masks), e.maps, s.measure(e), replicate == 0)
-				judge(fmt.Sprintf("debiased,%d,", masks), s.debiased().maps, nil, false)
-			}
-			if masks > 2000 { // as many as the plain law's largest number would tell nothing new
-				continue
-			}
-			s := newSweep(Fast, masks, uint64(1+masks))
-			if err := s.run(context.Background()); err != nil {
-				t.Fatal(err)
-			}
-			judge(fmt.Sprintf("fast,%d,", masks), s.last.maps, s.noise, true)
-		}
-		var text string
-		for _, key := range slices.Sorted(maps.Keys(lines)) {
-			f.rows[prefix+key] = average(lines[key])
-			text += fmt.Sprintf("%s%s,%.6f\n", prefix, key, average(lines[key]))
-		}
-		if _, err := f.table.WriteString(text); err != nil {
+		s := newSweep(Fast, masks, uint64(1+masks))
+		if err := s.run(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		t.Logf("%s done", prefix)
+		judge(fmt.Sprintf("fast,%d,", masks), s.last.maps, s.noise, true)
 	}
+	var text string
+	for _, key := range slices.Sorted(maps.Keys(lines)) {
+		f.rows[prefix+key] = average(lines[key])
+		text += fmt.Sprintf("%s%s,%.6f\n", prefix, key, average(lines[key]))
+	}
+	if _, err := f.table.WriteString(text); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%s done", prefix)
 }
 
 // quantity names a map: the five classes, then the contrasts.
