@@ -85,6 +85,13 @@ func (e *Evaluation) writeCSV(w io.Writer) error {
 				row("method", c.Model, c.Explainer, m.Method, "", metric, v, nil, c.Compared, c.Images)
 			}
 		}
+		for _, r := range c.Ranks {
+			for _, m := range r.Methods {
+				for i, v := range []Mean{m.CAUC, m.CDROP, m.CDROPCommon} {
+					row(r.Rank, c.Model, c.Explainer, m.Method, "", []string{"cauc", "cdrop", "cdrop_common"}[i], v, nil, r.Pairs, c.Images)
+				}
+			}
+		}
 		for _, d := range c.Differences {
 			for i, v := range []Difference{d.CAUC, d.CDROP, d.CDROPCommon} {
 				row("difference", c.Model, c.Explainer, d.Method, d.Than, []string{"cauc", "cdrop", "cdrop_common"}[i], v.Mean, []int{v.Better, v.Worse, v.Same}, c.Compared, c.Images)
@@ -122,6 +129,7 @@ func (e *Evaluation) tables() []report.Table {
 	if len(e.Settings.Methods) > 1 {
 		out = append(out, e.differenceTable())
 	}
+	out = append(out, e.rankTable())
 	if e.Settings.AUCSteps > 0 {
 		out = append(out, e.deletionTable(), e.insertionTable())
 	}
@@ -210,6 +218,31 @@ func (e *Evaluation) differenceTable() report.Table {
 			t.Rows = append(t.Rows, []string{c.name(), methodName(d.Method) + " - " + methodName(d.Than),
 				d.CAUC.text(unitCAUC, false), wins(d.CAUC), d.CDROP.text(unitCDROP, false), wins(d.CDROP),
 				d.CDROPCommon.text(unitCDROP, false), wins(d.CDROPCommon)})
+		}
+	}
+	return t
+}
+
+func (e *Evaluation) rankTable() report.Table {
+	t := report.Table{
+		Caption: "By the class's rank in its cluster: CAUC in 10^-3, CDROP in 10^-2, CDROP over as many pixels for all methods in 10^-2",
+		Head:    []string{"", "class", "pairs"},
+	}
+	for _, m := range e.Settings.Methods {
+		t.Head = append(t.Head, methodName(m))
+	}
+	for i := range e.Columns {
+		c := &e.Columns[i]
+		for _, r := range c.Ranks {
+			row := []string{c.name(), r.Rank, strconv.Itoa(r.Pairs)}
+			for _, m := range r.Methods {
+				cell := "-"
+				if r.Pairs > 0 {
+					cell = fmt.Sprintf("%.2f, %.2f, %.2f", float64(m.CAUC.Mean)/unitCAUC, float64(m.CDROP.Mean)/unitCDROP, float64(m.CDROPCommon.Mean)/unitCDROP)
+				}
+				row = append(row, cell)
+			}
+			t.Rows = append(t.Rows, row)
 		}
 	}
 	return t
@@ -473,6 +506,8 @@ func (e *Evaluation) article(examples []example) report.Article {
 	if len(e.Settings.Methods) > 1 {
 		add(withTable(e.differencePart(), e.differenceTable()))
 	}
+	add(withTable(report.Part{Heading: "The first of a cluster, and the others",
+		Text: []string{"The likeliest class of a cluster has most of the probability that erasing pixels can take away, so it rules the means."}}, e.rankTable()))
 	add(e.curvePart())
 	for _, x := range examples {
 		add(e.examplePart(x))

@@ -47,6 +47,9 @@ type EvaluationColumn struct {
 	Compared    int                `json:"compared"`
 	Methods     []MethodScores     `json:"methods"`
 	Differences []MethodDifference `json:"differences"`
+	// Ranks are the means over the pairs whose class is the likeliest of its cluster, and
+	// over the others: the first have most of the probability that erasing can take away.
+	Ranks []RankScores `json:"ranks"`
 
 	pairs  []pairScores
 	curves [][]float64 // [method][curvePoints] mean score after so many pixels
@@ -64,6 +67,27 @@ type MethodScores struct {
 	DeletionAUC  Mean                        `json:"deletion_auc"`
 	InsertionAUC Mean                        `json:"insertion_auc"`
 }
+
+// RankScores are the means over the compared pairs with a class of a rank in its cluster.
+type RankScores struct {
+	Rank    string       `json:"rank"` // RankFirst or RankOthers
+	Pairs   int          `json:"pairs"`
+	Methods []RankMethod `json:"methods"`
+}
+
+// RankMethod are a method's means.
+type RankMethod struct {
+	Method      cwox.Method `json:"method"`
+	CAUC        Mean        `json:"cauc"`
+	CDROP       Mean        `json:"cdrop"`
+	CDROPCommon Mean        `json:"cdrop_common"`
+}
+
+// The ranks of RankScores.
+const (
+	RankFirst  = "first"
+	RankOthers = "others"
+)
 
 // Mean is a mean over pairs with its 95 % confidence interval from 2,000 bootstrap samples of
 // the images. Paper is what the paper has, if it has it.
@@ -116,6 +140,7 @@ type ExplainerScores struct {
 type pairScores struct {
 	image  string
 	class  int
+	first  bool        // the class is the likeliest of its cluster
 	values [][]float64 // [method][metric]
 }
 
@@ -320,7 +345,7 @@ func (e *Evaluation) addToColumns(columns map[string]*EvaluationColumn, rows []E
 			continue
 		}
 		c.Compared++
-		p := pairScores{image: pair[0].Image, class: pair[0].Class}
+		p := pairScores{image: pair[0].Image, class: pair[0].Class, first: likeliest(pair[0], rows)}
 		size := e.Settings.Models[pair[0].Model].Pixels
 		for m := range pair {
 			curve, err := pair[m].curve(size)
@@ -338,6 +363,14 @@ func (e *Evaluation) addToColumns(columns map[string]*EvaluationColumn, rows []E
 	return nil
 }
 
+// likeliest says whether no class of the foil of a row is likelier than its class; rows are
+// all rows of its image.
+func likeliest(row EvaluationRow, rows []EvaluationRow) bool {
+	return !slices.ContainsFunc(rows, func(other EvaluationRow) bool {
+		return other.Probability > row.Probability && slices.Contains(row.Foil, other.Class)
+	})
+}
+
 // pixelsAt is how many pixels are erased at a point of the mean curves.
 func pixelsAt(i, size int) int {
 	return int(math.Round(curveShare * float64(size) * float64(i) / (curvePoints - 1)))
@@ -346,24 +379,12 @@ func pixelsAt(i, size int) int {
 // finish computes the means of a column.
 func (c *EvaluationColumn) finish(s *EvaluationSettings) {
 	methods := len(c.Methods)
-	var series [][]float64 // method by method, metric by metric
 	for m := range methods {
-		for k := range metrics {
-			values := make([]float64, len(c.pairs))
-			for i, p := range c.pairs {
-				values[i] = p.values[m][k]
-			}
-			series = append(series, values)
-		}
 		for i := range c.curves[m] {
 			c.curves[m][i] /= float64(len(c.pairs))
 		}
 	}
-	images := make([]string, len(c.pairs))
-	for i, p := range c.pairs {
-		images[i] = p.image
-	}
-	b := newBootstrap(images, series, s.Seed)
+	b := resample(c.pairs, methods, s.Seed)
 	at := func(m, metric int) int { return m*metrics + metric }
 	for m := range methods {
 		r := &c.Methods[m]
@@ -384,6 +405,40 @@ func (c *EvaluationColumn) finish(s *EvaluationSettings) {
 			})
 		}
 	}
+	c.ranks(s.Seed)
+}
+
+// ranks computes the means over the pairs of each rank.
+func (c *EvaluationColumn) ranks(seed uint64) {
+	for _, rank := range []string{RankFirst, RankOthers} {
+		pairs := slices.DeleteFunc(slices.Clone(c.pairs), func(p pairScores) bool { return p.first != (rank == RankFirst) })
+		r := RankScores{Rank: rank, Pairs: len(pairs)}
+		b := resample(pairs, len(c.Methods), seed)
+		for m, scores := range c.Methods {
+			at := m * metrics
+			r.Methods = append(r.Methods, RankMethod{scores.Method, b.mean(at + metricCAUC), b.mean(at + metricCDROP), b.mean(at + metricCDROPCommon)})
+		}
+		c.Ranks = append(c.Ranks, r)
+	}
+}
+
+// resample is the bootstrap over pairs, its series method by method, metric by metric.
+func resample(pairs []pairScores, methods int, seed uint64) *bootstrap {
+	var series [][]float64
+	for m := range methods {
+		for k := range metrics {
+			values := make([]float64, len(pairs))
+			for i, p := range pairs {
+				values[i] = p.values[m][k]
+			}
+			series = append(series, values)
+		}
+	}
+	images := make([]string, len(pairs))
+	for i, p := range pairs {
+		images[i] = p.image
+	}
+	return newBootstrap(images, series, seed)
 }
 
 // shownMethod is the method that explainers are compared with: CWOX-2s, as in the paper.

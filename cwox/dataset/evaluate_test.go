@@ -331,6 +331,7 @@ func checkTables(t *testing.T, rows []EvaluationRow, e *Evaluation, o EvaluateOp
 				t.Errorf("method %d is %s", m, scores.Method)
 			}
 		}
+		checkRanks(t, rows, c)
 		if n := len(o.Methods); len(c.Differences) != n*(n-1)/2 {
 			t.Errorf("%d differences", len(c.Differences))
 		}
@@ -629,6 +630,33 @@ func TestEvaluateTwoWriters(t *testing.T) {
 	}
 }
 
+// checkRanks computes the mean CDROP of each rank from the rows.
+func checkRanks(t *testing.T, rows []EvaluationRow, c EvaluationColumn) {
+	t.Helper()
+	if len(c.Ranks) != 2 || c.Ranks[0].Pairs == 0 || c.Ranks[1].Pairs == 0 || c.Ranks[0].Pairs+c.Ranks[1].Pairs != c.Compared {
+		t.Fatalf("%+v, want two ranks with %d pairs together", c.Ranks, c.Compared)
+	}
+	prob := map[string]float64{}
+	for _, r := range rows {
+		prob[fmt.Sprint(r.Image, r.Class)] = r.Probability
+	}
+	for k, rank := range []string{RankFirst, RankOthers} {
+		for m, scores := range c.Ranks[k].Methods {
+			sum, n := 0.0, 0
+			for _, r := range rows {
+				first := !slices.ContainsFunc(r.Foil, func(class int) bool { return prob[fmt.Sprint(r.Image, class)] > r.Probability })
+				if r.Explainer == c.Explainer && r.Method == scores.Method && r.Common > 0 && first == (rank == RankFirst) {
+					sum += float64(r.CDROP)
+					n++
+				}
+			}
+			if got := float64(scores.CDROP.Mean); c.Ranks[k].Rank != rank || c.Ranks[k].Pairs != n || scores.Method != c.Methods[m].Method || math.Abs(got-sum/float64(n)) > 1e-12 {
+				t.Errorf("%s, %s: %d pairs, CDROP %g; want %d, %g", rank, scores.Method, c.Ranks[k].Pairs, got, n, sum/float64(n))
+			}
+		}
+	}
+}
+
 // dropOver is CDROP over the pixels that all methods share: as the paper's Eq. 5 has it, or
 // the reference's, that ends with a mean of three multiples of the step.
 func dropOver(r EvaluationRow, size int, o faithfulness.Options) float64 {
@@ -661,9 +689,9 @@ func TestEvaluatePage(t *testing.T) {
 	e := mustEvaluate(t, images, dir, o)
 	all := files(t, dir)
 	for name, says := range map[string][]string{
-		TablesFile: {"Table 1. CAUC", "Table 2. CDROP", "CDROP over as many pixels", "Table 3. CWOX-2s", "CWOX-2s - SWOX", "Deletion AUC", "small, Grad-CAM",
+		TablesFile: {"Table 1. CAUC", "Table 2. CDROP", "CDROP over as many pixels", "Table 3. CWOX-2s", "CWOX-2s - SWOX", "rank in its cluster", "Deletion AUC", "small, Grad-CAM",
 			fmt.Sprintf("small: %d images evaluated", e.Images["small"].Evaluated), "blank"},
-		TablesCSV:       {"kind,model,explainer", "method,small,gradcam,cwox2s,,cauc,", "difference,small,rise,cwox2s,swox,cdrop,", "cwox2s,swox,cdrop_common,", "explainer,small,rise,cwox2s,,n_delta,"},
+		TablesCSV:       {"kind,model,explainer", "method,small,gradcam,cwox2s,,cauc,", "difference,small,rise,cwox2s,swox,cdrop,", "cwox2s,swox,cdrop_common,", "first,small,gradcam,cwox2s,,cauc,", "explainer,small,rise,cwox2s,,n_delta,"},
 		report.PageFile: {"CWOX-2s has the", "Mean contrastive score curves", "A typical pair, small, RISE", "Distributions", "Content-Security-Policy"},
 	} {
 		for _, s := range says {
