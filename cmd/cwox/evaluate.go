@@ -137,9 +137,9 @@ the others.
 
 The folder -o gets results.jsonl (a line per image, class, method and explainer),
 images.jsonl (a line per image, also for those that fail or do not qualify), summary.json,
-tables.txt, tables.csv and index.html. After an interruption of any kind the same command
-goes on where it stopped. Another model and other explainers can be added to a folder: run
-again with the same -o.
+tables.txt, tables.md, tables.csv and index.html. After an interruption of any kind the same
+command goes on where it stopped. Another model and other explainers can be added to a
+folder: run again with the same -o.
 
 With --truth the maps are those of drawn scenes of which it is known what tells the classes
 apart: do they point at it? The folder gets truth-<explainer>.jsonl (a line per scene) and

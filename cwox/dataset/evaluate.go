@@ -113,7 +113,7 @@ const (
 //
 // Images are taken in the order of their paths, each once. The folder dir gets results.jsonl (a line
 // of EvaluationRow each), images.jsonl (EvaluatedImage), settings.json, and at the end
-// summary.json, tables.txt, tables.csv and index.html, a page of its own. Another model,
+// summary.json, tables.txt, tables.md, tables.csv and index.html, a page of its own. Another model,
 // other explainers or further images can be added to a folder later; other settings are an
 // error that names the difference.
 //
@@ -471,10 +471,11 @@ func short(values []float64) []float64 {
 
 // Files of an evaluation.
 const (
-	ResultsFile  = "results.jsonl"
-	ImagesFile   = "images.jsonl"
-	settingsFile = "settings.json"
-	SummaryFile  = "summary.json"
-	TablesFile   = "tables.txt"
-	TablesCSV    = "tables.csv"
+	ResultsFile    = "results.jsonl"
+	ImagesFile     = "images.jsonl"
+	settingsFile   = "settings.json"
+	SummaryFile    = "summary.json"
+	TablesFile     = "tables.txt"
+	TablesCSV      = "tables.csv"
+	TablesMarkdown = "tables.md"
 )

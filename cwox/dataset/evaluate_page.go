@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"cwox/cwox"
 	"cwox/cwox/faithfulness"
@@ -25,7 +24,7 @@ func (e *Evaluation) write(dir string, examples []example) error {
 	if err := WriteFile(filepath.Join(dir, TablesCSV), e.writeCSV); err != nil {
 		return err
 	}
-	if err := WriteFile(filepath.Join(dir, TablesFile), e.WriteText); err != nil {
+	if err := writeTables(dir, e.tables(), e.notes()); err != nil {
 		return err
 	}
 	return report.WriteArticle(filepath.Join(dir, report.PageFile), e.article(examples))
@@ -33,21 +32,7 @@ func (e *Evaluation) write(dir string, examples []example) error {
 
 // WriteText writes the tables as text.
 func (e *Evaluation) WriteText(w io.Writer) error {
-	for i, t := range e.tables() {
-		if i > 0 {
-			fmt.Fprintln(w)
-		}
-		fmt.Fprintln(w, t.Caption)
-		aligned := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-		for _, row := range append([][]string{t.Head}, t.Rows...) {
-			fmt.Fprintln(aligned, strings.TrimRight(strings.Join(row, "\t"), "\t"))
-		}
-		if err := aligned.Flush(); err != nil {
-			return err
-		}
-	}
-	_, err := fmt.Fprintf(w, "\n%s\n", strings.Join(e.notes(), "\n"))
-	return err
+	return tablesText(w, e.tables(), e.notes())
 }
 
 // writeCSV writes every mean in a row of its own.

@@ -177,7 +177,7 @@ const (
 )
 
 // Summarize computes the tables of a folder that Evaluate has written rows to, and writes
-// summary.json, tables.txt, tables.csv and index.html. The same rows give the same bytes.
+// summary.json, tables.txt, tables.md, tables.csv and index.html. The same rows give the same bytes.
 func Summarize(dir string) (*Evaluation, error) {
 	e, examples, err := summarize(dir)
 	if err != nil {

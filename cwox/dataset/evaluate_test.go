@@ -385,7 +385,7 @@ func TestEvaluateSameBytes(t *testing.T) {
 	dir := t.TempDir()
 	mustEvaluate(t, images, dir, o)
 	want := files(t, dir)
-	if len(want) != 7 {
+	if len(want) != 8 {
 		t.Errorf("%d files", len(want))
 	}
 	shuffled := append(slices.Clone(images), images[3])
@@ -691,6 +691,7 @@ func TestEvaluatePage(t *testing.T) {
 	for name, says := range map[string][]string{
 		TablesFile: {"Table 1. CAUC", "Table 2. CDROP", "CDROP over as many pixels", "Table 3. CWOX-2s", "CWOX-2s - SWOX", "rank in its cluster", "Deletion AUC", "small, Grad-CAM",
 			fmt.Sprintf("small: %d images evaluated", e.Images["small"].Evaluated), "blank"},
+		TablesMarkdown:  {"smaller is better: mean [95 % interval], the best in bold", "| small, Grad-CAM |", "]** |", "|---|"},
 		TablesCSV:       {"kind,model,explainer", "method,small,gradcam,cwox2s,,cauc,", "difference,small,rise,cwox2s,swox,cdrop,", "cwox2s,swox,cdrop_common,", "first,small,gradcam,cwox2s,,cauc,", "explainer,small,rise,cwox2s,,n_delta,"},
 		report.PageFile: {"CWOX-2s has the", "Mean contrastive score curves", "A typical pair, small, RISE", "Distributions", "Content-Security-Policy"},
 	} {

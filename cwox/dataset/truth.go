@@ -68,7 +68,7 @@ const maxTruthScenes = 1 << 20
 // part is drawn on the same body.
 //
 // The folder dir gets a file for every explainer, truth-<name>.jsonl (settings in its first
-// line, then a line of TruthScene each), and at the end summary.json, tables.txt, tables.csv
+// line, then a line of TruthScene each), and at the end summary.json, tables.txt, tables.md, tables.csv
 // and index.html. More scenes and other explainers can be added later; other settings are an
 // error that names the file. After an end of any kind the same call goes on where the last
 // one stopped and comes to the same bytes.

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"cwox/cwox"
 	"cwox/cwox/report"
@@ -24,7 +23,7 @@ func (s *TruthSummary) write(dir string) error {
 		err = WriteFile(filepath.Join(dir, TablesCSV), s.writeCSV)
 	}
 	if err == nil {
-		err = WriteFile(filepath.Join(dir, TablesFile), s.WriteText)
+		err = writeTables(dir, s.tables(), s.notes())
 	}
 	if err == nil {
 		err = report.WriteArticle(filepath.Join(dir, report.PageFile), s.article())
@@ -37,21 +36,7 @@ func (s *TruthSummary) write(dir string) error {
 
 // WriteText writes the tables as text.
 func (s *TruthSummary) WriteText(w io.Writer) error {
-	for i, t := range s.tables() {
-		if i > 0 {
-			fmt.Fprintln(w)
-		}
-		fmt.Fprintln(w, t.Caption)
-		aligned := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-		for _, row := range append([][]string{t.Head}, t.Rows...) {
-			fmt.Fprintln(aligned, strings.TrimRight(strings.Join(row, "\t"), "\t"))
-		}
-		if err := aligned.Flush(); err != nil {
-			return err
-		}
-	}
-	_, err := fmt.Fprintf(w, "\n%s\n", strings.Join(s.notes(), "\n"))
-	return err
+	return tablesText(w, s.tables(), s.notes())
 }
 
 // writeCSV writes every mean in a row of its own.

@@ -1,0 +1,71 @@
+package dataset
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+
+	"cwox/cwox/report"
+)
+
+// writeTables writes tables and notes into a folder, as text and as Markdown.
+func writeTables(dir string, tables []report.Table, notes []string) error {
+	for name, write := range map[string]func(io.Writer, []report.Table, []string) error{TablesFile: tablesText, TablesMarkdown: tablesMarkdown} {
+		err := WriteFile(filepath.Join(dir, name), func(w io.Writer) error { return write(w, tables, notes) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tablesText writes tables with aligned columns, and the notes.
+func tablesText(w io.Writer, tables []report.Table, notes []string) error {
+	for i, t := range tables {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		fmt.Fprintln(w, t.Caption)
+		aligned := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+		for _, row := range append([][]string{t.Head}, t.Rows...) {
+			fmt.Fprintln(aligned, strings.TrimRight(strings.Join(row, "\t"), "\t"))
+		}
+		if err := aligned.Flush(); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(w, "\n%s\n", strings.Join(notes, "\n"))
+	return err
+}
+
+// tablesMarkdown writes tables and notes as Markdown, what is best in bold.
+func tablesMarkdown(w io.Writer, tables []report.Table, notes []string) error {
+	escape := strings.NewReplacer("|", `\|`, "*", `\*`, "_", `\_`, "`", "\\`", "<", "&lt;")
+	line := func(cells []string) string {
+		var out strings.Builder
+		for _, cell := range cells {
+			if value, best := strings.CutSuffix(cell, " *"); best {
+				cell = "**" + escape.Replace(value) + "**"
+			} else {
+				cell = escape.Replace(cell)
+			}
+			out.WriteString("| " + cell + " ")
+		}
+		return out.String() + "|"
+	}
+	for _, t := range tables {
+		caption := strings.TrimSuffix(t.Caption, ", * the best")
+		if caption != t.Caption {
+			caption += ", the best in bold"
+		}
+		fmt.Fprintf(w, "%s\n\n%s\n%s|\n", escape.Replace(caption), line(t.Head), strings.Repeat("|---", len(t.Head)))
+		for _, row := range t.Rows {
+			fmt.Fprintln(w, line(row))
+		}
+		fmt.Fprintln(w)
+	}
+	_, err := fmt.Fprintln(w, escape.Replace(strings.Join(notes, "\n\n")))
+	return err
+}
