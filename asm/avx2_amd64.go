@@ -9,6 +9,7 @@ var avx2 = Kernels{
 	Winograd4F32: WinogradF32{"winograd4F32AVX2", 4, 6, winogradIn4F32AVX2, winogradOut4F32AVX2, &winograd4},
 	MaxPoolF32:   runMaxPoolF32AVX2,
 	LRNF32:       lrnF32AVX2,
+	GaussF32:     gaussF32AVX2,
 	PeakF32:      Peak{Name: "peakF32AVX2", MACs: 12 * 8, Run: peakF32AVX2},
 
 	GemmBF16:      ref.GemmBF16,
@@ -106,6 +107,9 @@ func maxPoolF32AVX2(args *MaxPoolF32Args)
 
 //go:noescape
 func lrnF32AVX2(args *LRNF32Args)
+
+//go:noescape
+func gaussF32AVX2(args *GaussF32Args)
 
 //go:noescape
 func winogradIn4F32AVX2(args *WinogradInF32Args)

@@ -12,6 +12,7 @@ var avx512 = Kernels{
 	Winograd4F32: WinogradF32{"winograd4F32AVX512", 4, 6, winogradIn4F32AVX512, winogradOut4F32AVX512, &winograd4},
 	MaxPoolF32:   runMaxPoolF32AVX512,
 	LRNF32:       lrnF32AVX512,
+	GaussF32:     gaussF32AVX2,
 	PeakF32:      Peak{Name: "peakF32AVX512", MACs: 24 * 16, Run: peakF32AVX512},
 
 	GemmBF16:      ref.GemmBF16,

@@ -17,6 +17,7 @@
 //	GemmF32        batch-reduce matrix product: convolutions and linear layers
 //	Winograd*F32   the transforms around GemmF32 that make 3x3 convolutions cheaper
 //	MaxPoolF32, LRNF32
+//	GaussF32       the kernel of kernel regression
 //	*BF16          the same in bfloat16 with float32 sums, and conversions
 //	Peak*          multiply-adds between registers: the speed that bounds the others
 //

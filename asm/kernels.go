@@ -13,6 +13,7 @@ type Kernels struct {
 	Winograd2F32, Winograd4F32 WinogradF32
 	MaxPoolF32                 func(*MaxPoolF32Args)
 	LRNF32                     func(*LRNF32Args)
+	GaussF32                   func(*GaussF32Args)
 	PeakF32                    Peak
 
 	// BF16 says that the tier has bfloat16 arithmetic of its own. Without, the kernels
@@ -117,4 +118,19 @@ type LRNF32Args struct {
 	A, Prev, Next, C *float32
 	Rows             int
 	K, Alpha         float32
+}
+
+// GaussF32Args describes a Gaussian kernel of distances over Rows times Block elements, for
+// kernel regression: from the inner products of a vector with others and their squared
+// lengths,
+//
+//	C = exp((2*Inner - Norm - Norms) * Scale)
+//
+// within 1e-7 (3 - x) of exp(x) where x <= 0; above 0 it is 1, below -86 and where x is not
+// a number it is 0. Every operation is rounded on its own, so the bits are the same in every
+// tier. C may be Inner.
+type GaussF32Args struct {
+	Inner, Norms, C *float32
+	Rows            int
+	Norm, Scale     float32
 }

@@ -172,3 +172,70 @@ func testLRNF32(t *testing.T, rng *rand.Rand, k *Kernels, ordinary bool) {
 		}
 	}
 }
+
+func TestGaussF32(t *testing.T) {
+	for _, k := range Tiers() {
+		t.Run(k.Tier, func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(11, 12))
+			for i := range 200 {
+				testGaussF32(t, rng, k, i%2 == 0)
+			}
+		})
+	}
+}
+
+// testGaussF32 compares with the formula in float64, and the bits with the ref tier.
+func testGaussF32(t *testing.T, rng *rand.Rand, k *Kernels, ordinary bool) {
+	rows := rng.IntN(5)
+	inner, norms := guarded[float32](t, rows*Block, rng.IntN(2) == 0), guarded[float32](t, rows*Block, rng.IntN(2) == 0)
+	rough(rng, inner)
+	rough(rng, norms)
+	p := GaussF32Args{Rows: rows, Norm: 20 * rng.Float32(), Scale: 5 * rng.Float32()}
+	if ordinary { // distances of vectors: 2 inner <= norm + norms
+		for i := range inner {
+			norms[i] = 20 * rng.Float32()
+			inner[i] = (p.Norm + norms[i]) / 2 * (1 - rng.Float32()*rng.Float32())
+		}
+	}
+	first := func(s []float32) *float32 { return (*float32)(unsafe.Pointer(unsafe.SliceData(s))) }
+	p.Inner, p.Norms = first(inner), first(norms)
+	want := make([]float32, rows*Block+1)
+	p.C = &want[0]
+	gaussF32Ref(&p)
+	if ordinary {
+		for i, got := range want[:rows*Block] {
+			x := float64((2*inner[i] - p.Norm - norms[i]) * p.Scale)
+			exact := math.Exp(min(x, 0))
+			if d := math.Abs(float64(got) - exact); d > 1e-7*(3-x)*exact && !(x < -86 && got == 0) {
+				t.Fatalf("ref: c[%d] = %v, want %v = exp(%v)", i, got, exact, x)
+			}
+		}
+	}
+	c := guarded[float32](t, rows*Block, true)
+	if rng.IntN(2) == 0 { // in place
+		c = inner
+	}
+	p.C = first(c)
+	k.GaussF32(&p)
+	for i, got := range c {
+		if !sameBits(got, want[i]) {
+			t.Fatalf("c[%d] = %v, ref gives %v", i, got, want[i])
+		}
+	}
+}
+
+func TestExpNegative(t *testing.T) {
+	worst := 0.0
+	for x := float32(0); x > -90; x -= 0.0007 {
+		want := math.Exp(float64(x))
+		bound := 1e-7 * (3 - float64(x)) * want
+		if x < -86 {
+			bound = 5e-38
+		}
+		worst = max(worst, math.Abs(float64(expNegative(x))-want)/bound)
+	}
+	t.Logf("largest error %.2g of the bound", worst)
+	if worst > 1 || expNegative(-1000) != 0 {
+		t.Errorf("error %.3g of the bound; exp(-1000) = %g", worst, expNegative(-1000))
+	}
+}

@@ -17,6 +17,7 @@ var ref = Kernels{
 	Winograd4F32: WinogradF32{"winograd4F32Ref", 4, 6, winogradIn4F32Ref, winogradOut4F32Ref, &winograd4},
 	MaxPoolF32:   maxPoolF32Ref,
 	LRNF32:       lrnF32Ref,
+	GaussF32:     gaussF32Ref,
 	PeakF32:      Peak{Name: "peakF32Ref", MACs: 8, Run: peakF32Ref},
 
 	GemmBF16:      GemmBF16{Name: "gemmBF16Ref", Rows: []int{14, 7, 4, 2, 1}, MaxVecs: 2, Run: gemmBF16Ref},
@@ -133,6 +134,34 @@ func lrnF32Ref(l *LRNF32Args) {
 			out[j] = x[j] / float32(root*sqrt(root))
 		}
 	}
+}
+
+func gaussF32Ref(g *GaussF32Args) {
+	for r := range g.Rows {
+		at := 4 * Block * r
+		inner, norms, out := lanes16(g.Inner, at), lanes16(g.Norms, at), lanes16(g.C, at)
+		for j := range out {
+			out[j] = expNegative(float32((2*inner[j] - g.Norm - norms[j]) * g.Scale))
+		}
+	}
+}
+
+// expNegative is exp(x) for x <= 0; above 0 it is 1, below -86 and for a NaN it is 0.
+func expNegative(x float32) float32 {
+	if !(x >= -86) {
+		return 0
+	}
+	x = float32(min(x, 0) * math.Log2E)
+	whole := int32(x) - 1 // the fraction is in (0, 1]
+	f := float32((x - float32(whole) - 0.5) * math.Ln2)
+	// 2^(1/2) e^f by its Taylor series.
+	p := float32(f*(1./720)) + 1./120
+	p = float32(p*f) + 1./24
+	p = float32(p*f) + 1./6
+	p = float32(p*f) + 1./2
+	p = float32(p*f) + 1
+	p = float32(p*f) + 1
+	return float32(p*math.Sqrt2) * math.Float32frombits(uint32(whole+127)<<23)
 }
 
 func peakF32Ref(n int) {

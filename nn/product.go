@@ -6,6 +6,7 @@ import "cwox/asm"
 // compute besides the network. It is immutable and safe for concurrent use.
 type Product struct {
 	gemm    asm.GemmF32
+	gauss   func(*asm.GaussF32Args)
 	k, n    int
 	columns int       // n rounded up to whole blocks
 	panels  []float32 // groups of MaxVecs blocks: [k][vectors][16]
@@ -16,7 +17,7 @@ func (m *Model) NewProduct(b []float32, n, k int) *Product {
 	if n < 1 || k < 1 || len(b) != n*k {
 		panic("nn: NewProduct: the matrix does not have its size")
 	}
-	p := &Product{gemm: m.kernels.GemmF32, k: k, n: n, columns: blocks(n) * block}
+	p := &Product{gemm: m.kernels.GemmF32, gauss: m.kernels.GaussF32, k: k, n: n, columns: blocks(n) * block}
 	p.panels = alignedFloats(p.columns * k)
 	group := p.gemm.MaxVecs * block
 	for c0 := 0; c0 < p.columns; c0 += group {
@@ -33,6 +34,16 @@ func (m *Model) NewProduct(b []float32, n, k int) *Product {
 
 // Columns is the width of Mul's result: n rounded up to a multiple of 16, the surplus zero.
 func (p *Product) Columns() int { return p.columns }
+
+// Gauss turns a row of Mul's result, of at least Columns elements, into the Gaussian kernel
+// exp((2 inner - norm - norms) scale) in place; norms has the squared lengths of b's rows,
+// padded to Columns. See asm.GaussF32Args.
+func (p *Product) Gauss(inner, norms []float32, norm, scale float32) {
+	if len(inner) < p.columns || len(norms) < p.columns {
+		panic("nn: Gauss: a vector is too small")
+	}
+	p.gauss(&asm.GaussF32Args{Inner: &inner[0], Norms: &norms[0], C: &inner[0], Rows: p.columns / block, Norm: norm, Scale: scale})
+}
 
 // Mul computes c [rows][Columns] = a [rows][k] x b transposed. The sum over k is in order,
 // so a row's result does not depend on the other rows.

@@ -1,8 +1,6 @@
 package saliency
 
 import (
-	"math"
-
 	"cwox/nn"
 	"gonum.org/v1/gonum/mat"
 )
@@ -12,6 +10,7 @@ type features struct {
 	law   *maskLaw
 	side  int          // blocks per side
 	means [2][]float64 // per axis: [offsets][side][cells], how a block averages the grid
+	spans [2][][2]int  // per axis: [offsets][side], the cells that a block touches
 }
 
 // featureSide is the number of blocks per side: 14 x 14 blocks. Ten lose a tenth of the
@@ -22,6 +21,7 @@ func newFeatures(l *maskLaw) *features {
 	f := &features{law: l, side: min(featureSide, l.height, l.width)}
 	for axis, size := range [2]int{l.height, l.width} {
 		f.means[axis] = make([]float64, l.side[axis]*f.side*l.cells)
+		f.spans[axis] = make([][2]int, l.side[axis]*f.side)
 		for offset := range l.side[axis] {
 			m := f.means[axis][offset*f.side*l.cells:]
 			for y, t := range l.taps[axis][offset:][:size] {
@@ -30,9 +30,24 @@ func newFeatures(l *maskLaw) *features {
 				m[b*l.cells+t.lo] += (1 - t.frac) / float64(end-first)
 				m[b*l.cells+t.hi] += t.frac / float64(end-first)
 			}
+			for b := range f.side {
+				f.spans[axis][offset*f.side+b] = span(m[b*l.cells:][:l.cells])
+			}
 		}
 	}
 	return f
+}
+
+// span is the range of the elements that are not 0.
+func span(row []float64) [2]int {
+	first, end := 0, len(row)
+	for first < end && row[first] == 0 {
+		first++
+	}
+	for end > first && row[end-1] == 0 {
+		end--
+	}
+	return [2]int{first, end}
 }
 
 // size is the number of features of a mask.
@@ -49,23 +64,19 @@ func (f *features) of(m *mask, dst []float32) {
 	}
 	half = half[:s*n]
 	clear(half)
-	for u := range n {
-		line := m.grid[u*n:][:n]
-		for b := range s {
-			if w := rows[b*n+u]; w != 0 {
-				for v, on := range line {
-					if on != 0 {
-						half[b*n+v] += w
-					}
-				}
+	up, across := f.spans[0][m.dy*s:][:s], f.spans[1][m.dx*s:][:s]
+	for b := range s {
+		sums := half[b*n:][:n]
+		for u := up[b][0]; u < up[b][1]; u++ {
+			w := rows[b*n+u]
+			for v, on := range m.grid[u*n:][:n] {
+				sums[v] += w * float64(on) // without a branch that cannot be foretold
 			}
 		}
-	}
-	for b := range s {
 		for c := range s {
 			sum := 0.0
-			for v, w := range cols[c*n:][:n] {
-				sum += half[b*n+v] * w
+			for v := across[c][0]; v < across[c][1]; v++ {
+				sum += sums[v] * cols[c*n+v]
 			}
 			dst[b*s+c] = float32(sum - f.law.keep)
 		}
@@ -88,11 +99,12 @@ func (f *features) variance(round uint32, n int) float64 {
 // surrogate is kernel ridge regression from masks' features to some columns of values:
 // g(f) = level + sum over i of a_i exp(-|f - f_i|^2 / (4 V)), V the features' variance.
 type surrogate struct {
-	scale   float32 // 1 / (4 V)
-	norms   []float32
+	scale   float32   // 1 / (4 V)
+	norms   []float32 // [points.Columns]
 	level   []float64 // per column
 	points  *nn.Product
 	weights *nn.Product
+	n       int // points
 	columns int
 }
 
@@ -103,27 +115,31 @@ const ridge = 0.1
 type regression struct {
 	model    *nn.Model
 	n, size  int
-	x        []float32 // [n][size]
-	norms    []float32
+	points   *nn.Product
+	norms    []float32 // [points.Columns]
 	variance float64
 	kernel   []float32 // [n][n]
 	gram     []float64 // memory for fit
 }
 
 func newRegression(model *nn.Model, x []float32, n, size int, variance float64) *regression {
-	r := &regression{model: model, n: n, size: size, x: x, variance: variance, norms: make([]float32, n)}
+	r := &regression{model: model, n: n, size: size, variance: variance, norms: make([]float32, n)}
 	for i := range n {
 		r.norms[i] = float32(norm2(x[i*size:][:size]))
 	}
-	p := model.NewProduct(x, n, size)
-	inner := make([]float32, predictRows*p.Columns())
+	r.points = model.NewProduct(x, n, size)
+	wide := r.points.Columns()
+	r.norms = append(r.norms, make([]float32, wide-n)...)
+	inner := make([]float32, predictRows*wide)
 	r.kernel = make([]float32, n*n)
 	scale := float32(1 / (4 * variance))
 	for first := 0; first < n; first += predictRows {
 		some := min(predictRows, n-first)
-		p.Mul(inner, x[first*size:][:some*size], some)
+		r.points.Mul(inner, x[first*size:][:some*size], some)
 		for i := range some {
-			gauss(r.kernel[(first+i)*n:][:n], inner[i*p.Columns():][:n], r.norms[first+i], r.norms, scale)
+			row := inner[i*wide:][:wide]
+			r.points.Gauss(row, r.norms, r.norms[first+i], scale)
+			copy(r.kernel[(first+i)*n:], row[:n])
 		}
 	}
 	return r
@@ -185,7 +201,7 @@ func (r *regression) surrogate(a []float32, level []float64) *surrogate {
 		}
 	}
 	return &surrogate{scale: float32(1 / (4 * r.variance)), norms: r.norms, level: level, columns: columns,
-		points: r.model.NewProduct(r.x, r.n, r.size), weights: r.model.NewProduct(turned, columns, r.n)}
+		n: r.n, points: r.points, weights: r.model.NewProduct(turned, columns, r.n)}
 }
 
 // scratch is a goroutine's memory for surrogates.
@@ -195,7 +211,7 @@ type scratch struct {
 
 // predict writes the columns' values [rows][columns] for features x [rows][size].
 func (s *surrogate) predict(x []float32, rows, size int, dst []float64, tmp *scratch) {
-	n, wide, out := len(s.norms), s.points.Columns(), s.weights.Columns()
+	n, wide, out := s.n, s.points.Columns(), s.weights.Columns()
 	tmp.inner = grown(tmp.inner, predictRows*wide)
 	tmp.kernel = grown(tmp.kernel, predictRows*n)
 	tmp.out = grown(tmp.out, predictRows*out)
@@ -204,7 +220,9 @@ func (s *surrogate) predict(x []float32, rows, size int, dst []float64, tmp *scr
 		x := x[first*size:][:some*size]
 		s.points.Mul(tmp.inner, x, some)
 		for i := range some {
-			gauss(tmp.kernel[i*n:][:n], tmp.inner[i*wide:][:n], float32(norm2(x[i*size:][:size])), s.norms, s.scale)
+			row := tmp.inner[i*wide:][:wide]
+			s.points.Gauss(row, s.norms, float32(norm2(x[i*size:][:size])), s.scale)
+			copy(tmp.kernel[i*n:], row[:n])
 		}
 		s.weights.Mul(tmp.out, tmp.kernel, some)
 		for i := range some {
@@ -217,29 +235,6 @@ func (s *surrogate) predict(x []float32, rows, size int, dst []float64, tmp *scr
 
 // predictRows is how many masks are predicted at a time: their kernel stays in the cache.
 const predictRows = 56
-
-// gauss is exp(-(norm + norms - 2 inner) scale) for each element.
-func gauss(dst, inner []float32, norm float32, norms []float32, scale float32) {
-	norms = norms[:len(dst)]
-	inner = inner[:len(dst)]
-	for j := range dst {
-		dst[j] = expNegative((2*inner[j] - norm - norms[j]) * scale)
-	}
-}
-
-// expNegative is exp(x) for x <= 0, or a rounding error above, within 1e-7 (3 - x) of its
-// value; below -86 it is 0.
-func expNegative(x float32) float32 {
-	if x < -86 {
-		return 0
-	}
-	x *= math.Log2E
-	whole := int32(x) - 1 // the fraction is in (0, 1], or a little above
-	f := (x - float32(whole) - 0.5) * math.Ln2
-	// 2^(1/2) e^f by its Taylor series.
-	p := float32(math.Sqrt2) * (1 + f*(1+f*(1./2+f*(1./6+f*(1./24+f*(1./120+f/720))))))
-	return p * math.Float32frombits(uint32(whole+127)<<23)
-}
 
 func norm2(x []float32) float64 {
 	sum := 0.0

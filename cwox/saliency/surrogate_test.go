@@ -5,22 +5,6 @@ import (
 	"testing"
 )
 
-func TestExpNegative(t *testing.T) {
-	worst := 0.0
-	for x := float32(1e-6); x > -90; x -= 0.0007 {
-		want := math.Exp(float64(x))
-		bound := 1e-7 * (3 - float64(x)) * want
-		if x < -86 {
-			bound = 5e-38
-		}
-		worst = max(worst, math.Abs(float64(expNegative(x))-want)/bound)
-	}
-	t.Logf("largest error %.2g of the bound", worst)
-	if worst > 1 || expNegative(-1000) != 0 {
-		t.Errorf("error %.3g of the bound; exp(-1000) = %g", worst, expNegative(-1000))
-	}
-}
-
 func TestFeaturesAreBlockMeans(t *testing.T) {
 	for _, cells := range []int{1, 4, 15} {
 		law := newMaskLaw(35, 30, cells, 0.3, 5, 0)
