@@ -56,10 +56,7 @@ func tablesMarkdown(w io.Writer, tables []report.Table, notes []string) error {
 		return out.String() + "|"
 	}
 	for _, t := range tables {
-		caption := strings.TrimSuffix(t.Caption, ", * the best")
-		if caption != t.Caption {
-			caption += ", the best in bold"
-		}
+		caption := strings.Replace(t.Caption, "* the best", "the best in bold", 1)
 		fmt.Fprintf(w, "%s\n\n%s\n%s|\n", escape.Replace(caption), line(t.Head), strings.Repeat("|---", len(t.Head)))
 		for _, row := range t.Rows {
 			fmt.Fprintln(w, line(row))
