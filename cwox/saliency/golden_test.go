@@ -286,7 +286,6 @@ func preload(t testing.TB, name string, o nn.CompileOptions) (*nn.Model, *zoo.Ar
 // input classifies a golden picture of golden/preprocess.safetensors.
 func input(t testing.TB, model, image string, keep []string) *Input {
 	t.Helper()
-	m, arch := loadModel(t, model)
 	x, ok := openTensors(t, "preprocess.safetensors").Tensor("paper/" + image)
 	if !ok {
 		t.Fatalf("no golden picture %q", image)
@@ -295,7 +294,13 @@ func input(t testing.TB, model, image string, keep []string) *Input {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pic := &vision.Picture{Width: x.Shape[1], Height: x.Shape[0], Pix: slices.Clone(b)}
+	return inputOf(t, model, &vision.Picture{Width: x.Shape[1], Height: x.Shape[0], Pix: slices.Clone(b)}, keep)
+}
+
+// inputOf classifies a picture.
+func inputOf(t testing.TB, model string, pic *vision.Picture, keep []string) *Input {
+	t.Helper()
+	m, arch := loadModel(t, model)
 	s, err := m.NewSession(nn.SessionOptions{Keep: keep})
 	if err != nil {
 		t.Fatal(err)

@@ -15,7 +15,9 @@ import (
 	"strings"
 	"testing"
 
+	"cwox/internal/testdata"
 	"cwox/nn"
+	"cwox/nn/vision"
 )
 
 // TestRISEFidelity measures fidelity against masks: the correlation of maps of few masks
@@ -49,12 +51,15 @@ func TestRISEFidelity(t *testing.T) {
 	}
 	f.open()
 	defer f.table.Close()
-	names := openTensors(t, "preprocess.safetensors").Names()
-	names = slices.DeleteFunc(names, func(n string) bool { return !strings.HasPrefix(n, "paper/") })
-	slices.Sort(names)
+	files, err := filepath.Glob(filepath.Join(testdata.Path(t, "images", "paper"), "*.*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(files)
+	slices.Reverse(files) // the paper's photographs come before those of ImageNet
 	for _, stage := range []RISEStage{{Cells: 15, Keep: 0.3}, {Cells: 10, Keep: 0.14}} {
-		for _, name := range names[:min(number("CWOX_RISE_PICTURES", 10), len(names))] {
-			f.measure(strings.TrimPrefix(name, "paper/"), stage)
+		for _, file := range files[:min(number("CWOX_RISE_PICTURES", 10), len(files))] {
+			f.measure(file, stage)
 		}
 	}
 	t.Log(f.summary())
@@ -96,13 +101,17 @@ var few = []int{250, 500, 1000, 2000, 4000}
 const manyPlain = 4000
 
 // measure judges the maps of a picture at a stage's settings.
-func (f *fidelity) measure(picture string, stage RISEStage) {
-	t := f.t
+func (f *fidelity) measure(file string, stage RISEStage) {
+	t, picture := f.t, filepath.Base(file)
 	prefix := fmt.Sprintf("%s,%s,%d,", f.model, picture, stage.Cells)
 	if _, done := f.rows[prefix+"fast,2000,contrast 3"]; done {
 		return
 	}
-	in := input(t, f.model, picture, nil)
+	pic, err := vision.DecodeFile(file, vision.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := inputOf(t, f.model, pic, nil)
 	session, err := in.Model.NewSession(nn.SessionOptions{Batch: 8})
 	if err != nil {
 		t.Fatal(err)
