@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -23,7 +24,12 @@ const (
 	exitInterrupted = 130
 )
 
-func main() { os.Exit(run(os.Args[1:])) }
+func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(40) // little is garbage, and weights should not let as much pile up
+	}
+	os.Exit(run(os.Args[1:]))
+}
 
 // run carries out a command line and returns the exit code.
 func run(args []string) int {

@@ -118,6 +118,7 @@ func sessionProber(s *nn.Session, in *Input) prober {
 func (r *RISE) explain(ctx context.Context, in *Input, shape nn.Shape, reqs []Request, probs prober) ([]Result, error) {
 	results := make([]Result, len(reqs))
 	var total, done int
+	var space *workspace // of the stages, one after the other
 	groups := r.groups(reqs)
 	for _, g := range groups {
 		total += g.Masks
@@ -141,12 +142,16 @@ func (r *RISE) explain(ctx context.Context, in *Input, shape nn.Shape, reqs []Re
 		}
 		if s.quality == Fast {
 			s.fast = newFast(s, in.Model)
+			s.fast.space = space
 			if r.pool > 0 {
 				s.fast.pool = r.pool
 			}
 		}
 		if err := s.run(ctx); err != nil {
 			return nil, err
+		}
+		if s.fast != nil {
+			space = s.fast.space
 		}
 		for i, at := range g.at {
 			results[at] = s.result(i)

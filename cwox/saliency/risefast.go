@@ -24,7 +24,9 @@ type fast struct {
 	variance float64
 	pool     int // candidates per round
 	rounds   []*fastRound
-	pools    uint32    // of candidates drawn so far, each under a number of its own
+	pools    uint32 // of candidates drawn so far, each under a number of its own
+	space    *workspace
+	values   []float64 // memory of predictAll
 	sum      []float64 // per mask: its rates in the rounds but the last, times their masks
 	rate     []float64 // per mask: its rate in the last round
 }
@@ -329,7 +331,7 @@ func (f *fast) regression(training []int) *regression {
 		ids[j] = f.s.ids[i]
 	}
 	f.describe(ids, x)
-	return newRegression(f.model, x, len(training), size, f.variance)
+	return newRegression(f.model, x, len(training), size, f.variance, f.space)
 }
 
 // logs are log(p + floor mean p) for some masks, [masks][classes].
@@ -379,11 +381,15 @@ func (f *fast) means(weights []float64) []float64 {
 	return out
 }
 
-// predictAll is a surrogate's values for all candidates of a round, [candidates][columns].
+// predictAll is a surrogate's values for all candidates of a round, [candidates][columns],
+// valid until the next call.
 func (f *fast) predictAll(ctx context.Context, g *surrogate, round uint32) ([]float64, error) {
 	const rows = predictRows
 	size := f.features.size()
-	out := make([]float64, f.pool*g.columns)
+	if len(f.values) < f.pool*g.columns {
+		f.values = make([]float64, f.pool*g.columns)
+	}
+	out := f.values[:f.pool*g.columns]
 	threads := f.s.threads
 	if threads == 0 {
 		threads = runtime.GOMAXPROCS(0)
@@ -512,6 +518,9 @@ func (f *fast) control(ctx context.Context, h, pool []float64) error {
 func (f *fast) crossFit(ctx context.Context, floor float64) (g *surrogate, own []float64, err error) {
 	k := len(f.s.classes)
 	training := f.training()
+	if most := min(max(f.s.Masks, len(training)), trainingMost); f.space == nil || f.space.masks < most {
+		f.space = newWorkspace(most)
+	}
 	reg := f.regression(training)
 	y := f.logs(training, floor)
 	a := make([]float32, len(training)*k*folds)

@@ -119,11 +119,34 @@ type regression struct {
 	norms    []float32 // [points.Columns]
 	variance float64
 	kernel   []float32 // [n][n]
-	gram     []float64 // memory for fit
+	space    *workspace
 }
 
-func newRegression(model *nn.Model, x []float32, n, size int, variance float64) *regression {
-	r := &regression{model: model, n: n, size: size, variance: variance, norms: make([]float32, n)}
+// workspace is the memory of regressions of at most some masks, one after the other: what
+// they would leave behind is more than all else that RISE needs.
+type workspace struct {
+	masks  int
+	kernel []float32
+	gram   []float64
+	factor mat.Cholesky
+}
+
+func newWorkspace(masks int) *workspace {
+	most := masks*4/5 + 1 // a fit leaves out about a quarter
+	w := &workspace{masks: masks, kernel: make([]float32, masks*masks), gram: make([]float64, most*most)}
+	// Cholesky keeps the memory of the largest matrix it has seen.
+	one := mat.NewSymDense(most, w.gram)
+	for i := range most {
+		one.SetSym(i, i, 1)
+	}
+	w.factor.Factorize(one)
+	return w
+}
+
+// newRegression takes n masks' features x [n][size]; the workspace is its own until it has
+// made its surrogates.
+func newRegression(model *nn.Model, x []float32, n, size int, variance float64, space *workspace) *regression {
+	r := &regression{model: model, n: n, size: size, variance: variance, norms: make([]float32, n), space: space}
 	for i := range n {
 		r.norms[i] = float32(norm2(x[i*size:][:size]))
 	}
@@ -131,7 +154,7 @@ func newRegression(model *nn.Model, x []float32, n, size int, variance float64) 
 	wide := r.points.Columns()
 	r.norms = append(r.norms, make([]float32, wide-n)...)
 	inner := make([]float32, predictRows*wide)
-	r.kernel = make([]float32, n*n)
+	r.kernel = space.kernel[:n*n]
 	scale := float32(1 / (4 * variance))
 	for first := 0; first < n; first += predictRows {
 		some := min(predictRows, n-first)
@@ -164,10 +187,10 @@ func (r *regression) fit(y []float64, columns int, skip func(i int) bool, a []fl
 			level[c] += y[i*columns+c] / float64(len(in))
 		}
 	}
-	if len(r.gram) < len(in)*len(in) {
-		r.gram = make([]float64, len(in)*len(in))
+	if need := len(in) * len(in); len(r.space.gram) < need {
+		r.space.gram = make([]float64, need)
 	}
-	k := mat.NewSymDense(len(in), r.gram[:len(in)*len(in)]) // only its upper triangle counts
+	k := mat.NewSymDense(len(in), r.space.gram[:len(in)*len(in)]) // only its upper triangle counts
 	rest := mat.NewDense(len(in), columns, nil)
 	for p, i := range in {
 		for q, j := range in[:p+1] {
@@ -178,9 +201,8 @@ func (r *regression) fit(y []float64, columns int, skip func(i int) bool, a []fl
 			rest.Set(p, c, y[i*columns+c]-level[c])
 		}
 	}
-	var factor mat.Cholesky
 	var solved mat.Dense
-	if !factor.Factorize(k) || factor.SolveTo(&solved, rest) != nil {
+	if factor := &r.space.factor; !factor.Factorize(k) || factor.SolveTo(&solved, rest) != nil {
 		return level
 	}
 	for p, i := range in {

@@ -51,7 +51,7 @@ func TestSurrogate(t *testing.T) {
 		}
 	}
 	model := toyInput(t, 0).Model
-	reg := newRegression(model, x[:n*f.size()], n, f.size(), f.variance(9, 500))
+	reg := newRegression(model, x[:n*f.size()], n, f.size(), f.variance(9, 500), newWorkspace(n))
 	a := make([]float32, n)
 	level := reg.fit(y[:n], 1, func(i int) bool { return i%5 == 0 }, a, 1, 0)
 	for i := 0; i < n; i += 5 {
