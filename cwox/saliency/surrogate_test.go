@@ -80,3 +80,51 @@ func TestSurrogate(t *testing.T) {
 		}
 	}
 }
+
+// TestFastWeights compares the masks' weights with the balance heuristic written out: one
+// over the mean of all rounds' rates, each round counting with the masks that it chose, also
+// where a round has chosen masks more than once.
+func TestFastWeights(t *testing.T) {
+	s := &sweep{RISEStage: RISEStage{400, 6, 0.3}, quality: Fast, batch: 8, classes: []int{0, 1, 2}, progress: func(int) {},
+		law: newMaskLaw(24, 24, 6, 0.3, 3, 0), probs: toy}
+	s.fast = newFast(s, toyInput(t, 0).Model)
+	s.fast.pool = 1500
+	if err := s.extend(t.Context(), 200); err != nil {
+		t.Fatal(err)
+	}
+	rounds := len(s.fast.rounds)
+	s.fast.rounds[rounds-1].known = 180 // so that 200 masks are no reason for a new round
+	for _, n := range []int{230, 250} {
+		if err := s.extend(t.Context(), n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(s.fast.rounds) != rounds {
+		t.Fatalf("%d rounds, want %d, the last one used again", len(s.fast.rounds), rounds)
+	}
+	if err := s.extend(t.Context(), 400); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.extend(t.Context(), 440); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.fast.rounds) == rounds {
+		t.Fatal("no new round")
+	}
+	total := 0
+	want := make([]float64, len(s.ids))
+	for _, r := range s.fast.rounds {
+		total += r.masks
+		for i, rate := range s.fast.rates(r, s.ids) {
+			want[i] += float64(r.masks) * rate / float64(len(s.ids))
+		}
+	}
+	if total != len(s.ids) || total != 440 {
+		t.Errorf("the rounds have chosen %d masks, want %d", total, len(s.ids))
+	}
+	for i, w := range s.fast.weights() {
+		if math.Abs(w*want[i]-1) > 1e-9 {
+			t.Fatalf("mask %d: weight %g, want %g", i, w, 1/want[i])
+		}
+	}
+}
