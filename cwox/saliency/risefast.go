@@ -18,17 +18,17 @@ import (
 // for its own rates. At the end a surrogate fitted to the other masks serves each mask as
 // control variate.
 type fast struct {
-	s        *sweep
-	model    *nn.Model // whose kernels multiply matrices
-	features *features
-	variance float64
-	pool     int // candidates per round
-	rounds   []*fastRound
-	pools    uint32 // of candidates drawn so far, each under a number of its own
-	space    *workspace
-	values   []float64 // memory of predictAll
-	sum      []float64 // per mask: its rates in the rounds but the last, times their masks
-	rate     []float64 // per mask: its rate in the last round
+	s         *sweep
+	model     *nn.Model // whose kernels multiply matrices
+	features  *features
+	variances []float64 // of the features
+	pool      int       // candidates per round
+	rounds    []*fastRound
+	pools     uint32 // of candidates drawn so far, each under a number of its own
+	space     *workspace
+	values    []float64 // memory of predictAll
+	sum       []float64 // per mask: its rates in the rounds but the last, times their masks
+	rate      []float64 // per mask: its rate in the last round
 }
 
 // fastRound is a law by which masks were chosen, and its rate relative to the plain law.
@@ -62,39 +62,42 @@ var tilts = []float64{0, 0.4, 0.7, 1, 1.3, 1.6}
 
 func newFast(s *sweep, model *nn.Model) *fast {
 	f := &fast{s: s, model: model, features: newFeatures(s.law), pool: poolSize}
-	f.variance = f.features.variance(poolRound, 2000)
+	f.variances = f.features.variances(poolRound, 2000)
 	return f
 }
 
-// extend chooses and evaluates masks until there are n.
+// extend chooses and evaluates masks until there are n. The first tenth are the plain
+// law's; a fifth and three tenths follow, so that the rest is chosen by what most know.
 func (f *fast) extend(ctx context.Context, n int) error {
 	var sizes []int
-	if len(f.rounds) == 0 {
-		first := n
-		if share := n * 3 / 20; share >= roundLeast {
-			first = share
-			sizes = []int{n * 3 / 20, n * 3 / 10}
-		}
-		ids := make([]maskID, min(first, roundMost))
-		for i := range ids {
-			ids[i] = maskID{0, uint32(i)}
-		}
-		f.rounds = append(f.rounds, &fastRound{})
-		f.pools = 1
-		if err := f.add(ctx, ids); err != nil {
-			return err
-		}
+	if len(f.rounds) == 0 && n/10 >= roundLeast {
+		sizes = []int{n / 10, n / 5, n * 3 / 10}
 	}
 	for len(f.s.ids) < n {
 		size := n - len(f.s.ids)
 		if len(sizes) > 0 {
 			size, sizes = sizes[0], sizes[1:]
 		}
-		if err := f.choose(ctx, min(size, roundMost)); err != nil {
+		round := f.choose
+		if len(f.rounds) == 0 {
+			round = f.plain
+		}
+		if err := round(ctx, min(size, roundMost)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// plain evaluates n masks of the plain law as the first round.
+func (f *fast) plain(ctx context.Context, n int) error {
+	ids := make([]maskID, n)
+	for i := range ids {
+		ids[i] = maskID{0, uint32(i)}
+	}
+	f.rounds = append(f.rounds, &fastRound{})
+	f.pools = 1
+	return f.add(ctx, ids)
 }
 
 // add evaluates masks that the last round's law chose, some perhaps twice in a row.
@@ -167,7 +170,7 @@ func (f *fast) predict(g *surrogate, ids []maskID, visit func(i int, columns []f
 	for first := 0; first < len(ids); first += predictRows {
 		some := ids[first:min(first+predictRows, len(ids))]
 		f.describe(some, x)
-		g.predict(x, len(some), size, out, &tmp)
+		g.predict(x, len(some), out, &tmp)
 		for i := range some {
 			visit(first+i, out[i*g.columns:][:g.columns])
 		}
@@ -323,15 +326,16 @@ func (f *fast) training() []int {
 	return out
 }
 
-func (f *fast) regression(training []int) *regression {
-	size := f.features.size()
-	x := make([]float32, len(training)*size)
+// regression prepares the surrogates of values y [masks][classes] of the masks listed.
+func (f *fast) regression(training []int, y []float64) *regression {
+	x := make([]float32, len(training)*f.features.size())
 	ids := make([]maskID, len(training))
 	for j, i := range training {
 		ids[j] = f.s.ids[i]
 	}
 	f.describe(ids, x)
-	return newRegression(f.model, x, len(training), size, f.variance, f.space)
+	metric := f.features.metric(x, y, len(training), len(f.s.classes), f.variances)
+	return newRegression(f.model, x, len(training), metric, f.space)
 }
 
 // logs are log(p + floor mean p) for some masks, [masks][classes].
@@ -410,7 +414,7 @@ func (f *fast) predictAll(ctx context.Context, g *surrogate, round uint32) ([]fl
 					f.s.law.draw(maskID{round, uint32(j)}, &m)
 					f.features.of(&m, x[(j-first)*size:][:size])
 				}
-				g.predict(x, end-first, size, out[first*g.columns:end*g.columns], &tmp)
+				g.predict(x, end-first, out[first*g.columns:end*g.columns], &tmp)
 			}
 			return nil
 		})
@@ -418,13 +422,14 @@ func (f *fast) predictAll(ctx context.Context, g *surrogate, round uint32) ([]fl
 	return out, team.Wait()
 }
 
-// estimate is H_c = mean p_c + G_c / keep with
+// estimate is
 //
-//	G_c = mean over the masks of R (M - keep) + b1 mean over candidates of (h - mean h) M
+//	H_c = b0 + b1 mean h + (mean over the masks of R M + b1 mean over candidates of (h - mean h) M) / keep
 //	R   = w (p - b0 - b1 h)
 //
-// where h = exp(surrogate), for a mask that of the fold that it took no part in, and b0, b1
-// make R least. It is the plain map's expectation, and so are its classes' sums.
+// where h = exp(surrogate), for a mask that of the fold that it took no part in, its mean
+// that over fresh candidates, and b0, b1 make R least. It is the plain map's expectation,
+// and so are its classes' sums.
 func (f *fast) estimate(ctx context.Context) (*estimate, error) {
 	s := f.s
 	n, k := len(s.ids), len(s.classes)
@@ -437,38 +442,24 @@ func (f *fast) estimate(ctx context.Context) (*estimate, error) {
 			return nil, err
 		}
 	}
-	e := &estimate{influence: make([]float64, n*k)}
-	slope := make([]float64, k)
-	for c := range k {
-		var b0 float64
-		b0, slope[c] = leastSquares(n, func(i int) (w1, w2, y float64) {
-			return w[i], w[i] * h[i*k+c], w[i] * s.p[i*k+c]
-		})
-		for i := range n {
-			e.influence[i*k+c] = w[i] * (s.p[i*k+c] - b0 - slope[c]*h[i*k+c]) / s.Keep
-		}
-	}
-	e.maps = s.weighted(e.influence)
-	mean := f.means(w)
-	for c, m := range e.maps {
-		sum := 0.0
-		for i := range n {
-			sum += e.influence[i*k+c]
-		}
-		for x := range m {
-			m[x] += mean[c] - sum/float64(n)*s.Keep
-		}
-	}
-	if !control {
-		return e, nil
-	}
-	sum := s.law.newSum(k)
-	centre := make([]float64, k)
+	centre := make([]float64, k) // mean of h over the candidates
 	for j := range f.pool {
 		for c := range k {
 			centre[c] += pool[j*k+c] / float64(f.pool)
 		}
 	}
+	e := &estimate{influence: make([]float64, n*k)}
+	level, slope := make([]float64, k), make([]float64, k)
+	for c := range k {
+		level[c], slope[c] = leastSquares(n, func(i int) (w1, w2, y float64) {
+			return w[i], w[i] * h[i*k+c], w[i] * s.p[i*k+c]
+		})
+		for i := range n {
+			e.influence[i*k+c] = w[i] * (s.p[i*k+c] - level[c] - slope[c]*h[i*k+c]) / s.Keep
+		}
+	}
+	e.maps = s.weighted(e.influence)
+	sum := s.law.newSum(k)
 	var m mask
 	weight := make([]float64, k)
 	for j := range f.pool {
@@ -480,7 +471,7 @@ func (f *fast) estimate(ctx context.Context) (*estimate, error) {
 	}
 	for c, out := range e.maps {
 		for x, v := range sum.column(c) {
-			out[x] += v
+			out[x] += level[c] + slope[c]*centre[c] + v
 		}
 	}
 	return e, nil
@@ -521,8 +512,8 @@ func (f *fast) crossFit(ctx context.Context, floor float64) (g *surrogate, own [
 	if most := min(max(f.s.Masks, len(training)), trainingMost); f.space == nil || f.space.masks < most {
 		f.space = newWorkspace(most)
 	}
-	reg := f.regression(training)
 	y := f.logs(training, floor)
+	reg := f.regression(training, y)
 	a := make([]float32, len(training)*k*folds)
 	var level []float64
 	for t := range folds {

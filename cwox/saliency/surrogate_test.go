@@ -2,6 +2,7 @@ package saliency
 
 import (
 	"math"
+	"slices"
 	"testing"
 )
 
@@ -51,7 +52,8 @@ func TestSurrogate(t *testing.T) {
 		}
 	}
 	model := toyInput(t, 0).Model
-	reg := newRegression(model, x[:n*f.size()], n, f.size(), f.variance(9, 500), newWorkspace(n))
+	metric := f.metric(x[:n*f.size()], y[:n], n, 1, f.variances(9, 500))
+	reg := newRegression(model, slices.Clone(x[:n*f.size()]), n, metric, newWorkspace(n))
 	a := make([]float32, n)
 	level := reg.fit(y[:n], 1, func(i int) bool { return i%5 == 0 }, a, 1, 0)
 	for i := 0; i < n; i += 5 {
@@ -60,7 +62,7 @@ func TestSurrogate(t *testing.T) {
 		}
 	}
 	g := make([]float64, n+unseen)
-	reg.surrogate(a, level).predict(x, n+unseen, f.size(), g, &scratch{})
+	reg.surrogate(a, level).predict(x, n+unseen, g, &scratch{})
 	var rest, all, mean float64
 	for i := n; i < n+unseen; i++ {
 		mean += y[i] / unseen
