@@ -147,7 +147,7 @@ func (f *features) metric(x []float32, y []float64, n, columns int, variances []
 	spread := 0.0
 	for j, v := range weight {
 		weight[j] = 1
-		if most > 0 {
+		if most > tiny { // else nothing is known
 			weight[j] = math.Pow(v/most, metricPower/2)
 		}
 		spread += weight[j] * weight[j] * variances[j]

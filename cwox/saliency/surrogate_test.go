@@ -83,6 +83,56 @@ func TestSurrogate(t *testing.T) {
 	}
 }
 
+// TestMetric: the features that the values depend on count most, all alike where there is
+// nothing to go by, and two plain masks are at a mean squared distance of 1.
+func TestMetric(t *testing.T) {
+	law := newMaskLaw(40, 40, 8, 0.4, 1, 0)
+	f := newFeatures(law)
+	const n = 400
+	x := make([]float32, n*f.size())
+	spot, even := make([]float64, 2*n), slices.Repeat([]float64{3}, 2*n)
+	inSpot := func(b int) bool { y, x := b/f.side, b%f.side; return 4 <= y && y < 7 && 12 <= x && x < 15 }
+	var m mask
+	for i := range n {
+		law.draw(maskID{0, uint32(i)}, &m)
+		f.of(&m, x[i*f.size():][:f.size()])
+		for b, v := range x[i*f.size():][:f.size()] {
+			if inSpot(b) {
+				spot[2*i] += float64(v)
+				spot[2*i+1] -= 100 * float64(v) // units do not matter
+			}
+		}
+	}
+	variances := f.variances(9, 1000)
+	for name, y := range map[string][]float64{"spot": spot, "even": even} {
+		metric := f.metric(x, y, n, 2, variances)
+		distance, within, without := 0.0, 0.0, 0.0
+		for i := 1; i < n; i++ {
+			for b, w := range metric {
+				d := float64(w) * float64(x[i*f.size()+b]-x[(i-1)*f.size()+b])
+				distance += d * d / (n - 1)
+			}
+		}
+		for b, w := range metric {
+			if inSpot(b) {
+				within += float64(w) / 9
+			} else {
+				without += float64(w) / float64(f.size()-9)
+			}
+		}
+		t.Logf("%s: mean squared distance %.3f, weight %.4f in the spot, %.4f elsewhere", name, distance, within, without)
+		if math.Abs(distance-1) > 0.1 {
+			t.Errorf("%s: mean squared distance %.3f, want 1", name, distance)
+		}
+		if name == "spot" && within < 10*without {
+			t.Errorf("weight %.4f in the spot, %.4f elsewhere", within, without)
+		}
+		if name == "even" && math.Abs(within/without-1) > 1e-6 {
+			t.Errorf("weight %.4f at one place, %.4f elsewhere, want an even metric", within, without)
+		}
+	}
+}
+
 // TestFastWeights compares the masks' weights with the balance heuristic written out: one
 // over the mean of all rounds' rates, each round counting with the masks that it chose, also
 // where a round has chosen masks more than once.
