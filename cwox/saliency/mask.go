@@ -82,10 +82,7 @@ func (l *maskLaw) draw(id maskID, m *mask) {
 	for i := 0; i < n; i += 4 {
 		words := l.words(uint32(i/4), id, streamCells)
 		for j, w := range words[:min(4, n-i)] {
-			m.grid[i+j] = 0
-			if uint64(w) < threshold {
-				m.grid[i+j] = 1
-			}
+			m.grid[i+j] = uint8((uint64(w) - threshold) >> 63) // 1 if w < threshold, without a branch that cannot be foretold
 		}
 	}
 	words := l.words(0, id, streamOffset)

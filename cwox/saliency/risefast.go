@@ -22,7 +22,7 @@ type fast struct {
 	model     *nn.Model // whose kernels multiply matrices
 	features  *features
 	variances []float64 // of the features
-	pool      int       // candidates per round
+	pool      int       // most candidates at a time
 	rounds    []*fastRound
 	pools     uint32 // of candidates drawn so far, each under a number of its own
 	space     *workspace
@@ -43,16 +43,20 @@ type fastRound struct {
 
 // Constants of the method, from trials on GoogLeNet and ResNet-50.
 const (
-	poolSize     = 40000 // a round's candidates
-	defensive    = 0.15  // share of masks chosen as by the plain law
-	scoreCap     = 30    // largest score, relative to 1
-	floorScore   = 0.1   // of log(p + floor mean p): keeps tiny values from ruling the fit
-	floorControl = 0.05  // the same for the control variate
-	folds        = 4     // of cross-fitted surrogates
-	trainingMost = 2000  // masks a surrogate is fitted to
-	roundMost    = 2000  // masks chosen at a time
-	roundGrowth  = 1.4   // growth of the number of masks from which on a new surrogate is fitted
-	roundLeast   = 8     // below it rounds are not worth a surrogate
+	poolSize     = 40000   // most candidates at a time
+	poolLeast    = 10000   // least candidates of a round
+	poolPerMask  = 30      // candidates per mask that a round chooses: even the largest score is chosen about once
+	controlPool  = 32      // candidates per mask for the control variate, but at least poolSize: they add a tenth to the noise
+	poolValues   = 1 << 22 // most surrogate values at a time
+	defensive    = 0.15    // share of masks chosen as by the plain law
+	scoreCap     = 30      // largest score, relative to 1
+	floorScore   = 0.1     // of log(p + floor mean p): keeps tiny values from ruling the fit
+	floorControl = 0.05    // the same for the control variate
+	folds        = 4       // of cross-fitted surrogates
+	trainingMost = 2000    // masks a surrogate is fitted to
+	roundMost    = 2000    // masks chosen at a time
+	roundGrowth  = 1.4     // growth of the number of masks from which on a new surrogate is fitted
+	roundLeast   = 8       // below it rounds are not worth a surrogate
 	poolRound    = 1 << 31
 )
 
@@ -212,23 +216,24 @@ func (f *fast) choose(ctx context.Context, n int) error {
 	}
 	number := f.pools
 	f.pools++
-	g, err := f.predictAll(ctx, r.surrogate, number)
+	columns := r.surrogate.columns
+	candidates := min(f.most(columns), max(poolLeast, poolPerMask*n))
+	g, err := f.predictAll(ctx, r.surrogate, number, 0, candidates)
 	if err != nil {
 		return err
 	}
-	columns := r.surrogate.columns
 	if fresh {
 		for c := range columns {
-			for j := range f.pool {
-				r.mean[c] += math.Exp(r.tilt*g[j*columns+c]) / float64(f.pool)
+			for j := range candidates {
+				r.mean[c] += math.Exp(r.tilt*g[j*columns+c]) / float64(candidates)
 			}
 		}
 	}
-	scores := make([]float64, f.pool)
+	scores := make([]float64, candidates)
 	mean := 0.0
 	for j := range scores {
 		scores[j] = scoreOf(g[j*columns:][:columns], r.tilt, r.mean)
-		mean += scores[j] / float64(f.pool)
+		mean += scores[j] / float64(candidates)
 	}
 	if fresh {
 		r.score = mean
@@ -385,20 +390,21 @@ func (f *fast) means(weights []float64) []float64 {
 	return out
 }
 
-// predictAll is a surrogate's values for all candidates of a round, [candidates][columns],
+// most is how many candidates are predicted at a time.
+func (f *fast) most(columns int) int { return max(1, min(f.pool, poolValues/columns)) }
+
+// predictAll is a surrogate's values for n candidates of a round, [candidates][columns],
 // valid until the next call.
-func (f *fast) predictAll(ctx context.Context, g *surrogate, round uint32) ([]float64, error) {
+func (f *fast) predictAll(ctx context.Context, g *surrogate, round uint32, from, n int) ([]float64, error) {
 	const rows = predictRows
 	size := f.features.size()
-	if len(f.values) < f.pool*g.columns {
-		f.values = make([]float64, f.pool*g.columns)
-	}
-	out := f.values[:f.pool*g.columns]
+	f.values = slices.Grow(f.values[:0], n*g.columns)
+	out := f.values[:n*g.columns]
 	threads := f.s.threads
 	if threads == 0 {
 		threads = runtime.GOMAXPROCS(0)
 	}
-	blocks := (f.pool + rows - 1) / rows
+	blocks := (n + rows - 1) / rows
 	var team errgroup.Group
 	for t := range threads {
 		team.Go(func() error {
@@ -409,9 +415,9 @@ func (f *fast) predictAll(ctx context.Context, g *surrogate, round uint32) ([]fl
 				if err := ctx.Err(); err != nil {
 					return err
 				}
-				first, end := b*rows, min((b+1)*rows, f.pool)
+				first, end := b*rows, min((b+1)*rows, n)
 				for j := first; j < end; j++ {
-					f.s.law.draw(maskID{round, uint32(j)}, &m)
+					f.s.law.draw(maskID{round, uint32(from + j)}, &m)
 					f.features.of(&m, x[(j-first)*size:][:size])
 				}
 				g.predict(x, end-first, out[first*g.columns:end*g.columns], &tmp)
@@ -434,73 +440,83 @@ func (f *fast) estimate(ctx context.Context) (*estimate, error) {
 	s := f.s
 	n, k := len(s.ids), len(s.classes)
 	w := f.weights()
-	h := make([]float64, n*k)
-	pool := make([]float64, f.pool*k)
-	control := n >= folds*roundLeast
-	if control {
-		if err := f.control(ctx, h, pool); err != nil {
-			return nil, err
-		}
-	}
-	centre := make([]float64, k) // mean of h over the candidates
-	for j := range f.pool {
-		for c := range k {
-			centre[c] += pool[j*k+c] / float64(f.pool)
-		}
+	h, err := f.control(ctx)
+	if err != nil {
+		return nil, err
 	}
 	e := &estimate{influence: make([]float64, n*k)}
 	level, slope := make([]float64, k), make([]float64, k)
 	for c := range k {
 		level[c], slope[c] = leastSquares(n, func(i int) (w1, w2, y float64) {
-			return w[i], w[i] * h[i*k+c], w[i] * s.p[i*k+c]
+			return w[i], w[i] * h.masks[i*k+c], w[i] * s.p[i*k+c]
 		})
 		for i := range n {
-			e.influence[i*k+c] = w[i] * (s.p[i*k+c] - level[c] - slope[c]*h[i*k+c]) / s.Keep
+			e.influence[i*k+c] = w[i] * (s.p[i*k+c] - level[c] - slope[c]*h.masks[i*k+c]) / s.Keep
 		}
 	}
 	e.maps = s.weighted(e.influence)
-	sum := s.law.newSum(k)
-	var m mask
-	weight := make([]float64, k)
-	for j := range f.pool {
-		s.law.draw(maskID{poolRound, uint32(j)}, &m)
-		for c := range k {
-			weight[c] = slope[c] * (pool[j*k+c] - centre[c]) / (s.Keep * float64(f.pool))
-		}
-		sum.add(&m, weight)
-	}
 	for c, out := range e.maps {
-		for x, v := range sum.column(c) {
-			out[x] += level[c] + slope[c]*centre[c] + v
+		for x := range out {
+			out[x] += level[c] + slope[c]*h.mean[c] + slope[c]*h.maps[c][x]/s.Keep
 		}
 	}
 	return e, nil
 }
 
-// control makes the control variate exp(surrogate): h [masks][classes] for the masks by
-// the fit without their fold, pool [candidates][classes] for fresh candidates by the mean
-// of all fits.
-func (f *fast) control(ctx context.Context, h, pool []float64) error {
-	k := len(f.s.classes)
+// control is the control variate h = exp(surrogate).
+type control struct {
+	masks []float64   // [masks][classes], by the fit without a mask's fold
+	mean  []float64   // [classes], over fresh candidates, of the mean of all fits
+	maps  [][]float64 // [classes][H][W], the mean of (h - mean h) M over them
+}
+
+// control fits the control variate; where there are few masks it is 0.
+func (f *fast) control(ctx context.Context) (*control, error) {
+	n, k := len(f.s.ids), len(f.s.classes)
+	h := &control{make([]float64, n*k), make([]float64, k), make([][]float64, k)}
+	for c := range h.maps {
+		h.maps[c] = make([]float64, f.s.law.height*f.s.law.width)
+	}
+	if n < folds*roundLeast {
+		return h, nil
+	}
 	g, own, err := f.crossFit(ctx, floorControl)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for i, v := range own {
-		h[i] = math.Exp(v)
+		h.masks[i] = math.Exp(v)
 	}
-	all, err := f.predictAll(ctx, g, poolRound)
-	if err != nil {
-		return err
-	}
-	for j := range f.pool {
-		for c := range k {
-			for t := range folds {
-				pool[j*k+c] += math.Exp(all[(j*folds+t)*k+c]) / folds
+	candidates := max(f.pool, controlPool*n)
+	sum := f.s.law.newSum(k + 1) // of h M, and of M
+	weight := append(make([]float64, k), 1)
+	var m mask
+	most := f.most(g.columns)
+	for from := 0; from < candidates; from += most {
+		some := min(most, candidates-from)
+		values, err := f.predictAll(ctx, g, poolRound, from, some)
+		if err != nil {
+			return nil, err
+		}
+		for j := range some {
+			for c := range k {
+				weight[c] = 0
+				for t := range folds {
+					weight[c] += math.Exp(values[(j*folds+t)*k+c]) / folds
+				}
+				h.mean[c] += weight[c] / float64(candidates)
 			}
+			f.s.law.draw(maskID{poolRound, uint32(from + j)}, &m)
+			sum.add(&m, weight)
 		}
 	}
-	return nil
+	all := sum.column(k)
+	for c, out := range h.maps {
+		for x, v := range sum.column(c) {
+			out[x] = (v - h.mean[c]*all[x]) / float64(candidates)
+		}
+	}
+	return h, nil
 }
 
 // crossFit fits surrogates of the classes' log p to the masks without each fold: a column
