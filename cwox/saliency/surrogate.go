@@ -107,37 +107,12 @@ func (f *features) variances(round uint32, n int) []float64 {
 // masks is 1. A kernel that looks everywhere alike learns much slower: with 1,000 masks it
 // explains a fifth less of log p.
 func (f *features) metric(x []float32, y []float64, n, columns int, variances []float64) []float32 {
-	size := f.size()
-	all := mat.NewDense(n, size, nil)
-	values := mat.NewDense(n, columns, slices.Clone(y))
-	for i := range n {
-		row := all.RawRowView(i)
-		for j, v := range x[i*size:][:size] {
-			row[j] = float64(v)
-		}
-	}
-	centreColumns(all)
-	centreColumns(values)
-	var gram mat.SymDense
-	gram.SymOuterK(1, all.T())
-	total := max(floats.Sum(variances), tiny)
-	for j := range size {
-		gram.SetSym(j, j, gram.At(j, j)+metricRidge*total)
-	}
-	var right, slopes mat.Dense
-	right.Mul(all.T(), values)
-	var factor mat.Cholesky
-	if !factor.Factorize(&gram) || factor.SolveTo(&slopes, &right) != nil {
-		slopes.Reset()
-	}
-	weight := make([]float64, size)
-	if !slopes.IsEmpty() {
-		for c := range columns {
-			slope := mat.Col(nil, c, &slopes)
-			norm := max(floats.Dot(slope, slope), tiny)
-			for j, v := range slope {
-				weight[j] += v * v / norm
-			}
+	slopes := ridgeSlopes(x, y, n, columns, metricRidge*max(floats.Sum(variances), tiny))
+	weight := make([]float64, f.size())
+	for c := range columns {
+		norm := max(floats.Dot(slopes[c], slopes[c]), tiny)
+		for j, v := range slopes[c] {
+			weight[j] += v * v / norm
 		}
 	}
 	for range metricSmoothing {
@@ -152,7 +127,7 @@ func (f *features) metric(x []float32, y []float64, n, columns int, variances []
 		}
 		spread += weight[j] * weight[j] * variances[j]
 	}
-	out := make([]float32, size)
+	out := make([]float32, len(weight))
 	for j, v := range weight {
 		out[j] = float32(v / math.Sqrt(2*max(spread, tiny)))
 	}
@@ -166,6 +141,39 @@ const (
 	metricPower     = 1.5 // exponent of the blurred slope
 	tiny            = 1e-12
 )
+
+// ridgeSlopes are the slopes [columns][size] of a ridge regression of values y [n][columns]
+// on x [n][size]; 0 where it is singular to rounding.
+func ridgeSlopes(x []float32, y []float64, n, columns int, penalty float64) [][]float64 {
+	size := len(x) / n
+	all := mat.NewDense(n, size, nil)
+	for i := range n {
+		row := all.RawRowView(i)
+		for j, v := range x[i*size:][:size] {
+			row[j] = float64(v)
+		}
+	}
+	values := mat.NewDense(n, columns, slices.Clone(y))
+	centreColumns(all)
+	centreColumns(values)
+	var gram mat.SymDense
+	gram.SymOuterK(1, all.T())
+	for j := range size {
+		gram.SetSym(j, j, gram.At(j, j)+penalty)
+	}
+	var right, slopes mat.Dense
+	right.Mul(all.T(), values)
+	out := make([][]float64, columns)
+	var factor mat.Cholesky
+	solved := factor.Factorize(&gram) && factor.SolveTo(&slopes, &right) == nil
+	for c := range out {
+		out[c] = make([]float64, size)
+		if solved {
+			mat.Col(out[c], c, &slopes)
+		}
+	}
+	return out
+}
 
 // centreColumns takes the mean off every column.
 func centreColumns(m *mat.Dense) {
