@@ -521,7 +521,8 @@ func (f *fast) control(ctx context.Context) (*control, error) {
 
 // crossFit fits surrogates of the classes' log p to the masks without each fold: a column
 // per fold and class. own [masks][classes] are the values for the masks by the fit without
-// their own fold.
+// their own fold. All fits share the metric, which has seen every mask: like b0 and b1 of
+// estimate it adds a bias of order 1 over the masks.
 func (f *fast) crossFit(ctx context.Context, floor float64) (g *surrogate, own []float64, err error) {
 	k := len(f.s.classes)
 	training := f.training()

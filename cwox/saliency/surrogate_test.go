@@ -106,7 +106,7 @@ func TestMetric(t *testing.T) {
 	variances := f.variances(9, 1000)
 	for name, y := range map[string][]float64{"spot": spot, "even": even} {
 		metric := f.metric(x, y, n, 2, variances)
-		distance, within, without := 0.0, 0.0, 0.0
+		distance, within, without, beside := 0.0, 0.0, 0.0, float64(metric[7*f.side+13])
 		for i := 1; i < n; i++ {
 			for b, w := range metric {
 				d := float64(w) * float64(x[i*f.size()+b]-x[(i-1)*f.size()+b])
@@ -120,16 +120,35 @@ func TestMetric(t *testing.T) {
 				without += float64(w) / float64(f.size()-9)
 			}
 		}
-		t.Logf("%s: mean squared distance %.3f, weight %.4f in the spot, %.4f elsewhere", name, distance, within, without)
+		t.Logf("%s: mean squared distance %.3f, weight %.4f in the spot, %.4f beside it, %.4f elsewhere", name, distance, within, beside, without)
 		if math.Abs(distance-1) > 0.1 {
 			t.Errorf("%s: mean squared distance %.3f, want 1", name, distance)
 		}
-		if name == "spot" && within < 10*without {
-			t.Errorf("weight %.4f in the spot, %.4f elsewhere", within, without)
+		if name == "spot" && (within < 10*without || beside < within/4) {
+			t.Errorf("weight %.4f in the spot, %.4f beside it, %.4f elsewhere", within, beside, without)
 		}
 		if name == "even" && math.Abs(within/without-1) > 1e-6 {
 			t.Errorf("weight %.4f at one place, %.4f elsewhere, want an even metric", within, without)
 		}
+	}
+}
+
+func TestBlur(t *testing.T) {
+	spot := make([]float64, 25)
+	spot[2*5+1], spot[4*5+4] = 16, 16
+	for b, want := range []float64{
+		0, 0, 0, 0, 0,
+		1, 2, 1, 0, 0,
+		2, 4, 2, 0, 0,
+		1, 2, 1, 1, 3,
+		0, 0, 0, 3, 9, // the border goes on
+	} {
+		if got := blur(spot, 5)[b]; got != want {
+			t.Errorf("row %d, column %d: %g, want %g", b/5, b%5, got, want)
+		}
+	}
+	if got := blur([]float64{3}, 1); got[0] != 3 {
+		t.Errorf("a map of one block becomes %g, want 3", got[0])
 	}
 }
 
