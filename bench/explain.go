@@ -104,7 +104,7 @@ type explainBench struct {
 // use takes a freshly loaded network.
 func (b *explainBench) use(net *nn.Model) {
 	b.net = net
-	b.pipeline = cwox.New(&cwox.Classifier{Net: net, Arch: b.arch, Labels: zoo.Labels(net.Classes())})
+	b.pipeline = cwox.New(&cwox.Classifier{Net: net, Arch: b.arch, Transform: b.arch.Transform, Labels: zoo.Labels(net.Classes())})
 }
 
 func (b *explainBench) close() {
@@ -212,9 +212,9 @@ func (b *explainBench) rise(ctx context.Context) (Record, error) {
 
 // input is the picture as explainers see it.
 func (b *explainBench) input() *saliency.Input {
-	pre := b.arch.Preprocess
-	in := &saliency.Input{Model: b.net, Picture: pre.Input(b.pic), Tensor: pre.Tensor, Threads: b.Threads}
-	in.X = pre.Tensor(in.Picture)
+	pre := b.arch.Transform
+	in := &saliency.Input{Model: b.net, Picture: pre.Input(b.pic), Tensor: pre.Normalize, Threads: b.Threads}
+	in.X = pre.Normalize(in.Picture)
 	return in
 }
 

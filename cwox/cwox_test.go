@@ -167,10 +167,10 @@ func tinyClassifier(t *testing.T) *Classifier {
 	if err != nil {
 		t.Fatal(err)
 	}
-	arch := &zoo.Arch{Name: "tiny", Preprocess: vision.ImageNet, ClusterLayer: "relu2", ClassLayer: "relu1",
+	arch := &zoo.Arch{Name: "tiny", Transform: vision.Paper, ClusterLayer: "relu2", ClassLayer: "relu1",
 		MWPClusterLayer: "relu2", MWPClassLayer: "relu1"}
-	arch.Preprocess.Width, arch.Preprocess.Height = 32, 32
-	return &Classifier{Net: net, Arch: arch, Labels: []string{"zero", "one", "two", "three"}}
+	arch.Transform.Width, arch.Transform.Height = 32, 32
+	return &Classifier{Net: net, Arch: arch, Transform: arch.Transform, Labels: []string{"zero", "one", "two", "three"}}
 }
 
 func tinyPicture() *vision.Picture {

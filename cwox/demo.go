@@ -23,5 +23,5 @@ func Demo(o nn.CompileOptions) (*Classifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Classifier{Net: net, Arch: arch, Labels: zoo.FileLabels(file, net.Classes()), WeightsSHA256: sum}, nil
+	return &Classifier{Net: net, Arch: arch, Transform: arch.Transform, Labels: zoo.FileLabels(file, net.Classes()), WeightsSHA256: sum}, nil
 }

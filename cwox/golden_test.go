@@ -404,7 +404,7 @@ func openModel(t testing.TB, name string) (*Classifier, *hlta.Tree) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Classifier{Net: net, Arch: arch, Labels: zoo.Labels(net.Classes()), WeightsFile: models[name].weights}
+	c := &Classifier{Net: net, Arch: arch, Transform: arch.Transform, Labels: zoo.Labels(net.Classes()), WeightsFile: models[name].weights}
 	if opened.models == nil {
 		opened.models = map[string]*Classifier{}
 	}

@@ -19,9 +19,11 @@ import (
 // Classifier is a network with what is needed to explain it. It is immutable and
 // shared freely.
 type Classifier struct {
-	Net    *nn.Model
-	Arch   *zoo.Arch // its preprocessing, its name, its default pivot layers
-	Labels []string  // names of the classes; nil where there are none
+	Net  *nn.Model
+	Arch *zoo.Arch // its name, its default pivot layers
+	// Transform makes the network's input of a picture.
+	Transform vision.Transform
+	Labels    []string // names of the classes; nil where there are none
 
 	WeightsFile   string // recorded in explanations
 	WeightsSHA256 string
@@ -202,9 +204,8 @@ func (p *Pipeline) forward(pic *vision.Picture, keep []string, threads int) (*sa
 		}
 		p.session, p.sessionFor = s, key
 	}
-	pre := c.Arch.Preprocess
-	in := &saliency.Input{Model: c.Net, Session: p.session, Picture: pre.Input(pic), Tensor: pre.Tensor, Threads: threads}
-	in.X = pre.Tensor(in.Picture)
+	in := &saliency.Input{Model: c.Net, Session: p.session, Picture: c.Transform.Input(pic), Tensor: c.Transform.Normalize, Threads: threads}
+	in.X = c.Transform.Normalize(in.Picture)
 	in.Logits = slices.Clone(p.session.Forward(in.X))
 	for i, z := range in.Logits {
 		if math.IsNaN(float64(z)) || math.IsInf(float64(z), 0) {

@@ -47,13 +47,18 @@ type File struct {
 	byName   map[string]*Tensor
 	metadata map[string]string
 	globals  []string
+	about    About
+	dicts    []Dict
 
 	hashOnce sync.Once
 	hash     string
 }
 
 // Open maps a weight file and reads its directory of tensors. The caller closes it.
-func Open(path string) (*File, error) {
+func Open(path string) (*File, error) { return OpenOptions(path, Options{}) }
+
+// OpenOptions is Open with a choice of what to read.
+func OpenOptions(path string, o Options) (*File, error) {
 	name := filepath.Base(path)
 	data, unmap, err := openData(path)
 	if err != nil {

@@ -153,7 +153,7 @@ func (f *modelFlags) classifier(arch *zoo.Arch, file *weights.File) (*cwox.Class
 			return nil, err
 		}
 	}
-	return &cwox.Classifier{Net: net, Arch: arch, Labels: labels, WeightsFile: file.Path(), WeightsSHA256: h.sum}, nil
+	return &cwox.Classifier{Net: net, Arch: arch, Transform: arch.Transform, Labels: labels, WeightsFile: file.Path(), WeightsSHA256: h.sum}, nil
 }
 
 // warnSlowBF16 says so where bfloat16 is not faster than float32 on this CPU.

@@ -203,7 +203,7 @@ func scoreOne(c *cobra.Command, m *modelFlags, cl *cwox.Classifier, pic *vision.
 	bar := newProgress("score", "inputs", m.quiet)
 	defer bar.finish()
 	o.Progress = func(done, total int) { bar.update(int64(done), int64(total)) }
-	results, err := faithfulness.Score(c.Context(), faithfulness.Network(cl.Net, session), cl.Arch.Preprocess.Tensor(pic),
+	results, err := faithfulness.Score(c.Context(), faithfulness.Network(cl.Net, session), cl.Transform.Tensor(pic),
 		[]faithfulness.Query{q}, o)
 	if err != nil {
 		return faithfulness.Result{}, err

@@ -271,7 +271,7 @@ func (f *frame) decode(c *cwox.Classifier, ignoreOrientation bool) {
 	for _, n := range pic.Notes {
 		f.line.Warnings = append(f.line.Warnings, Warning(n))
 	}
-	f.tensor = c.Arch.Preprocess.Tensor(pic)
+	f.tensor = c.Transform.Tensor(pic)
 }
 
 // label ranks the classes by their logits.

@@ -68,8 +68,8 @@ func small() *cwox.Classifier {
 	if err != nil {
 		panic(err)
 	}
-	pre := vision.Preprocess{Name: "small", Width: side, Height: side, Scale: 255, Std: [3]float32{1, 1, 1}}
-	return &cwox.Classifier{Net: m, Arch: &zoo.Arch{Name: "small", Preprocess: pre}, WeightsSHA256: "w"}
+	pre := vision.Transform{Name: "small", Width: side, Height: side, Scale: 255, Mean: []float32{0, 0, 0}, Std: []float32{1, 1, 1}}
+	return &cwox.Classifier{Net: m, Arch: &zoo.Arch{Name: "small", Transform: pre}, Transform: pre, WeightsSHA256: "w"}
 }
 
 // smallImages writes images of 11x9; every seventh is broken.
@@ -155,7 +155,7 @@ func TestDocuments(t *testing.T) {
 				}
 				continue
 			}
-			prob := cwox.Softmax(s.Forward(c.Arch.Preprocess.Tensor(pic)))
+			prob := cwox.Softmax(s.Forward(c.Transform.Tensor(pic)))
 			ranked := cwox.Rank(prob)
 			var top []Label
 			sum := 0.0
@@ -538,5 +538,5 @@ func load(t *testing.T, model, path string) *cwox.Classifier {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &cwox.Classifier{Net: net, Arch: arch}
+	return &cwox.Classifier{Net: net, Arch: arch, Transform: arch.Transform}
 }

@@ -421,7 +421,7 @@ func (e *evaluator) score(ctx context.Context, pic *vision.Picture, queries []fa
 		e.session = s
 	}
 	o.Progress = func(done, total int) { progress(float64(done) / float64(total)) }
-	return faithfulness.Score(ctx, faithfulness.Network(e.c.Net, e.session), e.c.Arch.Preprocess.Tensor(pic), queries, o)
+	return faithfulness.Score(ctx, faithfulness.Network(e.c.Net, e.session), e.c.Transform.Tensor(pic), queries, o)
 }
 
 // find finds the number of pixels that all methods of a pair share, and spares them the

@@ -204,7 +204,7 @@ func checkRows(t *testing.T, rows []EvaluationRow, o EvaluateOptions) {
 					if len(foil) == 0 {
 						continue
 					}
-					rs, err := faithfulness.Score(t.Context(), faithfulness.Network(c.Net, session), c.Arch.Preprocess.Tensor(pic),
+					rs, err := faithfulness.Score(t.Context(), faithfulness.Network(c.Net, session), c.Transform.Tensor(pic),
 						[]faithfulness.Query{{Heatmap: faithfulness.FromMap(class.Map), Pos: []int{class.Class}, Neg: foil}}, o.Faithfulness)
 					if err != nil {
 						t.Fatal(err)

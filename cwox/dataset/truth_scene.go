@@ -186,7 +186,7 @@ func (w *truthWorker) scene(ctx context.Context, seed uint64) (*TruthScene, erro
 	if len(queries) == 0 {
 		return out, nil
 	}
-	results, err := faithfulness.Score(ctx, faithfulness.Network(w.c.Net, w.session), w.c.Arch.Preprocess.Tensor(pic), queries, w.faithness)
+	results, err := faithfulness.Score(ctx, faithfulness.Network(w.c.Net, w.session), w.c.Transform.Tensor(pic), queries, w.faithness)
 	if err != nil {
 		return nil, err
 	}

@@ -288,8 +288,8 @@ func newToy(t *testing.T) *toy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pic = vision.ImageNet.Input(pic)
-	y := &toy{x: vision.ImageNet.Tensor(pic)}
+	pic = vision.Paper.Input(pic)
+	y := &toy{x: vision.Paper.Tensor(pic)}
 	mean, std := [3]float64{0.485, 0.456, 0.406}, [3]float64{0.229, 0.224, 0.225}
 	for k := range 3 {
 		for i := range 224 * 224 {
@@ -467,7 +467,7 @@ func input(t *testing.T, arch *zoo.Arch, image string) []float32 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return arch.Preprocess.Tensor(pic)
+	return arch.Transform.Tensor(pic)
 }
 
 func valuesOf(t *testing.T, f *weights.File, name string) []float64 {

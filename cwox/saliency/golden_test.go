@@ -306,7 +306,7 @@ func inputOf(t testing.TB, model string, pic *vision.Picture, keep []string) *In
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
-	in := &Input{Model: m, Session: s, Picture: pic, X: arch.Preprocess.Tensor(pic), Tensor: arch.Preprocess.Tensor}
+	in := &Input{Model: m, Session: s, Picture: pic, X: arch.Transform.Tensor(pic), Tensor: arch.Transform.Normalize}
 	in.Logits = slices.Clone(s.Forward(in.X))
 	in.Prob = make([]float64, len(in.Logits))
 	classes := make([]int, len(in.Logits))

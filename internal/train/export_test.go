@@ -76,7 +76,7 @@ func TestExport(t *testing.T) {
 	}
 	defer s.Close()
 
-	pre := vision.ImageNet
+	pre := vision.Paper
 	pre.Width, pre.Height = size, size
 	seen := 0
 	err = net.Predict(context.Background(), kernels(t), toy, 1000, count, size, 0, func(i uint64, p []float64, target []float32) {

@@ -259,7 +259,7 @@ func (n *Net) convAt(i int) *conv {
 
 // normalised maps 8-bit values to the network's input by channel, as the zoo does.
 var normalised = func() (t [3][256]float32) {
-	p := vision.ImageNet
+	p := vision.Paper
 	for ch := range t {
 		for v := range t[ch] {
 			t[ch][v] = (float32(v)/p.Scale - p.Mean[ch]) / p.Std[ch]

@@ -4,7 +4,7 @@
 // tensors are those of the Python programs to the bit.
 //
 //	pic, err := vision.DecodeFile("cello_guitar.jpg", vision.Options{})
-//	x := vision.ImageNet.Tensor(pic) // [3][224][224], normalised
+//	x := vision.Paper.Tensor(pic) // [3][224][224], normalised
 //
 // A Picture is 8-bit RGB, [Height][Width][3]. What was repaired, assumed or ignored
 // on the way to it is in its Notes, never silent: a rotation by EXIF, dropped alpha,

@@ -27,7 +27,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	x := vision.ImageNet.Tensor(pic)
+	x := vision.Paper.Tensor(pic)
 	fmt.Println(pic.Width, pic.Height, pic.Format, len(x))
 	fmt.Printf("%.4f %.4f %.4f\n", x[0], x[224*224], x[2*224*224])
 	for _, n := range pic.Notes {

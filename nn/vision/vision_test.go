@@ -512,10 +512,10 @@ func TestResize(t *testing.T) {
 
 func TestTensor(t *testing.T) {
 	p := noise(2, 224, 224)
-	if ImageNet.Input(p) != p {
+	if Paper.Input(p) != p {
 		t.Error("a picture of the network's size is copied")
 	}
-	x := ImageNet.Tensor(p)
+	x := Paper.Tensor(p)
 	y := BVLC.Tensor(p)
 	if len(x) != 3*224*224 || len(y) != len(x) {
 		t.Fatalf("lengths %d and %d", len(x), len(y))
@@ -523,9 +523,9 @@ func TestTensor(t *testing.T) {
 	for i := range 224 * 224 {
 		for c := range 3 {
 			v := float32(p.Pix[3*i+c])
-			want := (v/255 - ImageNet.Mean[c]) / ImageNet.Std[c]
+			want := (v/255 - Paper.Mean[c]) / Paper.Std[c]
 			if got := x[c*224*224+i]; got != want {
-				t.Fatalf("ImageNet pixel %d channel %d: %v, want %v", i, c, got, want)
+				t.Fatalf("Paper pixel %d channel %d: %v, want %v", i, c, got, want)
 			}
 			if got, want := y[(2-c)*224*224+i], v-[3]float32{123, 117, 104}[c]; got != want {
 				t.Fatalf("BVLC pixel %d channel %d: %v, want %v", i, c, got, want)
@@ -533,7 +533,7 @@ func TestTensor(t *testing.T) {
 		}
 	}
 	large := noise(4, 300, 260)
-	if !slices.Equal(ImageNet.Tensor(large), ImageNet.Tensor(large.Resize(224, 224))) {
+	if !slices.Equal(Paper.Tensor(large), Paper.Tensor(large.Resize(224, 224))) {
 		t.Error("Tensor does not resize")
 	}
 	for _, v := range []uint8{0, 17, 255} {
@@ -599,7 +599,7 @@ func BenchmarkResize(b *testing.B) {
 func BenchmarkTensor(b *testing.B) {
 	p := noise(2, 224, 224)
 	for b.Loop() {
-		ImageNet.Tensor(p)
+		Paper.Tensor(p)
 	}
 }
 

@@ -4,7 +4,7 @@
 //
 //	a, err := zoo.Lookup("resnet50")
 //	m, err := a.Load(file)      // *nn.Model; file is a *weights.File and must stay open
-//	x := a.Preprocess.Tensor(picture)
+//	x := a.Transform.Tensor(picture)
 //
 // The parameter names are torchvision's (ResNet, GoogLeNet) or those of BVLC's Caffe
 // model (googlenet-caffe). The number of classes comes from the file.

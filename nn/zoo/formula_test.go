@@ -156,7 +156,7 @@ func TestFormula(t *testing.T) {
 			defer s.Close()
 			var x []float32
 			for _, p := range pictures {
-				x = append(x, a.Preprocess.Tensor(p)...)
+				x = append(x, a.Transform.Tensor(p)...)
 			}
 			logits := s.Forward(x)
 			compare(t, file, arch+"/logits", logits, 2e-4, 0)

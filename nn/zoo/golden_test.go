@@ -107,7 +107,7 @@ func TestGoldenLogits(t *testing.T) {
 			var x, ref []float32
 			for i, name := range set.Names {
 				if slices.Contains(pictures.Names(), "paper/"+name) {
-					x = append(x, a.Preprocess.Tensor(resized(t, pictures, name))...)
+					x = append(x, a.Transform.Tensor(resized(t, pictures, name))...)
 					ref = append(ref, all[i*1000:][:1000]...)
 				}
 			}
@@ -149,7 +149,7 @@ func TestFromFiles(t *testing.T) {
 						t.Error(err)
 						continue
 					}
-					logits := s.Forward(a.Preprocess.Tensor(pic))
+					logits := s.Forward(a.Transform.Tensor(pic))
 					class := 0
 					sum := 0.0
 					for c, z := range logits {
@@ -197,7 +197,7 @@ func TestGoldenStages(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer s.Close()
-			s.Forward(a.Preprocess.Tensor(resized(t, pictures, "cello_guitar.jpg")))
+			s.Forward(a.Transform.Tensor(resized(t, pictures, "cello_guitar.jpg")))
 			worst, where := 0.0, ""
 			for name, stage := range list {
 				if name == "input" {

@@ -29,7 +29,7 @@ var inceptions = []inception{
 func googlenet() *Arch {
 	a := &Arch{
 		Name:         "googlenet",
-		Preprocess:   vision.ImageNet,
+		Transform:    vision.Paper,
 		ClusterLayer: "inception5b", ClassLayer: "inception4e",
 		MWPClusterLayer: "inception5b", MWPClassLayer: "inception5a",
 		head: "fc", ignored: []string{"aux1.", "aux2."},
@@ -81,7 +81,7 @@ func googlenet() *Arch {
 func googlenetCaffe() *Arch {
 	a := &Arch{
 		Name:         "googlenet-caffe",
-		Preprocess:   vision.BVLC,
+		Transform:    vision.BVLC,
 		ClusterLayer: "inception_5b", ClassLayer: "inception_4e",
 		MWPClusterLayer: "inception_5b", MWPClassLayer: "inception_5a",
 		head: "loss3_classifier",

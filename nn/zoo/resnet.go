@@ -14,7 +14,7 @@ func resnet(name string, block blockFunc, width int, blocks ...int) *Arch {
 	last := func(stage int) int { return blocks[stage-1] - 1 }
 	a := &Arch{
 		Name:         name,
-		Preprocess:   vision.ImageNet,
+		Transform:    vision.Paper,
 		ClusterLayer: "layer4",
 		ClassLayer:   "layer3",
 		head:         "fc",

@@ -11,12 +11,14 @@ import (
 
 // Arch is an architecture and the facts that go with it.
 type Arch struct {
-	Name       string
-	Preprocess vision.Preprocess
+	Name      string
+	Transform vision.Transform
 
 	// Default pivot layers of Grad-CAM for the two stages, and of MWP.
 	ClusterLayer, ClassLayer       string
 	MWPClusterLayer, MWPClassLayer string
+
+	Facts Facts // of the file that Match saw
 
 	head    string // name of the last linear layer's parameters, without ".weight"
 	ignored []string
@@ -170,7 +172,7 @@ func (a *Arch) compile(classes int, o nn.CompileOptions, param paramFunc) (*nn.M
 // builder describes the network.
 func (a *Arch) builder(classes int, param paramFunc) *builder {
 	b := &builder{
-		Graph:   nn.NewGraph(nn.Shape{C: 3, H: a.Preprocess.Height, W: a.Preprocess.Width}),
+		Graph:   nn.NewGraph(nn.Shape{C: 3, H: a.Transform.Height, W: a.Transform.Width}),
 		classes: classes,
 		param:   param,
 	}

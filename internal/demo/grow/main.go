@@ -100,7 +100,7 @@ func labels(ctx context.Context, scenes int) ([][]int, error) {
 					return ctx.Err()
 				}
 				scene := drawnworld.New(demo.FirstTree+uint64(i), drawnworld.Options{})
-				prob := cwox.Softmax(s.Forward(c.Arch.Preprocess.Tensor(scene.Picture(drawnworld.NetworkSize))))
+				prob := cwox.Softmax(s.Forward(c.Transform.Tensor(scene.Picture(drawnworld.NetworkSize))))
 				ranked := cwox.Rank(prob)
 				lists[i] = slices.Clone(ranked[:cwox.Cum(prob, ranked, cwox.DefaultCumulative)])
 				if i%1000 == 999 {
