@@ -9,6 +9,7 @@ import (
 type Explanation struct {
 	File    string          // the image's path or name as given; may be empty
 	Picture *vision.Picture // as decoded, full size
+	Input   Input           // what the network got of it
 
 	Model    ModelInfo
 	Top      []TopClass // the explained classes, by rank
@@ -22,6 +23,17 @@ type Explanation struct {
 	Seed      uint64
 	Warnings  []Warning
 	Seconds   map[string]float64 // stage -> wall time
+}
+
+// Input says what the network got of a picture.
+type Input struct {
+	// Transform made the input; nil where the input was given as it is, and Picture only
+	// shows it.
+	Transform *vision.Transform
+	// Seen is the part of the picture that the input shows, in the picture's pixels; Unseen
+	// is the share of the picture outside of it.
+	Seen   vision.Region
+	Unseen float64
 }
 
 // ModelInfo identifies the network that was explained.

@@ -2,7 +2,6 @@ package cwox
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -84,7 +83,16 @@ func (p *Pipeline) Close() {
 
 // Classify returns the k most probable classes of a picture, by rank.
 func (p *Pipeline) Classify(pic *vision.Picture, k, threads int) ([]TopClass, error) {
-	in, err := p.forward(pic, nil, threads)
+	return p.classify(subject{pic: pic}, k, threads)
+}
+
+// ClassifyTensor is Classify for a network input [C][H][W], given as it is.
+func (p *Pipeline) ClassifyTensor(x []float32, k, threads int) ([]TopClass, error) {
+	return p.classify(subject{x: x}, k, threads)
+}
+
+func (p *Pipeline) classify(s subject, k, threads int) ([]TopClass, error) {
+	in, err := p.forward(s, nil, threads)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +105,7 @@ func (p *Pipeline) Cut(pic *vision.Picture, o Options) (top []TopClass, clusters
 	if o, err = o.withDefaults(p.classifier); err != nil {
 		return nil, nil, err
 	}
-	in, err := p.forward(pic, nil, o.Threads)
+	in, err := p.forward(subject{pic: pic}, nil, o.Threads)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -121,13 +129,28 @@ func (p *Pipeline) Explain(ctx context.Context, pic *vision.Picture, o Options) 
 // ExplainAll explains a picture by several methods that share all the network's work;
 // o.Method is ignored. The base maps of the explanations are shared, too.
 func (p *Pipeline) ExplainAll(ctx context.Context, pic *vision.Picture, o Options, methods []Method) ([]*Explanation, error) {
+	return p.explainAll(ctx, subject{pic: pic}, o, methods)
+}
+
+// ExplainTensor explains a network input [C][H][W], given as it is, by one method. The
+// explanation's Picture shows it: each channel from its least to its largest value. Where an
+// explainer blackens pixels they become 0.
+func (p *Pipeline) ExplainTensor(ctx context.Context, x []float32, o Options) (*Explanation, error) {
+	all, err := p.explainAll(ctx, subject{x: x}, o, []Method{o.Method})
+	if err != nil {
+		return nil, err
+	}
+	return all[0], nil
+}
+
+func (p *Pipeline) explainAll(ctx context.Context, s subject, o Options, methods []Method) ([]*Explanation, error) {
 	o.Method = ""
 	o, err := o.withDefaults(p.classifier)
 	if err != nil {
 		return nil, err
 	}
 	start := time.Now()
-	in, err := p.forward(pic, o.Explainer.Keep(), o.Threads)
+	in, err := p.forward(s, o.Explainer.Keep(), o.Threads)
 	if err != nil {
 		return nil, err
 	}
@@ -164,11 +187,12 @@ func (p *Pipeline) ExplainAll(ctx context.Context, pic *vision.Picture, o Option
 	out := make([]*Explanation, len(jobs))
 	for i, j := range jobs {
 		start = time.Now()
-		e := p.skeleton(pic, in, &o, j)
+		e := p.skeleton(s, in, &o, j)
 		j.combine(e)
-		for _, n := range pic.Notes {
+		for _, n := range e.Picture.Notes {
 			e.Warnings = append(e.Warnings, Warning{n.Code, n.Message})
 		}
+		e.Warnings = append(e.Warnings, e.Input.remarks()...)
 		e.Warnings = append(e.Warnings, warnings...)
 		e.Warnings = append(e.Warnings, j.remarks(e, p.classifier)...)
 		e.Seconds = maps.Clone(seconds)
@@ -189,11 +213,12 @@ func (o *Options) rectify() bool {
 	return o.ReLU == WithReLU
 }
 
-// forward classifies a picture with a session that keeps some layers.
-func (p *Pipeline) forward(pic *vision.Picture, keep []string, threads int) (*saliency.Input, error) {
+// forward classifies a picture or a network input with a session that keeps some layers.
+func (p *Pipeline) forward(what subject, keep []string, threads int) (*saliency.Input, error) {
 	c := p.classifier
-	if pic == nil || pic.Width < 1 || pic.Height < 1 || len(pic.Pix) != 3*pic.Width*pic.Height {
-		return nil, errors.New("cwox: the picture is empty or its pixels do not fit its size")
+	in, err := what.input(c)
+	if err != nil {
+		return nil, err
 	}
 	key := fmt.Sprint(threads, keep)
 	if p.session == nil || p.sessionFor != key {
@@ -204,8 +229,7 @@ func (p *Pipeline) forward(pic *vision.Picture, keep []string, threads int) (*sa
 		}
 		p.session, p.sessionFor = s, key
 	}
-	in := &saliency.Input{Model: c.Net, Session: p.session, Picture: c.Transform.Input(pic), Tensor: c.Transform.Normalize, Threads: threads}
-	in.X = c.Transform.Normalize(in.Picture)
+	in.Session, in.Threads = p.session, threads
 	in.Logits = slices.Clone(p.session.Forward(in.X))
 	for i, z := range in.Logits {
 		if math.IsNaN(float64(z)) || math.IsInf(float64(z), 0) {
@@ -239,16 +263,16 @@ func (b *bases) fill(ctx context.Context, e saliency.Explainer, in *saliency.Inp
 }
 
 // skeleton is an explanation without its maps.
-func (p *Pipeline) skeleton(pic *vision.Picture, in *saliency.Input, o *Options, j *job) *Explanation {
+func (p *Pipeline) skeleton(s subject, in *saliency.Input, o *Options, j *job) *Explanation {
 	c := p.classifier
 	shape := c.Net.Input()
 	e := &Explanation{
-		Picture: pic,
 		Model: ModelInfo{Name: c.Arch.Name, WeightsFile: c.WeightsFile, WeightsSHA256: c.WeightsSHA256,
 			Precision: c.Net.Precision(), Kernel: c.Net.Kernel(), Width: shape.W, Height: shape.H},
 		Top:    p.top(in, j.top),
 		Method: j.method, Variant: j.variant, Explainer: o.Explainer.Name(), Settings: o.Explainer.Settings(), Seed: o.Seed,
 	}
+	e.Picture, e.Input = s.shown(c, in)
 	e.Settings["relu"] = j.rectify
 	if j.method == CWOX2s && j.variant == Reference {
 		e.Settings["delta"] = j.delta

@@ -38,10 +38,10 @@ func NewIndexEntry(folder string, e *cwox.Explanation) (IndexEntry, error) {
 		return IndexEntry{}, err
 	}
 	var thumb bytes.Buffer
-	if err := jpeg.Encode(&thumb, photograph(e.Picture, 192), &jpeg.Options{Quality: 75}); err != nil {
+	if err := jpeg.Encode(&thumb, photographOf(e, 192), &jpeg.Options{Quality: 75}); err != nil {
 		return IndexEntry{}, fmt.Errorf("report: %s: thumbnail: %w", e.File, err)
 	}
-	return IndexEntry{Folder: folder, File: e.File, Lead: newBuilder(e, r, "").lead(),
+	return IndexEntry{Folder: folder, File: e.File, Lead: newBuilder(e, r, Place{}).lead(),
 		Thumbnail: thumb.Bytes(), Warnings: len(r.Warnings)}, nil
 }
 

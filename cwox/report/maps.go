@@ -63,6 +63,13 @@ func writeMaps(w io.Writer, e *cwox.Explanation, r *Report) error {
 		"method": r.Method, "variant": r.Variant, "explainer": string(explainer),
 		"clusters": string(members), "seed": strconv.FormatUint(r.Seed, 10),
 	}
+	if t := e.Input.Transform; t != nil {
+		text, err := json.Marshal(t)
+		if err != nil {
+			return err
+		}
+		meta["transform"] = string(text)
+	}
 	for k, v := range meta {
 		meta[k] = strings.ToValidUTF8(v, "\ufffd") // as JSON does
 	}

@@ -73,7 +73,7 @@ func TestResizeGolden(t *testing.T) {
 		}
 		top := measure(maps[0]).max
 		off := 0
-		for i, got := range levels(src[0], 224, 224, top) {
+		for i, got := range levels(src[0], 224, 224, top, whole) {
 			switch want := level(maps[0].Data[i] / top); {
 			case int(got)-int(want) > 1 || int(want)-int(got) > 1:
 				t.Fatalf("%s: pixel %d has level %d, want %d", name, i, got, want)

@@ -22,6 +22,7 @@ import (
 
 	"cwox/cwox"
 	"cwox/cwox/saliency"
+	"cwox/nn/vision"
 )
 
 var (
@@ -43,7 +44,7 @@ func WritePage(w io.Writer, e *cwox.Explanation) error {
 	if err != nil {
 		return err
 	}
-	return writePage(w, e, r, photograph(e.Picture, photoSide))
+	return writePage(w, e, r, photographOf(e, photoSide))
 }
 
 func writePage(w io.Writer, e *cwox.Explanation, r *Report, photo *image.RGBA) error {
@@ -58,7 +59,8 @@ type page struct {
 	Title         string
 	Model, File   string
 	Photo         template.URL
-	Width, Height int // of the photograph, in the page's own pixels
+	Width, Height int    // of the photograph, in the page's own pixels
+	Unseen        string // outline of what the network did not see, as an SVG path; "" where it saw all
 	Ramp          template.URL
 	Filters       []filter
 	Opacity       float64
@@ -107,7 +109,7 @@ type tile struct {
 	Against  string // "" without contrast
 	Alt      string // the whole tile in words
 	Where    string // "Strongest at the upper left; ..."
-	ViewBox  string // of the photograph
+	Place           // of the heatmap
 	Heat     template.URL
 	Shared   template.CSS // brightness under the shared scale, in (0, 1]
 	Max      string
@@ -122,7 +124,14 @@ type origin struct {
 	Plus, Minus       template.URL
 	PlusSay, MinusSay string
 	Sign, Word, How   string
-	ViewBox           string
+	Place
+}
+
+// Place is where a heatmap lies on the photograph.
+type Place struct {
+	ViewBox string       // of the photograph
+	Box     template.CSS // the heatmap's, in per cent of it; "" for the whole
+	Cropped bool         // there is a part that the network did not see
 }
 
 type fact struct{ Name, Value string }
@@ -150,7 +159,15 @@ func newPage(e *cwox.Explanation, r *Report, photo *image.RGBA) *page {
 
 	p.Folded = folded(p.Warnings)
 
-	b := newBuilder(e, r, fmt.Sprintf("0 0 %d %d", p.Width, p.Height))
+	seen := shareSeen(e)
+	place := Place{ViewBox: fmt.Sprintf("0 0 %d %d", p.Width, p.Height)}
+	if seen != whole {
+		p.Unseen = outside(seen, p.Width, p.Height)
+		place.Cropped = true
+		place.Box = template.CSS(fmt.Sprintf("left:%.4f%%;top:%.4f%%;width:%.4f%%;height:%.4f%%",
+			100*seen.X, 100*seen.Y, 100*seen.Width, 100*seen.Height))
+	}
+	b := newBuilder(e, r, place)
 	p.GroupMax, p.ClassMax = short(b.groupMax), short(b.classMax)
 	p.Lead = b.lead()
 	p.Notes = notes(e.Method)
@@ -166,13 +183,14 @@ type builder struct {
 	r                  *Report
 	names              map[int]string // of the classes, as shown
 	prob               map[int]float64
-	groupMax, classMax float32 // the shared scales
-	side               int     // of the embedded heatmaps
-	viewBox            string
+	groupMax, classMax float32       // the shared scales
+	side               int           // of the embedded heatmaps
+	seen               vision.Region // in shares of the photograph's sides
+	place              Place
 }
 
-func newBuilder(e *cwox.Explanation, r *Report, viewBox string) *builder {
-	b := &builder{e: e, r: r, names: labels(e), prob: map[int]float64{}, viewBox: viewBox}
+func newBuilder(e *cwox.Explanation, r *Report, place Place) *builder {
+	b := &builder{e: e, r: r, names: labels(e), prob: map[int]float64{}, seen: shareSeen(e), place: place}
 	for _, t := range e.Top {
 		b.prob[t.Class] = t.Probability
 	}
@@ -306,7 +324,7 @@ func (b *builder) about(c cwox.Cluster) string {
 
 func (b *builder) tile(stage, name, against string, m saliency.Map, top float32, n *saliency.Noise) tile {
 	s := measure(m)
-	t := tile{Stage: stage, Step: b.step(stage, against != ""), For: name, Against: against, Where: capital(where(s)), ViewBox: b.viewBox,
+	t := tile{Stage: stage, Step: b.step(stage, against != ""), For: name, Against: against, Where: capital(b.where(s)), Place: b.place,
 		Heat: heatURL(m, s.max, b.side), Max: short(s.max), MaxValue: s.max, Shared: "1"}
 	if top > 0 {
 		t.Shared = template.CSS(strconv.FormatFloat(float64(s.max/top), 'f', 4, 64))
@@ -315,7 +333,7 @@ func (b *builder) tile(stage, name, against string, m saliency.Map, top float32,
 	if against != "" {
 		t.Alt += " and against " + against
 	}
-	t.Alt += ": " + where(s) + "."
+	t.Alt += ": " + b.where(s) + "."
 	if n != nil {
 		t.Open = !n.Resolved
 		t.Settled = fmt.Sprintf("%d samples; standard error %.2g", n.Masks, n.StdErr)
@@ -356,7 +374,7 @@ func (b *builder) origin(t tile, plus, minus *saliency.Map, how string) *origin 
 	o := &origin{
 		Plus: heatURL(*plus, top, originSide), PlusSay: "what speaks for " + t.For,
 		Minus: heatURL(*minus, top, originSide), MinusSay: "what speaks for " + t.Against,
-		Sign: "\u2212", Word: "minus", How: how, ViewBox: b.viewBox,
+		Sign: "\u2212", Word: "minus", How: how, Place: b.place,
 	}
 	if b.e.Method == cwox.CWOX1sB {
 		o.Sign, o.Word = "\u00f7", "times the inverse of"
@@ -426,6 +444,8 @@ func facts(r *Report) []fact {
 	list := []fact{
 		{"Image", fmt.Sprintf("%s, %d \u00d7 %d", plain(r.Image.File), r.Image.Width, r.Image.Height)},
 		{"Image SHA-256", r.Image.SHA256},
+		{"Input", inputFact(r.Input)},
+		{"Seen", seenFact(r)},
 		{"Model", r.Model.Name},
 		{"Weights", plain(r.Model.Weights)},
 		{"Weights SHA-256", r.Model.WeightsSHA256},
@@ -439,6 +459,35 @@ func facts(r *Report) []fact {
 		list[i] = fact{clip(plain(list[i].Name), 80), clip(plain(list[i].Value), 500)}
 	}
 	return slices.DeleteFunc(list, func(f fact) bool { return f.Value == "" })
+}
+
+// inputFact says how the network's input was made.
+func inputFact(in *Input) string {
+	switch {
+	case in == nil:
+		return ""
+	case in.Transform == nil:
+		return "given as it is"
+	}
+	return strings.TrimPrefix(in.Transform.Name+": "+in.Transform.String(), ": ")
+}
+
+// seenFact says what part of the picture the network saw, where it is not the whole.
+func seenFact(r *Report) string {
+	if r.Input == nil || r.Input.Unseen <= 0 {
+		return ""
+	}
+	s := r.Input.Seen
+	return fmt.Sprintf("%.4g \u00d7 %.4g of %d \u00d7 %d pixels, from %.4g, %.4g on (%s)", s.Width, s.Height,
+		r.Image.Width, r.Image.Height, s.X, s.Y, percent(1-r.Input.Unseen))
+}
+
+// outside is the outline of a photograph less its seen part, for the even-odd rule.
+func outside(seen vision.Region, width, height int) string {
+	w, h := float64(width), float64(height)
+	x0, x1 := min(max(seen.X*w, 0), w), min(max((seen.X+seen.Width)*w, 0), w)
+	y0, y1 := min(max(seen.Y*h, 0), h), min(max((seen.Y+seen.Height)*h, 0), h)
+	return fmt.Sprintf("M0 0H%dV%dH0ZM%.2f %.2fH%.2fV%.2fH%.2fZ", width, height, x0, y0, x1, y1, x0)
 }
 
 // settings lists nested settings in the order of their names: "cluster layer: layer4".
@@ -458,8 +507,18 @@ func settings(prefix string, set map[string]any) []fact {
 	return list
 }
 
-// where says in words where a map is strong.
-func where(s measurement) string {
+// where says in words where on the photograph a map is strong.
+func (b *builder) where(s measurement) string {
+	of := "the picture"
+	if b.place.Cropped {
+		of = "what the network saw"
+	}
+	s.row, s.col = b.seen.Y+s.row*b.seen.Height, b.seen.X+s.col*b.seen.Width
+	return where(s, of)
+}
+
+// where says in words where a map is strong, and on how much of what.
+func where(s measurement, of string) string {
 	switch {
 	case s.nan:
 		return "the map holds values that are not numbers, nothing can be concluded"
@@ -467,7 +526,8 @@ func where(s measurement) string {
 		return "blank, no pixel speaks for it"
 	}
 	rows, cols := [3]string{"upper", "", "lower"}, [3]string{"left", "", "right"}
-	at := strings.TrimSpace(rows[min(int(s.row*3), 2)] + " " + cols[min(int(s.col*3), 2)])
+	third := func(share float64) int { return min(max(int(share*3), 0), 2) }
+	at := strings.TrimSpace(rows[third(s.row)] + " " + cols[third(s.col)])
 	switch at {
 	case "":
 		at = "in the centre"
@@ -480,7 +540,7 @@ func where(s measurement) string {
 	default:
 		at = "at the " + at
 	}
-	return fmt.Sprintf("strongest %s; at least half as strong on %s of the picture", at, percent(s.strong))
+	return fmt.Sprintf("strongest %s; at least half as strong on %s of %s", at, percent(s.strong), of)
 }
 
 // labels are the names to show: cut to a readable length, "class 486" where there
@@ -639,7 +699,7 @@ func heatURL(m saliency.Map, top float32, side int) template.URL {
 	if long := max(w, h); long > side || long < side/4 {
 		w, h = max(1, w*side/long), max(1, h*side/long)
 	}
-	return pngURL(&image.Paletted{Pix: levels(m, w, h, top), Stride: w, Rect: image.Rect(0, 0, w, h), Palette: heatPalette})
+	return pngURL(&image.Paletted{Pix: levels(m, w, h, top, whole), Stride: w, Rect: image.Rect(0, 0, w, h), Palette: heatPalette})
 }
 
 // rampURL is a grey ramp from 0 to 255 for the colour bar, faded as heatmaps are.

@@ -35,6 +35,15 @@
     return tile.levels;
   }
 
+  // within is a place in shares of the heatmap, which may cover a part of the photograph only;
+  // null outside of it.
+  function within(tile, place) {
+    var stack = tile.stack.getBoundingClientRect(), heat = tile.heat.getBoundingClientRect();
+    var x = (stack.left + place[0] * stack.width - heat.left) / heat.width;
+    var y = (stack.top + place[1] * stack.height - heat.top) / heat.height;
+    return Math.min(x, 1 - x, y, 1 - y) >= 0 ? [x, y] : null;
+  }
+
   function show(place) {
     at = place;
     tiles.forEach(function (tile) {
@@ -44,8 +53,13 @@
       if (!data) return;
       tile.cross.style.left = 100 * place[0] + "%";
       tile.cross.style.top = 100 * place[1] + "%";
-      var x = Math.min(data.width - 1, Math.floor(place[0] * data.width));
-      var y = Math.min(data.height - 1, Math.floor(place[1] * data.height));
+      var inside = within(tile, place);
+      if (!inside) {
+        tile.read.textContent = "not seen";
+        return;
+      }
+      var x = Math.min(data.width - 1, Math.floor(inside[0] * data.width));
+      var y = Math.min(data.height - 1, Math.floor(inside[1] * data.height));
       var i = 4 * (y * data.width + x);
       var share = data.data[i + 3] ? data.data[i] / 255 : 0;
       tile.read.textContent = "here " + Number((share * tile.max).toPrecision(2)) + " (" + Math.round(100 * share) + "\u00a0%)";

@@ -17,6 +17,7 @@ import (
 
 	"cwox/cwox"
 	"cwox/cwox/saliency"
+	"cwox/nn/vision"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -39,6 +40,7 @@ const maxReportBytes = 16 << 20
 // Report mirrors report.json.
 type Report struct {
 	Image     Image           `json:"image"`
+	Input     *Input          `json:"input,omitempty"` // nil in reports of older releases: the picture stretched
 	Model     Model           `json:"model"`
 	Top       []Top           `json:"top"`      // the explained classes, by rank
 	Clusters  []Cluster       `json:"clusters"` // by first appearance in Top
@@ -58,6 +60,14 @@ type Image struct {
 	Width       int    `json:"width"`
 	Height      int    `json:"height"`
 	Orientation int    `json:"orientation,omitempty"` // EXIF orientation found in the file
+}
+
+// Input says what the network got of the picture.
+type Input struct {
+	// Transform made the input; nil where it was given as it is.
+	Transform *vision.Transform `json:"transform,omitempty"`
+	Seen      vision.Region     `json:"seen"`   // the part that the input shows, in the picture's pixels
+	Unseen    float64           `json:"unseen"` // share of the picture outside of it
 }
 
 // Model identifies the network that was explained.
@@ -185,6 +195,7 @@ func New(e *cwox.Explanation) (*Report, error) {
 	}
 	r := &Report{
 		Image: Image{e.File, e.Picture.SHA256, e.Picture.Width, e.Picture.Height, e.Picture.Orientation},
+		Input: input(e),
 		Model: Model{e.Model.Name, e.Model.WeightsFile, e.Model.WeightsSHA256, e.Model.Precision, e.Model.Kernel},
 		Top:   []Top{}, Clusters: []Cluster{}, Classes: []Class{}, Warnings: []Warning{},
 		Method: string(e.Method), Variant: string(e.Variant),
@@ -235,12 +246,12 @@ func Write(dir string, e *cwox.Explanation) error {
 	}
 	var g errgroup.Group
 	g.SetLimit(4)
-	photo := photograph(e.Picture, photoSide)
+	photo := photographOf(e, photoSide)
 	draw := func(name string, m saliency.Map) {
 		if name != "" {
 			g.Go(func() error {
 				return writeFile(filepath.Join(dir, name), func(w io.Writer) error {
-					return encodePNG(w, overlay(photo, m, OverlayOptions{}))
+					return encodePNG(w, overlay(photo, m, OverlayOptions{}, shareSeen(e)))
 				})
 			})
 		}
@@ -337,6 +348,9 @@ func (r *Report) check() error {
 	if len(r.Top) == 0 {
 		return errors.New(`"top" is empty`)
 	}
+	if r.Input != nil && !sound(r.Input.Seen) {
+		return fmt.Errorf("input: seen: %+v is no part of a picture", r.Input.Seen)
+	}
 	top := map[int]bool{}
 	for _, t := range r.Top {
 		if top[t.Class] {
@@ -370,6 +384,9 @@ func check(e *cwox.Explanation) error {
 	if p == nil || p.Width < 1 || p.Height < 1 || len(p.Pix) != 3*p.Width*p.Height {
 		return errors.New("report: the explanation has no picture")
 	}
+	if s := e.Input.Seen; s != (vision.Region{}) && !sound(s) {
+		return fmt.Errorf("report: the network saw %+v, which is no part of a picture", s)
+	}
 	maps := map[string]bool{}
 	for _, t := range mapsOf(e) {
 		if t.m.Height < 1 || t.m.Width < 1 || len(t.m.Data) != t.m.Height*t.m.Width {
@@ -391,6 +408,14 @@ func check(e *cwox.Explanation) error {
 		}
 	}
 	return nil
+}
+
+// input is what the network got; nil where an explanation does not say.
+func input(e *cwox.Explanation) *Input {
+	if e.Input.Seen == (vision.Region{}) {
+		return nil
+	}
+	return &Input{e.Input.Transform, e.Input.Seen, e.Input.Unseen}
 }
 
 // foil lists what a class is contrasted with (paper Eq. 2 and section 5; the

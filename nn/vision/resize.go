@@ -125,14 +125,14 @@ func (r *resampler) row(slot, y, lo, hi int) []uint8 {
 	}
 	r.greys[slot] = grown(r.greys[slot], len(row))
 	for line := r.greys[slot]; len(row) >= 3; row, line = row[3:], line[3:] {
-		l := luma(row[0], row[1], row[2])
+		l := Luma(row[0], row[1], row[2])
 		line[0], line[1], line[2] = l, l, l
 	}
 	return r.greys[slot]
 }
 
-// luma is Pillow's convert("L"): ITU-R BT.601 in 16-bit fixed point.
-func luma(r, g, b uint8) uint8 {
+// Luma is the grey of a colour by Pillow's convert("L"): ITU-R BT.601 in 16-bit fixed point.
+func Luma(r, g, b uint8) uint8 {
 	return uint8((uint32(r)*19595 + uint32(g)*38470 + uint32(b)*7471 + 0x8000) >> 16)
 }
 

@@ -230,8 +230,7 @@ func (t Transform) Region(width, height int) (seen Region, unseen float64) {
 	w, h := t.resized(width, height)
 	x, y := t.offset(w, h)
 	axis := func(at, part, resized, n int) (first, length, inside float64) {
-		scale := float64(n) / float64(resized)
-		first, length = float64(float64(at)*scale), float64(float64(part)*scale)
+		first, length = float64(at)*float64(n)/float64(resized), float64(part)*float64(n)/float64(resized)
 		return first, length, float64(max(0, min(at+part, resized)-max(at, 0))) / float64(resized)
 	}
 	var across, down float64
@@ -243,12 +242,15 @@ func (t Transform) Region(width, height int) (seen Region, unseen float64) {
 // String is the transform in words: "shorter side to 256, middle 224x224, bilinear; rgb / 255,
 // mean 0.485 0.456 0.406, std 0.229 0.224 0.225".
 func (t Transform) String() string {
-	s := t.Resize.words(t)
-	switch {
-	case t.Crop != NoCrop:
-		s += ", middle " + size(t.Width, t.Height)
+	return fmt.Sprintf("%s, %s; %s / %g, mean %s, std %s", t.Geometry(), t.interpolation(), t.order(), t.Scale, numbers(t.Mean), numbers(t.Std))
+}
+
+// Geometry is the part of String about sizes: "shorter side to 256, middle 224x224".
+func (t Transform) Geometry() string {
+	if t.Crop != NoCrop {
+		return t.Resize.words(t) + ", middle " + size(t.Width, t.Height)
 	}
-	return fmt.Sprintf("%s, %s; %s / %g, mean %s, std %s", s, t.interpolation(), t.order(), t.Scale, numbers(t.Mean), numbers(t.Std))
+	return t.Resize.words(t)
 }
 
 // words says where the resize goes.
@@ -317,7 +319,7 @@ func (t Transform) fill(q *Picture) {
 	}
 	r, g, b := t.Fill[0], t.Fill[1], t.Fill[2]
 	if t.Channels == Grey {
-		r = luma(r, g, b)
+		r = Luma(r, g, b)
 		g, b = r, r
 	}
 	for i := 0; i < len(q.Pix); i += 3 {
