@@ -31,7 +31,7 @@ func (s subject) input(c *Classifier) (*saliency.Input, error) {
 	if s.pic == nil || s.pic.Width < 1 || s.pic.Height < 1 || len(s.pic.Pix) != 3*s.pic.Width*s.pic.Height {
 		return nil, errors.New("cwox: the picture is empty or its pixels do not fit its size")
 	}
-	if err := c.checkTransform(); err != nil {
+	if err := c.CheckTransform(); err != nil {
 		return nil, err
 	}
 	in.Picture, in.Tensor = c.Transform.Input(s.pic), c.Transform.Normalize
@@ -39,8 +39,9 @@ func (s subject) input(c *Classifier) (*saliency.Input, error) {
 	return in, nil
 }
 
-// checkTransform says whether the classifier's transform makes what its network takes.
-func (c *Classifier) checkTransform() error {
+// CheckTransform says whether the classifier's transform makes what its network takes. Its
+// error names both.
+func (c *Classifier) CheckTransform() error {
 	shape := c.Net.Input()
 	if err := c.Transform.Validate(shape.C); err != nil {
 		return fmt.Errorf("cwox: %s: %w", c.Arch.Name, err)

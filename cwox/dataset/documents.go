@@ -96,6 +96,9 @@ func WriteDocuments(ctx context.Context, c *cwox.Classifier, images []string, pa
 	if err != nil {
 		return nil, err
 	}
+	if err := c.CheckTransform(); err != nil {
+		return nil, err
+	}
 	j, err := openJournal(path, newSettings(c, images, o), images, o.Restart)
 	if err != nil {
 		return nil, err

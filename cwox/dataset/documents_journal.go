@@ -14,6 +14,7 @@ import (
 	"reflect"
 
 	"cwox/cwox"
+	"cwox/nn/vision"
 )
 
 // documentsFormat changes when lines mean something else.
@@ -21,16 +22,17 @@ const documentsFormat = "cwox-documents/1"
 
 // documentsSettings are everything that the lines of a journal depend on.
 type documentsSettings struct {
-	Format            string  `json:"format"`
-	Model             string  `json:"model"`
-	WeightsSHA256     string  `json:"weights_sha256"`
-	Precision         string  `json:"precision"`
-	Kernel            string  `json:"kernel"`
-	IgnoreOrientation bool    `json:"ignore_orientation"`
-	Cumulative        float64 `json:"cumulative"`
-	MaxLabels         int     `json:"max_labels"`
-	Images            int     `json:"images"`
-	ImagesSHA256      string  `json:"images_sha256"` // of their paths, a zero byte behind each
+	Format            string            `json:"format"`
+	Model             string            `json:"model"`
+	WeightsSHA256     string            `json:"weights_sha256"`
+	Precision         string            `json:"precision"`
+	Kernel            string            `json:"kernel"`
+	Transform         *vision.Transform `json:"transform"`
+	IgnoreOrientation bool              `json:"ignore_orientation"`
+	Cumulative        float64           `json:"cumulative"`
+	MaxLabels         int               `json:"max_labels"`
+	Images            int               `json:"images"`
+	ImagesSHA256      string            `json:"images_sha256"` // of their paths, a zero byte behind each
 }
 
 func newSettings(c *cwox.Classifier, images []string, o DocumentsOptions) documentsSettings {
@@ -43,7 +45,7 @@ func newSettings(c *cwox.Classifier, images []string, o DocumentsOptions) docume
 	out.Flush()
 	return documentsSettings{
 		Format: documentsFormat, Model: c.Arch.Name, WeightsSHA256: c.WeightsSHA256,
-		Precision: c.Net.Precision(), Kernel: c.Net.Kernel(), IgnoreOrientation: o.IgnoreOrientation,
+		Precision: c.Net.Precision(), Kernel: c.Net.Kernel(), Transform: &c.Transform, IgnoreOrientation: o.IgnoreOrientation,
 		Cumulative: o.Cumulative, MaxLabels: o.MaxLabels,
 		Images: len(images), ImagesSHA256: hex.EncodeToString(hash.Sum(nil)),
 	}
@@ -53,8 +55,8 @@ func newSettings(c *cwox.Classifier, images []string, o DocumentsOptions) docume
 func (s documentsSettings) differs(now documentsSettings) error {
 	before, after := reflect.ValueOf(s), reflect.ValueOf(now)
 	for i := range before.NumField() {
-		if a, b := before.Field(i).Interface(), after.Field(i).Interface(); a != b {
-			return fmt.Errorf("%s was %v and is %v now", before.Type().Field(i).Tag.Get("json"), a, b)
+		if err := difference(before.Type().Field(i).Tag.Get("json"), before.Field(i).Interface(), after.Field(i).Interface()); err != nil {
+			return err
 		}
 	}
 	return nil

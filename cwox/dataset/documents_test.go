@@ -339,7 +339,7 @@ func TestDocumentsRefuse(t *testing.T) {
 		{"weights", func(c **cwox.Classifier, _ *[]string, _ *DocumentsOptions, _, _ string) error {
 			*c = other
 			return nil
-		}, "weights_sha256 was w and is v now"},
+		}, "weights_sha256 was \"w\" and is \"v\" now"},
 		{"labels", func(_ **cwox.Classifier, _ *[]string, o *DocumentsOptions, _, _ string) error {
 			o.MaxLabels = 5
 			return nil

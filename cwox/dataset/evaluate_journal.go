@@ -17,6 +17,7 @@ import (
 
 	"cwox/cwox"
 	"cwox/cwox/faithfulness"
+	"cwox/nn/vision"
 )
 
 // evaluateFormat changes when rows mean something else.
@@ -46,11 +47,12 @@ type EvaluationSettings struct {
 
 // EvaluatedModel identifies a model.
 type EvaluatedModel struct {
-	WeightsSHA256 string `json:"weights_sha256"`
-	Precision     string `json:"precision"`
-	Kernel        string `json:"kernel"`
-	TreeSHA256    string `json:"tree_sha256"`
-	Pixels        int    `json:"pixels"` // of the network's input
+	WeightsSHA256 string            `json:"weights_sha256"`
+	Precision     string            `json:"precision"`
+	Kernel        string            `json:"kernel"`
+	TreeSHA256    string            `json:"tree_sha256"`
+	Pixels        int               `json:"pixels"`              // of the network's input
+	Transform     *vision.Transform `json:"transform,omitempty"` // nil in folders of older releases
 }
 
 func newEvaluationSettings(c *cwox.Classifier, o *EvaluateOptions) (*EvaluationSettings, error) {
@@ -58,8 +60,12 @@ func newEvaluationSettings(c *cwox.Classifier, o *EvaluateOptions) (*EvaluationS
 	if x.Clusters != nil || x.Classes != nil {
 		return nil, errors.New("dataset: clusters and classes of an evaluation are each image's own")
 	}
+	if err := c.CheckTransform(); err != nil {
+		return nil, err
+	}
 	shape := c.Net.Input()
-	m := EvaluatedModel{WeightsSHA256: c.WeightsSHA256, Precision: c.Net.Precision(), Kernel: c.Net.Kernel(), Pixels: shape.H * shape.W}
+	m := EvaluatedModel{WeightsSHA256: c.WeightsSHA256, Precision: c.Net.Precision(), Kernel: c.Net.Kernel(),
+		Pixels: shape.H * shape.W, Transform: &c.Transform}
 	if x.Tree != nil {
 		hash := sha256.New()
 		if err := x.Tree.WriteJSON(hash); err != nil {

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"cwox/cwox"
+	"cwox/nn/vision"
 )
 
 // truthFormat changes when lines mean something else.
@@ -18,24 +19,25 @@ const truthFormat = "cwox-truth/1"
 // truthSettings are everything that the lines of a truth-*.jsonl file depend on: its first
 // line.
 type truthSettings struct {
-	Format        string         `json:"format"`
-	Model         string         `json:"model"`
-	WeightsSHA256 string         `json:"weights_sha256"`
-	Precision     string         `json:"precision"`
-	Kernel        string         `json:"kernel"`
-	First         uint64         `json:"first_scene"`
-	Step          int            `json:"step"`
-	Methods       []cwox.Method  `json:"methods"`
-	Explainer     string         `json:"explainer"`
-	Settings      map[string]any `json:"settings"`
-	Variant       cwox.Variant   `json:"variant"`
-	ReLU          cwox.ReLU      `json:"relu"`
-	Level         int            `json:"level"`
-	TopK          int            `json:"top"`
-	Cumulative    float64        `json:"cumulative"`
-	Delta         float64        `json:"delta"`
-	Epsilon       float64        `json:"epsilon"`
-	Seed          uint64         `json:"seed"`
+	Format        string            `json:"format"`
+	Model         string            `json:"model"`
+	WeightsSHA256 string            `json:"weights_sha256"`
+	Precision     string            `json:"precision"`
+	Kernel        string            `json:"kernel"`
+	Transform     *vision.Transform `json:"transform"`
+	First         uint64            `json:"first_scene"`
+	Step          int               `json:"step"`
+	Methods       []cwox.Method     `json:"methods"`
+	Explainer     string            `json:"explainer"`
+	Settings      map[string]any    `json:"settings"`
+	Variant       cwox.Variant      `json:"variant"`
+	ReLU          cwox.ReLU         `json:"relu"`
+	Level         int               `json:"level"`
+	TopK          int               `json:"top"`
+	Cumulative    float64           `json:"cumulative"`
+	Delta         float64           `json:"delta"`
+	Epsilon       float64           `json:"epsilon"`
+	Seed          uint64            `json:"seed"`
 }
 
 // truthJournal is a file that grows by a line for every scene, in order.

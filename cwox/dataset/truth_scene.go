@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"cwox/cwox"
@@ -11,6 +12,7 @@ import (
 	"cwox/internal/demo"
 	"cwox/internal/drawnworld"
 	"cwox/nn"
+	"cwox/nn/vision"
 )
 
 var (
@@ -104,6 +106,9 @@ type truthWorker struct {
 }
 
 func newTruthWorker(c *cwox.Classifier, o *TruthOptions, x TruthExplainer) (*truthWorker, error) {
+	if err := wholeScenes(c); err != nil {
+		return nil, err
+	}
 	w := &truthWorker{c: c, o: o.Explain, methods: o.Methods, first: o.First, step: o.Step, name: x.Name, pipeline: cwox.New(c)}
 	e, err := x.New()
 	if err != nil {
@@ -123,6 +128,19 @@ func newTruthWorker(c *cwox.Classifier, o *TruthOptions, x TruthExplainer) (*tru
 	return w, err
 }
 
+// wholeScenes makes sure that a map lies on the whole of a scene, which is square.
+func wholeScenes(c *cwox.Classifier) error {
+	if err := c.CheckTransform(); err != nil {
+		return err
+	}
+	seen, _ := c.Transform.Region(demo.PictureSize, demo.PictureSize)
+	if t := c.Transform; t.Width != t.Height || seen != (vision.Region{Width: demo.PictureSize, Height: demo.PictureSize}) {
+		return fmt.Errorf("dataset: %s: scenes are measured whole and square: the input shows %g x %g of %d x %d pixels in %d x %d (%s)", c.Arch.Name,
+			seen.Width, seen.Height, demo.PictureSize, demo.PictureSize, t.Width, t.Height, t.Geometry())
+	}
+	return nil
+}
+
 func (w *truthWorker) close() {
 	w.pipeline.Close()
 	if w.session != nil {
@@ -132,7 +150,7 @@ func (w *truthWorker) close() {
 
 func (w *truthWorker) settings() truthSettings {
 	return truthSettings{Format: truthFormat, Model: w.c.Arch.Name, WeightsSHA256: w.c.WeightsSHA256, Precision: w.c.Net.Precision(),
-		Kernel: w.c.Net.Kernel(), First: w.first, Step: w.step, Methods: w.methods, Explainer: w.o.Explainer.Name(),
+		Kernel: w.c.Net.Kernel(), Transform: &w.c.Transform, First: w.first, Step: w.step, Methods: w.methods, Explainer: w.o.Explainer.Name(),
 		Settings: w.o.Explainer.Settings(), Variant: w.o.Variant, ReLU: w.o.ReLU, Level: w.o.Level, TopK: w.o.TopK,
 		Cumulative: w.o.Cumulative, Delta: w.o.Delta, Epsilon: w.o.Epsilon, Seed: w.o.Seed}
 }
