@@ -11,6 +11,7 @@ import (
 
 	"cwox/asm"
 	"cwox/nn"
+	"cwox/nn/zoo"
 )
 
 // tiny is a time budget that ends every measurement after its least number of runs.
@@ -199,6 +200,54 @@ func TestErrors(t *testing.T) {
 	}
 	if err := Explain(t.Context(), Options{Model: "demo", Seconds: tiny, Load: fourClasses}, nil); err == nil || !strings.Contains(err.Error(), "4 classes, want at least 5") {
 		t.Errorf("explain with 4 classes: %v", err)
+	}
+}
+
+// Networks of another size, and of one channel.
+func TestExplainGeometry(t *testing.T) {
+	for _, shape := range []nn.Shape{{C: 1, H: 24, W: 40}, {C: 3, H: 40, W: 24}} {
+		load := func() (*nn.Model, error) {
+			g := nn.NewGraph(shape)
+			x := g.ReLU("relu", g.Conv("conv", g.Input(), nn.Conv{Weight: RandomParameter("conv.weight", []int{16, shape.C, 3, 3}), Out: 16, KH: 3, KW: 3, Stride: 2, Pad: 1}))
+			g.Linear("fc", g.MeanPool("pool", x), RandomParameter("fc.weight", []int{6, 16}), make([]float32, 6), 6)
+			return nn.Compile(g, nn.CompileOptions{})
+		}
+		arch, err := zoo.Lookup("demo")
+		if err != nil {
+			t.Fatal(err)
+		}
+		net, err := load()
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr, err := transformOf(arch, net)
+		if err != nil || tr.Validate(shape.C) != nil || tr.Width != shape.W || tr.Height != shape.H {
+			t.Errorf("%v: transform %v, error %v", shape, tr, err)
+		}
+		b := &explainBench{Options: Options{Threads: 1}, arch: arch, transform: tr, pic: photograph(64, 48)}
+		b.use(net)
+		defer b.close()
+		if in := b.input(); len(in.X) != shape.Size() {
+			t.Errorf("%v: an input of %d numbers", shape, len(in.X))
+		}
+		if top, err := b.pipeline.Classify(b.pic, 5, 1); err != nil || len(top) != 5 {
+			t.Errorf("%v: %v, error %v", shape, top, err)
+		}
+	}
+	four, err := nn.Compile(func() *nn.Graph {
+		g := nn.NewGraph(nn.Shape{C: 4, H: 8, W: 8})
+		g.Linear("fc", g.MeanPool("pool", g.Input()), make([]float32, 8), nil, 2)
+		return g
+	}(), nn.CompileOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	arch, err := zoo.Lookup("demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := transformOf(arch, four); err == nil || !strings.Contains(err.Error(), "the network wants 4 channels") {
+		t.Errorf("four channels: %v", err)
 	}
 }
 

@@ -40,6 +40,9 @@ func Explain(ctx context.Context, o Options, emit func(Record)) error {
 		return err
 	}
 	b := &explainBench{Options: o, arch: arch, pic: photograph(640, 480)}
+	if b.transform, err = transformOf(arch, net); err != nil {
+		return err
+	}
 	b.use(net)
 	defer b.close()
 	top, err := b.pipeline.Classify(b.pic, 5, o.Threads)
@@ -92,19 +95,34 @@ func rebuilder(arch *zoo.Arch, o nn.CompileOptions) func() (*nn.Model, error) {
 // explainBench is what the jobs of Explain share.
 type explainBench struct {
 	Options
-	arch     *zoo.Arch
-	pic      *vision.Picture
-	net      *nn.Model
-	pipeline *cwox.Pipeline
-	classes  []int // five, by rank
+	arch      *zoo.Arch
+	transform vision.Transform
+	pic       *vision.Picture
+	net       *nn.Model
+	pipeline  *cwox.Pipeline
+	classes   []int // five, by rank
 
 	session *nn.Session // of gradCAM
+}
+
+// transformOf is the architecture's transform, or for a network of another size or number of
+// channels a stretched picture.
+func transformOf(arch *zoo.Arch, net *nn.Model) (vision.Transform, error) {
+	shape, t := net.Input(), arch.Transform
+	if t.Validate(shape.C) == nil && t.Width == shape.W && t.Height == shape.H {
+		return t, nil
+	}
+	t, err := vision.Preset("paper", shape.C, shape.H, shape.W)
+	if err != nil {
+		return t, fmt.Errorf("bench: explain: %w", err)
+	}
+	return t, nil
 }
 
 // use takes a freshly loaded network.
 func (b *explainBench) use(net *nn.Model) {
 	b.net = net
-	b.pipeline = cwox.New(&cwox.Classifier{Net: net, Arch: b.arch, Transform: b.arch.Transform, Labels: zoo.Labels(net.Classes())})
+	b.pipeline = cwox.New(&cwox.Classifier{Net: net, Arch: b.arch, Transform: b.transform, Labels: zoo.Labels(net.Classes())})
 }
 
 func (b *explainBench) close() {
@@ -212,7 +230,7 @@ func (b *explainBench) rise(ctx context.Context) (Record, error) {
 
 // input is the picture as explainers see it.
 func (b *explainBench) input() *saliency.Input {
-	pre := b.arch.Transform
+	pre := b.transform
 	in := &saliency.Input{Model: b.net, Picture: pre.Input(b.pic), Tensor: pre.Normalize, Threads: b.Threads}
 	in.X = pre.Normalize(in.Picture)
 	return in

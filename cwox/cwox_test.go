@@ -143,9 +143,16 @@ func (f *fake) Explain(_ context.Context, _ *saliency.Input, reqs []saliency.Req
 	return out, f.err
 }
 
-// tinyClassifier is a network of two convolutions over 32x32 pixels, with made-up weights
-// and ten classes.
+// tinyClassifier is tinyNetwork over 32x32 pixels, stretched as in the paper.
 func tinyClassifier(t *testing.T) *Classifier {
+	t.Helper()
+	tr := vision.Paper
+	tr.Width, tr.Height = 32, 32
+	return tinyNetwork(t, nn.Shape{C: 3, H: 32, W: 32}, tr)
+}
+
+// tinyNetwork is a network of two convolutions with made-up weights and ten classes.
+func tinyNetwork(t *testing.T, shape nn.Shape, tr vision.Transform) *Classifier {
 	t.Helper()
 	state := uint32(1)
 	made := func(n int, scale float32) []float32 {
@@ -156,8 +163,8 @@ func tinyClassifier(t *testing.T) *Classifier {
 		}
 		return x
 	}
-	g := nn.NewGraph(nn.Shape{C: 3, H: 32, W: 32})
-	x := g.Conv("conv1", g.Input(), nn.Conv{Weight: made(16*27, 1), Out: 16, KH: 3, KW: 3, Stride: 2, Pad: 1})
+	g := nn.NewGraph(shape)
+	x := g.Conv("conv1", g.Input(), nn.Conv{Weight: made(16*9*shape.C, 1), Out: 16, KH: 3, KW: 3, Stride: 2, Pad: 1})
 	x = g.ReLU("relu1", x)
 	x = g.Conv("conv2", x, nn.Conv{Weight: made(32*144, 0.5), Out: 32, KH: 3, KW: 3, Stride: 2, Pad: 1})
 	x = g.ReLU("relu2", x)
@@ -167,10 +174,9 @@ func tinyClassifier(t *testing.T) *Classifier {
 	if err != nil {
 		t.Fatal(err)
 	}
-	arch := &zoo.Arch{Name: "tiny", Transform: vision.Paper, ClusterLayer: "relu2", ClassLayer: "relu1",
+	arch := &zoo.Arch{Name: "tiny", Transform: tr, ClusterLayer: "relu2", ClassLayer: "relu1",
 		MWPClusterLayer: "relu2", MWPClassLayer: "relu1"}
-	arch.Transform.Width, arch.Transform.Height = 32, 32
-	return &Classifier{Net: net, Arch: arch, Transform: arch.Transform, Labels: []string{"zero", "one", "two", "three"}}
+	return &Classifier{Net: net, Arch: arch, Transform: tr, Labels: []string{"zero", "one", "two", "three"}}
 }
 
 func tinyPicture() *vision.Picture {
