@@ -2,6 +2,7 @@ package zoo
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -245,17 +246,11 @@ func (m *matcher) same(places []*place) bool {
 }
 
 // words in the names of what stands beside a classifier: losses, metrics, parts of training.
-var words = []string{"aux", "loss", "criterion", "projector", "projection", "proj_head", "predictor", "queue", "metric", "decoder", "discriminator", "generator", "momentum", "perceptual", "lpips"}
+// BVLC's loss3_classifier is the head, the two before it are auxiliary.
+var words = regexp.MustCompile(`(^|[._])(aux|loss([12_.]|$)|losses|lossfn|criteri|projector|projection|proj_head|predictor|queue|metric|decoder|discriminator|generator|momentum|perceptual|lpips)`)
 
 // aside says that a name is of something beside a classifier.
-func aside(name string) bool {
-	for _, part := range strings.Split(strings.ToLower(name), ".") {
-		if slices.ContainsFunc(words, func(w string) bool { return strings.Contains(part, w) }) {
-			return true
-		}
-	}
-	return false
-}
+func aside(name string) bool { return words.MatchString(strings.ToLower(name)) }
 
 // exclude keeps the names of other networks, and what the user says to ignore, from being
 // looked at.
