@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,7 +11,6 @@ import (
 
 	"cwox/internal/testdata"
 	"cwox/nn"
-	"cwox/nn/vision"
 	"cwox/weights"
 )
 
@@ -86,7 +84,14 @@ func TestCheckpoints(t *testing.T) {
 	}) {
 		t.Logf("%s: %d", k, outcomes[k])
 	}
+	t.Logf("statistics of %d right networks: z up to %.3f, ln var up to %.3f", figures.cases, figures.z, figures.logVar)
 	t.Logf("%d files with logits that weights cannot open: %s", len(unread), strings.Join(unread, " "))
+}
+
+// figures are the largest of the cases that are right.
+var figures struct {
+	z, logVar float64
+	cases     int
 }
 
 // check matches, loads and runs a case, and names the outcome.
@@ -170,6 +175,16 @@ func (c *checkpoint) check(t *testing.T, f *weights.File) string {
 	if outcome == "ok" && !slices.Contains(accept, "ok") {
 		return c.statistics(t, a, m, v, outcome)
 	}
+	// The network is right, so its statistics are.
+	st, err := CheckStatistics(m, v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := st.Warning(); w != "" {
+		t.Errorf("z %.3f, ln var %.3f: a false warning", st.Z, st.LogVar)
+	}
+	figures.z, figures.logVar = max(figures.z, st.Z), max(figures.logVar, st.LogVar)
+	figures.cases++
 	return outcome
 }
 
@@ -181,17 +196,37 @@ func orInput(input string) string {
 	return input
 }
 
-// statistics checks a case whose arithmetic the file does not tell.
+// statistics checks a case that runs as the plain network, or with a warning to come: the
+// figures are the study's, and there is a warning where the case asks for one.
 func (c *checkpoint) statistics(t *testing.T, a *Arch, m *nn.Model, x []float32, outcome string) string {
-	accept := c.Accept
-	if len(accept) == 0 {
-		accept = []string{c.Expect}
+	st, err := CheckStatistics(m, x)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if outcome == "ok" && slices.Contains(accept, "warn") && !slices.Contains(accept, "ok") {
-		t.Logf("the container, or a check of statistics, must warn")
-		return "plain"
+	t.Logf("z %.3f, ln var %.3f", st.Z, st.LogVar)
+	warning := st.Warning()
+	if c.Z != nil && outcome == "ok" {
+		// Theirs are means over all channels of ratios without the 1e-5, and sample variances.
+		if math.Abs(st.Z-c.Z.Plain) > 0.02*c.Z.Plain+1e-3 || math.Abs(st.LogVar-c.LnVar.Plain) > 0.1*c.LnVar.Plain+0.01 {
+			t.Errorf("z %.4f, ln var %.4f; want %.4f, %.4f", st.Z, st.LogVar, c.Z.Plain, c.LnVar.Plain)
+		}
 	}
-	return "plain " + outcome
+	switch {
+	case warning != "":
+		for _, want := range c.Must {
+			if !slices.ContainsFunc(strings.Split(want, "|"), func(w string) bool { return strings.Contains(strings.ToLower(warning), w) }) && outcome == "ok" {
+				t.Errorf("%s: does not name %q", warning, want)
+			}
+		}
+		return "plain, statistics warn"
+	case outcome == "warn":
+		return "plain, warned"
+	case len(c.Accept) > 0 && !slices.Contains(c.Accept, "ok"):
+		t.Errorf("no warning")
+	case len(c.Accept) == 0 && c.Expect == "warn":
+		return "ok, the container must warn"
+	}
+	return "plain, nothing to be seen"
 }
 
 // named checks a refusal.
@@ -294,5 +329,98 @@ func differ(got []float32, want []float64) float64 {
 	return d / scale
 }
 
-var _ = os.Getenv
-var _ vision.Transform
+// TestCompare asks which of two candidates fits the picture of a case better.
+func TestCompare(t *testing.T) {
+	for _, c := range []struct{ file, right, wrong string }{
+		{"arith_nomaxpool.pth", ":maxpool=off", ""},
+		{"arith_v1.pth", ":stride=conv1", ""},
+		{"arith_eps.pth", ":eps=1e-3", ""},
+		{"googlenet_ti_on.safetensors", "", ":transform_input=off"},
+		{"googlenet_ti_off.safetensors", ":transform_input=off", ""},
+	} {
+		f := open(t, "checkpoints", c.file)
+		x, _ := open(t, "checkpoints", orInput("")).Tensor("input")
+		v, err := x.Float32()
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := Match(f, Spec{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var pair []Spec
+		for _, s := range a.Alternatives(Spec{}) {
+			if text := s.String(); text == c.right || text == c.wrong {
+				pair = append(pair, s)
+			}
+		}
+		candidates, best := Compare(f, v, LoadOptions{}, pair)
+		for _, k := range candidates {
+			if k.Err != nil {
+				t.Errorf("%s %s: %v", c.file, k.Spec, k.Err)
+			}
+			t.Logf("%s %q: z %.3f, ln var %.3f", c.file, k.Spec, k.Statistics.Z, k.Statistics.LogVar)
+		}
+		if len(pair) != 2 || candidates[best].Spec.String() != c.right {
+			t.Errorf("%s: of %v number %d fits best, want %q", c.file, pair, best, c.right)
+		}
+	}
+}
+
+// TestSettings runs the cases whose arithmetic a user tells.
+func TestSettings(t *testing.T) {
+	settings := map[string]string{
+		"arith_v1.pth": ":stride=conv1", "arith_eps.pth": ":eps=1e-3", "arith_nomaxpool.pth": ":maxpool=off", "arith_globalmax.pth": ":pool=max",
+		"googlenet_ti_on.safetensors": "googlenet:transform_input=on", "googlenet_ti_off.safetensors": "googlenet:transform_input=off",
+	}
+	for _, c := range checkpoints(t) {
+		text, ok := settings[c.File]
+		if !ok {
+			continue
+		}
+		delete(settings, c.File)
+		spec, err := ParseSpec(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := open(t, "checkpoints", c.File)
+		a, err := Match(f, spec)
+		if err != nil {
+			t.Errorf("%s: %v", c.File, err)
+			continue
+		}
+		if w := a.Facts.Warnings(); len(w) > 0 {
+			t.Errorf("%s: %v, though it was said", c.File, w)
+		}
+		got := run(t, a, f, c.Input)
+		if d := differ(got, c.Logits); !(d <= 2e-5) {
+			t.Errorf("%s %s: logits differ by %.3g", c.File, text, d)
+		}
+	}
+	if len(settings) > 0 {
+		t.Errorf("no case %v", settings)
+	}
+}
+
+// run is the network's logits on an input of the cases.
+func run(t *testing.T, a *Arch, f *weights.File, input string) []float32 {
+	t.Helper()
+	x, ok := open(t, "checkpoints", orInput(input)).Tensor("input")
+	if !ok {
+		t.Fatal("no input")
+	}
+	v, err := x.Float32()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := a.Load(f, LoadOptions{Height: x.Shape[2], Width: x.Shape[3]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := m.NewSession(nn.SessionOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	return slices.Clone(s.Forward(v))
+}

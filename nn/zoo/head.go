@@ -500,10 +500,10 @@ func (m *matcher) activation(layers []headLayer, i int) (bool, error) {
 		return false, nil // nothing lies between them
 	}
 	m.assume(Assumption{
-		What:  "activation of the head",
-		Taken: fmt.Sprintf("ReLU between %s and %s", layers[i].path, layers[i+1].path),
-		Other: m.spec.with("head_act", "none"),
-		Warn:  gap(layers[prev].path, layers[next].path) < 0 && m.root(layers[prev].path) != m.root(layers[next].path),
+		What:    "activation of the head",
+		Taken:   fmt.Sprintf("ReLU between %s and %s", layers[i].path, layers[i+1].path),
+		Setting: "head_act=none",
+		Warn:    gap(layers[prev].path, layers[next].path) < 0 && m.root(layers[prev].path) != m.root(layers[next].path),
 	})
 	return true, nil
 }

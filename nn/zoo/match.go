@@ -38,7 +38,8 @@ type Facts struct {
 type Assumption struct {
 	What  string // "transform_input", "stride", "activation of the head"
 	Taken string // in words: "on, as in torchvision's pretrained models"
-	Other string // how to choose otherwise: "--model googlenet:transform_input=off"; "" where it cannot be
+	// Setting of a Spec chooses otherwise: "transform_input=off"; "" where none does.
+	Setting string
 	// Warn says that the alternative is common, so that a user must be told; otherwise it
 	// is for whoever inspects the file.
 	Warn bool
@@ -47,8 +48,8 @@ type Assumption struct {
 // String is a sentence.
 func (a Assumption) String() string {
 	s := fmt.Sprintf("%s is not in the file: assumed %s", a.What, a.Taken)
-	if a.Other != "" {
-		s += "; " + a.Other + " chooses otherwise"
+	if a.Setting != "" {
+		s += "; --model :" + a.Setting + " chooses otherwise"
 	}
 	return s
 }
@@ -338,7 +339,7 @@ func (m *matcher) arch(at *place, b body, last string, t vision.Transform) (*Arc
 	case head.pool == meanPool && pool == "max":
 		head.pool = maxPool
 	case head.pool == meanPool && pool == "":
-		m.assume(Assumption{What: "pool", Taken: "the mean over the last map, as nearly everywhere", Other: m.spec.with("pool", "max")})
+		m.assume(Assumption{What: "pool", Taken: "the mean over the last map, as nearly everywhere", Setting: "pool=max"})
 	case head.pool == concatPool:
 		m.assume(Assumption{What: "pool", Taken: "the largest value and the mean of each channel, in this order, as fastai"})
 	}
@@ -462,20 +463,20 @@ func (m *matcher) assumeResNet(r *resnet, told, poolTold bool) {
 	set := m.spec.Settings
 	given := m.says.config.given
 	if r.small() && set["conv1_stride"] == "" && !told {
-		m.assume(Assumption{What: "conv1_stride", Taken: "1, as nearly always where the first convolution is 3x3 (CIFAR)", Other: m.spec.with("conv1_stride", "2")})
+		m.assume(Assumption{What: "conv1_stride", Taken: "1, as nearly always where the first convolution is 3x3 (CIFAR)", Setting: "conv1_stride=2"})
 	}
 	if set["maxpool"] == "" && !poolTold && !(given && !r.small()) {
-		a := Assumption{What: "maxpool", Taken: "a max-pooling 3x3/2 in the stem", Other: m.spec.with("maxpool", "off")}
+		a := Assumption{What: "maxpool", Taken: "a max-pooling 3x3/2 in the stem", Setting: "maxpool=off"}
 		if r.pool == nil {
-			a.Taken, a.Other = "none after a first convolution of 3x3", m.spec.with("maxpool", "on")
+			a.Taken, a.Setting = "none after a first convolution of 3x3", "maxpool=on"
 		}
 		m.assume(a)
 	}
 	if r.kind() != "basic" && set["stride"] == "" && !told {
-		m.assume(Assumption{What: "stride", Taken: "on conv2 (3x3) of the bottlenecks, as in torchvision and timm", Other: m.spec.with("stride", "conv1")})
+		m.assume(Assumption{What: "stride", Taken: "on conv2 (3x3) of the bottlenecks, as in torchvision and timm", Setting: "stride=conv1"})
 	}
 	if set["eps"] == "" && !told {
-		m.assume(Assumption{What: "eps", Taken: "1e-5 in every batch normalisation, PyTorch's default", Other: m.spec.with("eps", "1e-3")})
+		m.assume(Assumption{What: "eps", Taken: "1e-5 in every batch normalisation, PyTorch's default", Setting: "eps=1e-3"})
 	}
 	if !told && m.says.modules == nil {
 		m.assume(Assumption{What: "activation, dilation, anti-aliasing", Taken: "ReLU, and none of the others; a whole module or a config.json would tell"})
@@ -518,7 +519,7 @@ func (m *matcher) settleGoogLeNet(g *googlenet) error {
 		g.transform = true
 	default:
 		g.transform = true
-		m.assume(Assumption{What: "transform_input", Taken: "on, as in torchvision's pretrained GoogLeNet and what was fine-tuned from it; off where it was trained from scratch (weights=None)", Other: m.spec.with("transform_input", "off"), Warn: true})
+		m.assume(Assumption{What: "transform_input", Taken: "on, as in torchvision's pretrained GoogLeNet and what was fine-tuned from it; off where it was trained from scratch (weights=None)", Setting: "transform_input=off", Warn: true})
 	}
 	return nil
 }
