@@ -502,7 +502,7 @@ func (m *matcher) measureBlock(t *trunk, name, at string, in int) (block, error)
 		if err != nil {
 			return b, err
 		}
-		c.averaged = s[0] == averaged
+		c.averaged = averaged(s[0])
 		if c.out != from {
 			return b, m.errorf("%q: %d channels, the block's convolutions give %d", at+s[0]+".weight", c.out, from)
 		}

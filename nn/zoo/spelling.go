@@ -38,12 +38,13 @@ func (n numbered) of(k int) string { return fmt.Sprintf(n.format, n.step*k+n.off
 // shortcuts as torchvision, timm and those who followed them spell them: in a Sequential, or,
 // behind an average pooling, from .1 on (ResNet-D).
 var shortcuts = [][2]string{
-	{"downsample.0", "downsample.1"}, {averaged, "downsample.2"},
-	{"shortcut.0", "shortcut.1"}, {"downsample.conv", "downsample.bn"}, {"shortcut.conv", "shortcut.bn"},
+	{"downsample.0", "downsample.1"}, {"downsample.1", "downsample.2"},
+	{"shortcut.0", "shortcut.1"}, {"shortcut.1", "shortcut.2"},
+	{"downsample.conv", "downsample.bn"}, {"shortcut.conv", "shortcut.bn"},
 }
 
-// averaged is the convolution of a shortcut behind an average pooling.
-const averaged = "downsample.1"
+// averaged says that a shortcut's convolution comes behind an average pooling.
+func averaged(conv string) bool { return strings.HasSuffix(conv, ".1") }
 
 // spellings is all there are; a file may mix the stems and shortcuts of a row.
 var spellings = []spelling{
