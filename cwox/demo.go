@@ -15,7 +15,7 @@ func Demo(o nn.CompileOptions) (*Classifier, error) {
 		return nil, err
 	}
 	file := demo.Weights()
-	net, err := arch.LoadOptions(file, o)
+	net, err := arch.Load(file, zoo.LoadOptions{CompileOptions: o})
 	if err != nil {
 		return nil, err
 	}

@@ -400,7 +400,7 @@ func openModel(t testing.TB, name string) (*Classifier, *hlta.Tree) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	net, err := arch.Load(f)
+	net, err := arch.Load(f, zoo.LoadOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,8 @@ type SessionOptions struct {
 	// Whole gives every operator's output a value of its own: nothing is fused or
 	// folded. Slower; for tests and for rules that need it.
 	Whole bool
+	// Moments takes the moments of every batch normalisation on the way; see Drift.
+	Moments bool
 }
 
 // Rule says how Backward passes a signal through the layers.

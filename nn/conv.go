@@ -25,7 +25,8 @@ type convGeometry struct {
 	phases          []convPhase
 	// run is the number of consecutive input elements a tap covers: 16 (a channel
 	// block) in NCHW16c, kw*channels in the interleaved layout of the network's input.
-	run int
+	run         int
+	interleaved bool // that of the network's input
 }
 
 type convPhase struct {
@@ -77,7 +78,7 @@ func packForward(c *Conv, in int, scale []float64, bias []float32, group int) *c
 // even asks for it.
 func packInput(c *Conv, in int, scale []float64, bias []float32, group int, even bool) *convWeights {
 	w := &convWeights{bias: bias}
-	w.geometry = convGeometry{in: in, out: c.Out, inStep: c.Stride, outStep: 1, run: c.KW * in}
+	w.geometry = convGeometry{in: in, out: c.Out, inStep: c.Stride, outStep: 1, run: c.KW * in, interleaved: true}
 	if even {
 		w.geometry.run += w.geometry.run % 2
 	}
@@ -117,7 +118,7 @@ func (w *convWeights) toHalf(group int) {
 	for pi := range g.phases {
 		p := &g.phases[pi]
 		depth := len(p.taps) * g.run
-		if g.run == block {
+		if !g.interleaved {
 			depth *= blocks(g.in)
 		}
 		parallel((nb+group-1)/group, func(gi int) {
@@ -290,7 +291,7 @@ func newConvStep(heights []int, maxVecs, bytes int, w *convWeights, src, dst vie
 	for i := range g.phases {
 		p := &g.phases[i]
 		plan := phasePlan{phase: p}
-		if g.run == block {
+		if !g.interleaved {
 			for b := 0; b < blocks(g.in); b++ {
 				for _, t := range p.taps {
 					plan.taps = append(plan.taps, bytes*(b*src.plane+t.dy*src.row+t.dx*block))
@@ -313,7 +314,7 @@ func newConvStep(heights []int, maxVecs, bytes int, w *convWeights, src, dst vie
 
 // pixel is the number of elements from one input pixel to the next.
 func (s *convStep) pixel() int {
-	if s.w.geometry.run == block {
+	if !s.w.geometry.interleaved {
 		return block
 	}
 	return s.w.geometry.in

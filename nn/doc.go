@@ -2,7 +2,7 @@
 // SIMD kernels, run forwards for predictions and backwards for gradients and
 // relevances.
 //
-//	m, err := zoo.Load("resnet50", file)                 // *nn.Model, immutable, shared
+//	m, err := arch.Load(file, zoo.LoadOptions{})              // *nn.Model, immutable, shared
 //	s, err := m.NewSession(nn.SessionOptions{Batch: 8})  // scratch, one goroutine
 //	logits := s.Forward(x)                               // [n][classes] for x [n][3][224][224]
 //

@@ -17,6 +17,8 @@ type plan struct {
 	input  *inputStep
 	values []value // by node id
 	size   int     // elements of memory
+	// moments are the steps that measure batch normalisations.
+	moments []*momentStep
 }
 
 // value is where a node's output lies: in float32, in bfloat16, in both or not at all.
@@ -126,6 +128,12 @@ func (m *Model) newPlan(o SessionOptions, keep []bool, keepFrom int) *plan {
 			l.ops = append(l.ops, op)
 			op.MACs = 0 // counted once
 		}
+		if o.Moments && f.last.measured() {
+			st := &momentStep{n: f.last, src: l.values[f.last.id].f32, sums: make([]float64, o.Batch*blocks(f.last.shape.C)*block*2)}
+			l.moments = append(l.moments, st)
+			l.plan.steps = append(l.plan.steps, st)
+			l.ops = append(l.ops, Operator{Name: f.last.names[0] + " moments", In: f.last.shape, Out: f.last.shape})
+		}
 		if i < l.split {
 			l.plan.split = len(l.plan.steps)
 		}
@@ -163,7 +171,7 @@ func (l *layout) uses() {
 	l.lastUse[output.id] = len(l.groups)
 	l.need[output.id].f32 = true
 	for _, n := range nodes {
-		l.need[n.id].f32 = l.need[n.id].f32 || n.id >= l.keepFrom
+		l.need[n.id].f32 = l.need[n.id].f32 || n.id >= l.keepFrom || l.o.Moments && n.measured()
 	}
 	// A concatenation is read where its operands are, and they where it is.
 	for _, n := range nodes {

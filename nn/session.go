@@ -46,6 +46,9 @@ func (m *Model) NewSession(o SessionOptions) (*Session, error) {
 		keep[n.id] = true
 		keepFrom = min(keepFrom, n.id)
 	}
+	for _, n := range nodes {
+		keep[n.id] = keep[n.id] || o.Moments && n.measured()
+	}
 	s := &Session{model: m, batch: o.Batch, keepFrom: keepFrom, whole: o.Whole, groups: m.fuse(keep, o.Whole)}
 	s.plan = m.newPlan(o, keep, keepFrom)
 	s.mem = alignedFloats(s.plan.size)

@@ -138,7 +138,7 @@ func (f *modelFlags) classifier(arch *zoo.Arch, file *weights.File) (*cwox.Class
 		sum, err := file.SHA256()
 		hash <- result{sum, err}
 	}()
-	net, err := arch.LoadOptions(file, f.compile())
+	net, err := arch.Load(file, zoo.LoadOptions{CompileOptions: f.compile()})
 	h := <-hash
 	if err == nil {
 		err = h.err

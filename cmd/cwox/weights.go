@@ -226,16 +226,8 @@ func inspect(path string) (*inspection, error) {
 		t, _ := f.Tensor(name)
 		in.Tensors = append(in.Tensors, tensorLine{name, t.DType, append([]int{}, t.Shape...)})
 	}
-	for _, name := range zoo.Names() {
-		a, err := zoo.Lookup(name)
-		if err != nil {
-			return nil, err
-		}
-		if a.Fits(f) == nil {
-			in.Model = name
-			in.Classes, _ = a.Classes(f)
-			break
-		}
+	if a, err := zoo.Match(f, zoo.Spec{}); err == nil {
+		in.Model, in.Classes = a.Name, a.Facts.Classes
 	}
 	return in, nil
 }

@@ -534,7 +534,7 @@ func load(t *testing.T, model, path string) *cwox.Classifier {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.Close() })
-	net, err := arch.Load(f)
+	net, err := arch.Load(f, zoo.LoadOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -446,7 +446,7 @@ func openModel(t *testing.T, name, file string) (*nn.Model, *zoo.Arch) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := arch.Load(openWeights(t, "weights", file))
+	m, err := arch.Load(openWeights(t, "weights", file), zoo.LoadOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -276,7 +276,7 @@ func preload(t testing.TB, name string, o nn.CompileOptions) (*nn.Model, *zoo.Ar
 		if err != nil {
 			t.Fatal(err)
 		}
-		if opened.models[name], err = arch.LoadOptions(f, o); err != nil {
+		if opened.models[name], err = arch.Load(f, zoo.LoadOptions{CompileOptions: o}); err != nil {
 			t.Fatal(err)
 		}
 	}

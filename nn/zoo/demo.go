@@ -4,4 +4,4 @@ package zoo
 const Demo = "demo"
 
 // demo is a quarter as wide as torchvision's ResNets: 0.9 million parameters.
-func demo() *Arch { return resnet(Demo, bottleneck, 16, 2, 2, 2, 2) }
+func demo() *resnet { return newResNet("bottleneck", []int{16}, 16, []int{2, 2, 2, 2}) }

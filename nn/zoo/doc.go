@@ -2,10 +2,31 @@
 // says what its input must look like, which layers to explain by default and what its
 // classes are called.
 //
-//	a, err := zoo.Lookup("resnet50")
-//	m, err := a.Load(file)      // *nn.Model; file is a *weights.File and must stay open
-//	x := a.Transform.Tensor(picture)
+//	a, err := zoo.Match(file, zoo.Spec{})        // the file decides; or zoo.Lookup("resnet50")
+//	m, err := a.Load(file, zoo.LoadOptions{})    // *nn.Model
+//	fmt.Println(a.Describe())                    // resnet50 (10 classes), keys "model.*" ...
 //
-// The parameter names are torchvision's (ResNet, GoogLeNet) or those of BVLC's Caffe
-// model (googlenet-caffe). The number of classes comes from the file.
+// # What is recognised
+//
+// Match reads the family and every measure off names and shapes: a ResNet of any depth,
+// widths, groups and stem, below any prefix, in the spellings of torchvision, timm, Hugging
+// Face, fastai and Sequential (one table: spelling.go), with any chain of linear layers,
+// BatchNorm1d and ReLU as its head (head.go); torchvision's and BVLC's GoogLeNet of any
+// widths. Layers are called as in torchvision (or BVLC's Caffe model), whatever the file
+// calls them. Pruned layers, weight and spectral norm are folded (tensors.go); tensors of
+// other things are passed over and listed.
+//
+// Grouped convolutions (ResNeXt) are computed as dense ones with zeros between the groups,
+// and the average pooling in the shortcuts of a ResNet-D as a part of the convolution after
+// it: both exact, the first slower than it need be.
+//
+// # What tensors do not tell
+//
+// Stride placement, eps, poolings, activation, dilation and torchvision's transform_input
+// are decided by the user's Spec (spec.go lists the settings), by the layers of a whole
+// pickled module, by a config.json of Hugging Face or timm (says.go), and are otherwise
+// assumed: Facts.Assumed lists what and how to choose otherwise. What cannot be run is an
+// error that names it (refuse.go), never the plain network in silence. Measure and Compare
+// (statistics.go) look for wrong assumptions in the batch normalisations' statistics; that
+// they find none is no proof.
 package zoo

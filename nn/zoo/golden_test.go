@@ -60,7 +60,7 @@ func loadReal(t *testing.T, arch string) (*Arch, *nn.Model) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := a.Load(open(t, "weights", realModels[arch]))
+	m, err := a.Load(open(t, "weights", realModels[arch]), LoadOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

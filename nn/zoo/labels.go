@@ -21,11 +21,19 @@ func Labels(classes int) []string {
 	return strings.Split(strings.TrimSuffix(imagenetLabels, "\n"), "\n")
 }
 
-// FileLabels names the classes as the metadata of a weight file do, under "classes", one a
-// line; where they do not name that many, it is Labels.
+// FileLabels names the classes as a weight file does, one each: its own labels
+// (weights.About), or those in its metadata under "classes", one a line. A file that names
+// none is given Labels'; one whose labels are another number of classes, nil.
 func FileLabels(f *weights.File, classes int) []string {
-	if names := strings.Split(f.Metadata()["classes"], "\n"); len(names) == classes {
-		return names
+	own := f.About().Labels
+	if text, ok := f.Metadata()["classes"]; len(own) == 0 && ok {
+		own = strings.Split(text, "\n")
 	}
-	return Labels(classes)
+	switch len(own) {
+	case classes:
+		return own
+	case 0:
+		return Labels(classes)
+	}
+	return nil
 }

@@ -2,26 +2,36 @@ package zoo
 
 import (
 	"slices"
+	"strings"
 	"testing"
+
+	"cwox/weights"
 )
 
 func TestFileLabels(t *testing.T) {
-	a, err := Lookup(Demo)
-	if err != nil {
-		t.Fatal(err)
-	}
-	named := func(classes int, names string) []string {
-		return FileLabels(fileOf(t, a, classes, func(h map[string]any) {
-			h["__metadata__"] = map[string]any{"classes": names}
-		}), classes)
-	}
-	if got := named(2, "cup\nvan"); !slices.Equal(got, []string{"cup", "van"}) {
-		t.Errorf("%q", got)
-	}
-	if got := named(3, "cup\nvan"); got != nil {
-		t.Errorf("2 names for 3 classes: %q", got)
-	}
-	if got := FileLabels(fileOf(t, a, 1000, nil), 1000); len(got) != 1000 || got[889] != "violin" {
-		t.Errorf("without names: %d of them", len(got))
+	a := newArch("tiny", archs[0].Transform, newResNet("basic", []int{2}, 2, []int{1}), "fc")
+	for _, c := range []struct {
+		what     string
+		classes  int
+		labels   []string
+		metadata string
+		want     []string
+	}{
+		{"labels of the file", 3, []string{"ant", "bee", "cat"}, "x\ny\nz", []string{"ant", "bee", "cat"}},
+		{"metadata", 3, nil, "x\ny\nz", []string{"x", "y", "z"}},
+		{"another number", 3, []string{"ant", "bee"}, "x\ny\nz", nil},
+		{"none", 3, nil, "", nil},
+		{"none of a thousand", 1000, nil, "", Labels(1000)},
+		{"other labels of a thousand", 1000, make([]string, 999), "", nil},
+	} {
+		var metadata map[string]string
+		if c.metadata != "" {
+			metadata = map[string]string{"classes": c.metadata}
+		}
+		f := formula(t, a, 3).file(t, nil, metadata)
+		*f.About() = weights.About{Labels: c.labels}
+		if got := FileLabels(f, c.classes); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %s, want %s", c.what, strings.Join(got, ","), strings.Join(c.want, ","))
+		}
 	}
 }

@@ -2,67 +2,518 @@ package zoo
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"cwox/nn"
-	"cwox/nn/vision"
 )
 
-// resnet is torchvision's ResNet (He et al., 2016; stride on the 3x3 convolution of a
-// bottleneck, "v1.5") with the given numbers of blocks. width is that of the first
-// convolution and of the first stage's blocks: 64 in all of torchvision's.
-func resnet(name string, block blockFunc, width int, blocks ...int) *Arch {
-	last := func(stage int) int { return blocks[stage-1] - 1 }
-	a := &Arch{
-		Name:         name,
-		Transform:    vision.Paper,
-		ClusterLayer: "layer4",
-		ClassLayer:   "layer3",
-		head:         "fc",
-	}
-	a.MWPClusterLayer, a.MWPClassLayer = "layer4", "layer4.0"
-	a.build = func(b *builder) {
-		x := b.ReLU("relu", b.norm("bn1", b.conv("conv1", b.Input(), width, 7, 2, 3), 1e-5))
-		x = b.MaxPool("maxpool", x, nn.Pool{Size: 3, Stride: 2, Pad: 1})
-		for stage := 1; stage <= 4; stage++ {
-			for i := range blocks[stage-1] {
-				stride := 1
-				if stage > 1 && i == 0 {
-					stride = 2
-				}
-				x = block(b, fmt.Sprintf("layer%d.%d", stage, i), x, width<<(stage-1), stride)
+// resnet is a residual network (He et al., 2016) of any measures, every block with its own.
+// Layers and parameters are called as in torchvision.
+type resnet struct {
+	// stem is the first convolution, or the three of a deep stem (He et al., 2019, ResNet-C).
+	stem   []conv
+	pool   *nn.Pool // of the stem; nil for none
+	stages [][]block
+}
+
+// block is a residual block: two convolutions 3x3, or a bottleneck of 1x1, 3x3 and 1x1.
+type block struct {
+	convs    []conv
+	shortcut *conv // nil: the identity
+}
+
+// stemPool is the max-pooling of all ResNets for large pictures.
+func stemPool() *nn.Pool { return &nn.Pool{Size: 3, Stride: 2, Pad: 1} }
+
+// knownResNet is a row of knownResNets.
+type knownResNet struct {
+	name   string
+	kind   string // "basic" or "bottleneck"
+	stem   []int  // channels of its convolutions
+	width  int    // of the first stage
+	depth  []int
+	groups int
+	inner  float64 // inner width of the bottlenecks by that of ResNet's
+	// kernel is that of a single convolution in the stem; 0 means 7.
+	kernel   int
+	averaged bool // ResNet-D's shortcuts
+}
+
+// Stems of timm: one convolution, three of half the width, three that widen.
+var (
+	single = []int{64}
+	deep   = []int{32, 32, 64}
+	tiered = []int{24, 32, 64}
+)
+
+// knownResNets are torchvision's, then timm's, then those for CIFAR (3x3 stem, 3 stages).
+var knownResNets = []knownResNet{
+	{name: "resnet18", kind: "basic", stem: single, width: 64, depth: []int{2, 2, 2, 2}},
+	{name: "resnet34", kind: "basic", stem: single, width: 64, depth: []int{3, 4, 6, 3}},
+	{name: "resnet50", kind: "bottleneck", stem: single, width: 64, depth: []int{3, 4, 6, 3}},
+	{name: "resnet101", kind: "bottleneck", stem: single, width: 64, depth: []int{3, 4, 23, 3}},
+	{name: "resnet152", kind: "bottleneck", stem: single, width: 64, depth: []int{3, 8, 36, 3}},
+	{name: "wide_resnet50_2", kind: "bottleneck", stem: single, width: 64, depth: []int{3, 4, 6, 3}, inner: 2},
+	{name: "wide_resnet101_2", kind: "bottleneck", stem: single, width: 64, depth: []int{3, 4, 23, 3}, inner: 2},
+	{name: "resnext50_32x4d", kind: "bottleneck", stem: single, width: 64, depth: []int{3, 4, 6, 3}, groups: 32, inner: 2},
+	{name: "resnext101_32x4d", kind: "bottleneck", stem: single, width: 64, depth: []int{3, 4, 23, 3}, groups: 32, inner: 2},
+	{name: "resnext101_32x8d", kind: "bottleneck", stem: single, width: 64, depth: []int{3, 4, 23, 3}, groups: 32, inner: 4},
+	{name: "resnext101_64x4d", kind: "bottleneck", stem: single, width: 64, depth: []int{3, 4, 23, 3}, groups: 64, inner: 4},
+	{name: "resnet10", kind: "basic", stem: single, width: 64, depth: []int{1, 1, 1, 1}},
+	{name: "resnet26", kind: "bottleneck", stem: single, width: 64, depth: []int{2, 2, 2, 2}},
+	{name: "resnet200", kind: "bottleneck", stem: single, width: 64, depth: []int{3, 24, 36, 3}},
+	{name: "resnet50c", kind: "bottleneck", stem: deep, width: 64, depth: []int{3, 4, 6, 3}},
+	{name: "resnet18d", kind: "basic", stem: deep, width: 64, depth: []int{2, 2, 2, 2}, averaged: true},
+	{name: "resnet34d", kind: "basic", stem: deep, width: 64, depth: []int{3, 4, 6, 3}, averaged: true},
+	{name: "resnet26d", kind: "bottleneck", stem: deep, width: 64, depth: []int{2, 2, 2, 2}, averaged: true},
+	{name: "resnet50d", kind: "bottleneck", stem: deep, width: 64, depth: []int{3, 4, 6, 3}, averaged: true},
+	{name: "resnet101d", kind: "bottleneck", stem: deep, width: 64, depth: []int{3, 4, 23, 3}, averaged: true},
+	{name: "resnet152d", kind: "bottleneck", stem: deep, width: 64, depth: []int{3, 8, 36, 3}, averaged: true},
+	{name: "resnet200d", kind: "bottleneck", stem: deep, width: 64, depth: []int{3, 24, 36, 3}, averaged: true},
+	{name: "resnext50d_32x4d", kind: "bottleneck", stem: deep, width: 64, depth: []int{3, 4, 6, 3}, groups: 32, inner: 2, averaged: true},
+	{name: "resnet10t", kind: "basic", stem: tiered, width: 64, depth: []int{1, 1, 1, 1}, averaged: true},
+	{name: "resnet14t", kind: "bottleneck", stem: tiered, width: 64, depth: []int{1, 1, 1, 1}, averaged: true},
+	{name: "resnet26t", kind: "bottleneck", stem: tiered, width: 64, depth: []int{2, 2, 2, 2}, averaged: true},
+	{name: "resnet50t", kind: "bottleneck", stem: tiered, width: 64, depth: []int{3, 4, 6, 3}, averaged: true},
+	{name: "resnet20", kind: "basic", stem: []int{16}, width: 16, depth: []int{3, 3, 3}, kernel: 3},
+	{name: "resnet32", kind: "basic", stem: []int{16}, width: 16, depth: []int{5, 5, 5}, kernel: 3},
+	{name: "resnet44", kind: "basic", stem: []int{16}, width: 16, depth: []int{7, 7, 7}, kernel: 3},
+	{name: "resnet56", kind: "basic", stem: []int{16}, width: 16, depth: []int{9, 9, 9}, kernel: 3},
+	{name: "resnet110", kind: "basic", stem: []int{16}, width: 16, depth: []int{18, 18, 18}, kernel: 3},
+}
+
+// form is the network of a row.
+func (k *knownResNet) form() *resnet {
+	r := newResNet(k.kind, k.stem, k.width, k.depth)
+	for i := range r.stages {
+		for j := range r.stages[i] {
+			b := &r.stages[i][j]
+			if k.inner > 0 {
+				inner := int(k.inner * float64(b.convs[0].out))
+				b.convs[0].out, b.convs[1].in, b.convs[1].out, b.convs[2].in = inner, inner, inner, inner
 			}
-			b.Alias(x, fmt.Sprintf("layer%d", stage))
-			b.Alias(x, fmt.Sprintf("layer%d.%d.relu", stage, last(stage)))
+			b.convs[1].groups = max(k.groups, 1)
+			if b.shortcut != nil {
+				b.shortcut.averaged = k.averaged && b.shortcut.stride == 2
+			}
 		}
-		b.head("avgpool", "fc", x)
 	}
-	return a
-}
-
-// blockFunc appends a residual block of the given width.
-type blockFunc func(b *builder, name string, x *nn.Node, width, stride int) *nn.Node
-
-func basic(b *builder, name string, x *nn.Node, width, stride int) *nn.Node {
-	shortcut := b.shortcut(name, x, width, stride)
-	y := b.ReLU(name+".relu1", b.norm(name+".bn1", b.conv(name+".conv1", x, width, 3, stride, 1), 1e-5))
-	y = b.norm(name+".bn2", b.conv(name+".conv2", y, width, 3, 1, 1), 1e-5)
-	return b.ReLU(name, b.Add(name+".sum", y, shortcut))
-}
-
-func bottleneck(b *builder, name string, x *nn.Node, width, stride int) *nn.Node {
-	shortcut := b.shortcut(name, x, 4*width, stride)
-	y := b.ReLU(name+".relu1", b.norm(name+".bn1", b.conv(name+".conv1", x, width, 1, 1, 0), 1e-5))
-	y = b.ReLU(name+".relu2", b.norm(name+".bn2", b.conv(name+".conv2", y, width, 3, stride, 1), 1e-5))
-	y = b.norm(name+".bn3", b.conv(name+".conv3", y, 4*width, 1, 1, 0), 1e-5)
-	return b.ReLU(name, b.Add(name+".sum", y, shortcut))
-}
-
-// shortcut is the identity, or a strided 1x1 convolution where the shape changes.
-func (b *builder) shortcut(name string, x *nn.Node, out, stride int) *nn.Node {
-	if stride == 1 && x.Shape().C == out {
-		return x
+	if k.kernel != 0 {
+		c := &r.stem[0]
+		c.kernel, c.stride, c.pad = k.kernel, 1, k.kernel/2
+		r.pool = nil
 	}
-	y := b.norm(name+".downsample.1", b.conv(name+".downsample.0", x, out, 1, stride, 0), 1e-5)
-	b.Alias(y, name+".downsample")
-	return y
+	return r
+}
+
+// newResNet is a ResNet for colour pictures as torchvision has it: width is that of the first
+// stage's blocks and doubles from stage to stage.
+func newResNet(kind string, stem []int, width int, depth []int) *resnet {
+	r := &resnet{pool: stemPool()}
+	in := 3
+	for i, out := range stem {
+		c := conv{name: "conv1", norm: "bn1", in: in, out: out, kernel: 7}
+		if len(stem) > 1 {
+			c = conv{name: deepConv(i), norm: deepNorm(i, len(stem)), in: in, out: out, kernel: 3}
+		}
+		r.stem = append(r.stem, c)
+		in = out
+	}
+	for stage, n := range depth {
+		var blocks []block
+		for i := range n {
+			name := fmt.Sprintf("layer%d.%d", stage+1, i)
+			inner := width << stage
+			out := inner
+			kernels, outs := []int{3, 3}, []int{inner, inner}
+			if kind == "bottleneck" {
+				out = 4 * inner
+				kernels, outs = []int{1, 3, 1}, []int{inner, inner, out}
+			}
+			var b block
+			at := in
+			for k, kernel := range kernels {
+				b.convs = append(b.convs, conv{name: fmt.Sprintf("%s.conv%d", name, k+1), norm: fmt.Sprintf("%s.bn%d", name, k+1), in: at, out: outs[k], kernel: kernel, groups: 1})
+				at = outs[k]
+			}
+			if in != out || i == 0 && stage > 0 {
+				b.shortcut = &conv{name: name + ".downsample.0", norm: name + ".downsample.1", in: in, out: out, kernel: 1, groups: 1}
+			}
+			in = out
+			blocks = append(blocks, b)
+		}
+		r.stages = append(r.stages, blocks)
+	}
+	r.choose(choices{})
+	return r
+}
+
+// deepConv and deepNorm name the layers of a deep stem.
+func deepConv(i int) string { return fmt.Sprintf("conv1.%d", 3*i) }
+
+func deepNorm(i, n int) string {
+	if i == n-1 {
+		return "bn1"
+	}
+	return fmt.Sprintf("conv1.%d", 3*i+1)
+}
+
+// choices are what shapes do not tell of a ResNet.
+type choices struct {
+	early       bool    // stride on the first convolution of a bottleneck
+	firstStride int     // of the first stage; 0 means 1
+	stemStride  int     // of the first convolution; 0 means by its kernel: 1 for 3x3, else 2
+	eps         float64 // 0 means 1e-5
+	pool        string  // of the stem: "on", "off" or "" by the kernel: none after a single 3x3
+}
+
+// choose sets strides, paddings, eps and the pooling of the stem. An identity shortcut means
+// that the block keeps the size of the map.
+func (r *resnet) choose(c choices) {
+	if c.eps == 0 {
+		c.eps = 1e-5
+	}
+	for conv := range r.convs() {
+		conv.stride, conv.pad, conv.eps, conv.groups = 1, conv.kernel/2, c.eps, max(conv.groups, 1)
+	}
+	small := r.small()
+	r.stem[0].stride = c.stemStride
+	if c.stemStride == 0 {
+		r.stem[0].stride = 2
+		if small {
+			r.stem[0].stride = 1
+		}
+	}
+	r.pool = nil
+	if c.pool == "on" || c.pool == "" && !small {
+		r.pool = stemPool()
+	}
+	for i, blocks := range r.stages {
+		for j := range blocks {
+			b := &blocks[j]
+			stride := 2
+			if i == 0 {
+				stride = max(c.firstStride, 1)
+			}
+			if j > 0 || b.shortcut == nil {
+				stride = 1
+			}
+			at := 0
+			if len(b.convs) == 3 && !c.early {
+				at = 1
+			}
+			b.convs[at].stride = stride
+			if s := b.shortcut; s != nil {
+				s.stride = stride
+				s.averaged = s.averaged && stride == 2
+			}
+		}
+	}
+}
+
+// small says that the stem is a single convolution 3x3, as for CIFAR.
+func (r *resnet) small() bool { return len(r.stem) == 1 && r.stem[0].kernel == 3 }
+
+// convs ranges over all convolutions, in the order of the network.
+func (r *resnet) convs() func(yield func(*conv) bool) {
+	return func(yield func(*conv) bool) {
+		for i := range r.stem {
+			if !yield(&r.stem[i]) {
+				return
+			}
+		}
+		for _, blocks := range r.stages {
+			for i := range blocks {
+				b := &blocks[i]
+				if b.shortcut != nil && !yield(b.shortcut) {
+					return
+				}
+				for j := range b.convs {
+					if !yield(&b.convs[j]) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// build appends the network up to its last map.
+func (r *resnet) build(b *builder) *nn.Node {
+	x := b.Input()
+	for i := range r.stem {
+		name := "relu"
+		if i < len(r.stem)-1 {
+			name = fmt.Sprintf("conv1.%d", 3*i+2)
+		}
+		x = b.ReLU(name, b.conv(&r.stem[i], x))
+	}
+	if r.pool != nil {
+		x = b.MaxPool("maxpool", x, *r.pool)
+	}
+	for i, blocks := range r.stages {
+		stage := fmt.Sprintf("layer%d", i+1)
+		for j := range blocks {
+			x = blocks[j].build(b, fmt.Sprintf("%s.%d", stage, j), x)
+		}
+		b.Alias(x, stage)
+		b.Alias(x, fmt.Sprintf("%s.%d.relu", stage, len(blocks)-1))
+	}
+	return x
+}
+
+// build appends the block.
+func (k *block) build(b *builder, name string, x *nn.Node) *nn.Node {
+	shortcut := x
+	if k.shortcut != nil {
+		shortcut = b.conv(k.shortcut, x)
+		if b.err == nil {
+			b.Alias(shortcut, name+".downsample")
+		}
+	}
+	for i := range k.convs {
+		x = b.conv(&k.convs[i], x)
+		if i < len(k.convs)-1 {
+			x = b.ReLU(fmt.Sprintf("%s.relu%d", name, i+1), x)
+		}
+	}
+	if b.err == nil && x.Shape() != shortcut.Shape() {
+		b.fail("zoo: %s: the block gives %v, its shortcut %v", name, x.Shape(), shortcut.Shape())
+	}
+	return b.ReLU(name, b.Add(name+".sum", x, shortcut))
+}
+
+// layers are the last stage and the one before it, and for MWP the last stage and its first
+// block, as the paper's for ResNet-50. Where a stage has a single block, or a network a single
+// stage, the layer before stands in.
+func (r *resnet) layers() [4]string {
+	n := len(r.stages)
+	last := fmt.Sprintf("layer%d", n)
+	before := "relu"
+	if r.pool != nil {
+		before = "maxpool"
+	}
+	if n > 1 {
+		before = fmt.Sprintf("layer%d", n-1)
+	}
+	first := last + ".0"
+	if len(r.stages[n-1]) == 1 {
+		first = before
+	}
+	return [4]string{last, before, last, first}
+}
+
+func (r *resnet) channels() (in, out int) {
+	last := r.stages[len(r.stages)-1]
+	convs := last[len(last)-1].convs
+	return r.stem[0].in, convs[len(convs)-1].out
+}
+
+// kind is the form of the blocks: "basic", "bottleneck" or "mixed".
+func (r *resnet) kind() string {
+	kind := ""
+	for _, blocks := range r.stages {
+		for _, b := range blocks {
+			k := map[int]string{2: "basic", 3: "bottleneck"}[len(b.convs)]
+			if kind != "" && k != kind {
+				return "mixed"
+			}
+			kind = k
+		}
+	}
+	return kind
+}
+
+// depth is the number of blocks of each stage.
+func (r *resnet) depth() []int {
+	var out []int
+	for _, blocks := range r.stages {
+		out = append(out, len(blocks))
+	}
+	return out
+}
+
+// key tells networks of different shapes apart, the channels of the input and biases aside.
+// stem, if not 0, stands for the kernel of the first convolution.
+func (r *resnet) key(stem int) string {
+	var s strings.Builder
+	for c := range r.convs() {
+		kernel := c.kernel
+		if stem != 0 && c == &r.stem[0] {
+			kernel = stem
+		}
+		fmt.Fprintf(&s, "%s %d %d %d %v\n", c.name, c.out, kernel, c.groups, c.averaged)
+	}
+	return s.String()
+}
+
+// width is that of the first stage: of a bottleneck a quarter of what it gives, of a basic
+// block what it gives. inner is by how much the bottleneck's inner convolution is wider.
+func (r *resnet) width() (width int, inner float64, groups int) {
+	convs := r.stages[0][0].convs
+	out := convs[len(convs)-1].out
+	if len(convs) == 2 {
+		return out, float64(convs[0].out) / float64(out), 1
+	}
+	return out / 4, float64(4*convs[1].out) / float64(out), convs[1].groups
+}
+
+// describe is the name of a network that has none.
+func (r *resnet) describe() string {
+	width, inner, groups := r.width()
+	s := "resnet-" + r.kind()
+	depth := r.depth()
+	for _, n := range depth[:min(len(depth), 8)] {
+		s += fmt.Sprintf("-%d", n)
+	}
+	s += fmt.Sprintf("-w%d", width)
+	if groups > 1 {
+		s += fmt.Sprintf("-g%d", groups)
+	}
+	if inner != 1 {
+		s += fmt.Sprintf("-x%.3g", inner)
+	}
+	return s + r.stemSuffix() + r.shortcutSuffix()
+}
+
+// stemSuffix is what a name says of an unusual stem.
+func (r *resnet) stemSuffix() string {
+	switch {
+	case len(r.stem) > 1:
+		return "-deep"
+	case r.stem[0].kernel != 7:
+		return fmt.Sprintf("-%dx%d", r.stem[0].kernel, r.stem[0].kernel)
+	}
+	return ""
+}
+
+func (r *resnet) shortcutSuffix() string {
+	for c := range r.convs() {
+		if c.averaged {
+			return "-d"
+		}
+	}
+	return ""
+}
+
+// stemText says the stem in words.
+func (r *resnet) stemText() string {
+	if len(r.stem) > 1 {
+		return "deep 3x3"
+	}
+	c := &r.stem[0]
+	s := fmt.Sprintf("%dx%d/%d", c.kernel, c.kernel, c.stride)
+	if r.pool == nil {
+		return s + ", no max-pool"
+	}
+	return s + " + max-pool"
+}
+
+// measureResNet reads a ResNet off names and shapes. The error says what is in the way.
+func (m *matcher) measureResNet(t *trunk) (*resnet, error) {
+	r := &resnet{}
+	if err := m.measureStem(t, r); err != nil {
+		return nil, err
+	}
+	in := r.stem[len(r.stem)-1].out
+	for stage := 1; m.shape(t.prefix+t.block(stage, 0)+"."+t.conv.of(1)+".weight") != nil; stage++ {
+		var blocks []block
+		for i := 0; ; i++ {
+			at := t.prefix + t.block(stage, i) + "."
+			if m.shape(at+t.conv.of(1)+".weight") == nil {
+				break
+			}
+			b, err := m.measureBlock(t, fmt.Sprintf("layer%d.%d", stage, i), at, in)
+			if err != nil {
+				return nil, err
+			}
+			in = b.convs[len(b.convs)-1].out
+			blocks = append(blocks, b)
+		}
+		r.stages = append(r.stages, blocks)
+	}
+	return r, nil
+}
+
+// measureStem reads the first convolution, or the three of a deep stem.
+func (m *matcher) measureStem(t *trunk, r *resnet) error {
+	for _, s := range t.stems {
+		first := t.prefix + s[0]
+		switch {
+		case len(m.shape(first+".weight")) == 4 && m.normed(first, t.prefix+s[1]):
+			c, err := m.conv("conv1", first, "bn1", t.prefix+s[1], 0)
+			r.stem = []conv{c}
+			return err
+		case len(m.shape(first+".0.weight")) == 4 && len(m.shape(first+".3.weight")) == 4:
+			in := 0
+			for i := range 3 {
+				norm := fmt.Sprintf("%s.%d", first, 3*i+1)
+				if i == 2 && !m.isNorm(norm) {
+					norm = t.prefix + s[1]
+				}
+				c, err := m.conv(deepConv(i), fmt.Sprintf("%s.%d", first, 3*i), deepNorm(i, 3), norm, in)
+				if err != nil {
+					return err
+				}
+				r.stem = append(r.stem, c)
+				in = c.out
+			}
+			return nil
+		}
+	}
+	var places []string
+	for _, s := range t.stems {
+		if m.shape(t.prefix+s[0]+".weight") != nil {
+			if m.shape(t.prefix+s[1]+".weight") == nil {
+				return m.errorf("%q is there but no normalisation %q after it: a network with pre-activation (ResNet v2)?", t.prefix+s[0]+".weight", t.prefix+s[1])
+			}
+			return m.errorf("%q: no running mean and variance: group norm, or a file without buffers (named_parameters() in place of state_dict())", t.prefix+s[1])
+		}
+		places = append(places, fmt.Sprintf("%q", t.prefix+s[0]+".weight"))
+	}
+	return m.errorf("the residual blocks %q have no stem: none of %s", t.prefix+t.block(1, 0)+".*", strings.Join(places, ", "))
+}
+
+// measureBlock reads a residual block whose tensors' names begin with at.
+func (m *matcher) measureBlock(t *trunk, name, at string, in int) (block, error) {
+	var b block
+	from := in
+	for k := 1; m.shape(at+t.conv.of(k)+".weight") != nil; k++ {
+		c, err := m.conv(fmt.Sprintf("%s.conv%d", name, k), at+t.conv.of(k), fmt.Sprintf("%s.bn%d", name, k), at+t.norm.of(k), from)
+		if err != nil {
+			return b, err
+		}
+		from = c.out
+		b.convs = append(b.convs, c)
+	}
+	var kernels []int
+	for _, c := range b.convs {
+		kernels = append(kernels, c.kernel)
+	}
+	if !slices.Equal(kernels, []int{3, 3}) && !slices.Equal(kernels, []int{1, 3, 1}) {
+		return b, m.errorf("%q: convolutions of kernel sizes %v; a ResNet's blocks have 3 3 (basic) or 1 3 1 (bottleneck)", at+"*", kernels)
+	}
+	for _, s := range t.shortcuts {
+		if len(m.shape(at+s[0]+".weight")) != 4 {
+			continue
+		}
+		c, err := m.conv(name+".downsample.0", at+s[0], name+".downsample.1", at+s[1], in)
+		if err != nil {
+			return b, err
+		}
+		c.averaged = averaged(s[0])
+		if c.out != from {
+			return b, m.errorf("%q: %d channels, the block's convolutions give %d", at+s[0]+".weight", c.out, from)
+		}
+		if c.averaged && c.kernel != 1 {
+			return b, m.errorf("%q: a %dx%d convolution after an average pooling", at+s[0]+".weight", c.kernel, c.kernel)
+		}
+		b.shortcut = &c
+		break
+	}
+	if b.shortcut == nil && from != in {
+		return b, m.errorf("%q: %d channels come in and %d go out, but no shortcut convolution is there: shortcuts without parameters (option A of the ResNet paper, e.g. akamaster's CIFAR networks) cannot be run", at+"*", in, from)
+	}
+	return b, nil
 }

@@ -2,6 +2,7 @@ package zoo
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"cwox/nn"
@@ -9,9 +10,13 @@ import (
 	"cwox/weights"
 )
 
-// Arch is an architecture and the facts that go with it.
+// Arch is an architecture and the facts that go with it: one that Lookup knows by name, or
+// the one that Match found in a file.
 type Arch struct {
-	Name      string
+	// Name is a single word: the usual name where the network is exactly that, whatever its
+	// head, else one that tells the measures: "resnet-basic-1-1-1-1-w2".
+	Name string
+	// Transform is the input where nothing else is known of it.
 	Transform vision.Transform
 
 	// Default pivot layers of Grad-CAM for the two stages, and of MWP.
@@ -20,20 +25,43 @@ type Arch struct {
 
 	Facts Facts // of the file that Match saw
 
-	head    string // name of the last linear layer's parameters, without ".weight"
-	ignored []string
-	build   func(b *builder)
+	body  body
+	head  head
+	names map[string]*param // of the file, by the names that the body and head ask for; nil after Lookup
 }
 
-var archs = []*Arch{
-	resnet("resnet18", basic, 64, 2, 2, 2, 2),
-	resnet("resnet34", basic, 64, 3, 4, 6, 3),
-	resnet("resnet50", bottleneck, 64, 3, 4, 6, 3),
-	resnet("resnet101", bottleneck, 64, 3, 4, 23, 3),
-	resnet("resnet152", bottleneck, 64, 3, 8, 36, 3),
-	googlenet(),
-	googlenetCaffe(),
-	demo(),
+// body is a network up to its last map: a *resnet, a *googlenet or a *caffe.
+type body interface {
+	build(b *builder) *nn.Node
+	// layers are the default pivot layers, as in Arch.
+	layers() [4]string
+	// channels are those of the input and of the last map.
+	channels() (in, out int)
+}
+
+// archs are the networks that have a name.
+var archs = known()
+
+// known lists them.
+func known() []*Arch {
+	var out []*Arch
+	for _, k := range knownResNets {
+		out = append(out, newArch(k.name, vision.Paper, k.form(), "fc"))
+	}
+	out = append(out,
+		newArch("googlenet", vision.Paper, newGoogLeNet(), "fc"),
+		newArch("googlenet-caffe", vision.BVLC, newCaffe(), caffeHead),
+		newArch(Demo, vision.Paper, demo(), "fc"))
+	return out
+}
+
+// newArch puts a network together, its head a single linear layer.
+func newArch(name string, t vision.Transform, b body, last string) *Arch {
+	layers := b.layers()
+	return &Arch{
+		Name: name, Transform: t, body: b, head: head{last: last},
+		ClusterLayer: layers[0], ClassLayer: layers[1], MWPClusterLayer: layers[2], MWPClassLayer: layers[3],
+	}
 }
 
 // Lookup finds an architecture by name.
@@ -55,141 +83,89 @@ func Names() []string {
 	return out
 }
 
-// Load builds the network from a weight file, which must stay open as long as the model is
-// used. A missing, extra or misshapen tensor is an error that names it.
-func (a *Arch) Load(f *weights.File) (*nn.Model, error) {
-	return a.LoadOptions(f, nn.CompileOptions{})
+// LoadOptions steer Load. The zero value is the good default.
+type LoadOptions struct {
+	nn.CompileOptions
+	// Width and Height are those of the network's input; 0 means Transform's.
+	Width, Height int
 }
 
-// LoadOptions is Load with options for the compiler.
-func (a *Arch) LoadOptions(f *weights.File, o nn.CompileOptions) (*nn.Model, error) {
-	classes, err := a.Classes(f)
-	if err != nil {
-		return nil, err
-	}
-	used := map[string]bool{}
-	m, err := a.compile(classes, o, func(name string, shape []int) ([]float32, error) {
-		used[name] = true
-		t, err := a.tensor(f, name, shape)
+// maxSide bounds the input's sides.
+const maxSide = 4096
+
+// Load builds the network from a weight file, which must stay open until Load returns. An
+// architecture from Lookup is first found in the file, as Match does.
+func (a *Arch) Load(f *weights.File, o LoadOptions) (*nn.Model, error) {
+	if a.names == nil {
+		m, err := Match(f, Spec{Name: a.Name})
 		if err != nil {
 			return nil, err
 		}
-		x, err := t.Float32()
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", f.Name(), err)
+		a = m
+	}
+	m, err := a.compile(a.Facts.Classes, o, func(name string, shape []int) ([]float32, error) {
+		p := a.names[name]
+		if p == nil {
+			return nil, fmt.Errorf("%s: %q: missing, want shape %v", f.Name(), name, shape)
 		}
-		return x, nil
+		return p.load(f)
 	})
 	if err != nil {
-		return nil, err
-	}
-	if err := a.extra(f, used); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", strings.TrimSuffix(f.Name(), ":"), err)
 	}
 	return m, nil
 }
 
-// Fits says, without reading the values, whether Load would find in a weight file all the
-// tensors it wants and no others: nil, or what is missing, extra or misshapen.
-func (a *Arch) Fits(f *weights.File) error {
-	classes, err := a.Classes(f)
-	if err != nil {
-		return err
-	}
-	used := map[string]bool{}
-	var zeros []float32
-	b := a.builder(classes, func(name string, shape []int) ([]float32, error) {
-		used[name] = true
-		t, err := a.tensor(f, name, shape)
-		if err != nil {
-			return nil, err
-		}
-		if t.Len() > len(zeros) {
-			zeros = make([]float32, t.Len())
-		}
-		return zeros[:t.Len()], nil
-	})
-	if b.err != nil {
-		return b.err
-	}
-	return a.extra(f, used)
-}
-
-// tensor finds a tensor of the wanted shape.
-func (a *Arch) tensor(f *weights.File, name string, shape []int) (*weights.Tensor, error) {
-	t, ok := f.Tensor(name)
-	if !ok {
-		return nil, fmt.Errorf("%s: %q: missing, want shape %v (is this a %s file?)", f.Name(), name, shape, a.Name)
-	}
-	if !equal(t.Shape, shape) {
-		return nil, fmt.Errorf("%s: %q: shape %v, want %v", f.Name(), name, t.Shape, shape)
-	}
-	return t, nil
-}
-
-// extra is an error if the file has tensors that are not used.
-func (a *Arch) extra(f *weights.File, used map[string]bool) error {
-	for _, name := range f.Names() {
-		if !used[name] && !a.ignores(name) {
-			t, _ := f.Tensor(name)
-			return fmt.Errorf("%s: %q: shape %v: not a tensor of %s", f.Name(), name, t.Shape, a.Name)
-		}
-	}
-	return nil
-}
-
-// Classes reads the number of classes off a weight file.
-func (a *Arch) Classes(f *weights.File) (int, error) {
-	name := a.head + ".weight"
-	t, ok := f.Tensor(name)
-	if !ok {
-		return 0, fmt.Errorf("%s: %q: missing (is this a %s file?)", f.Name(), name, a.Name)
-	}
-	if len(t.Shape) != 2 || t.Shape[0] < 1 || t.Shape[0] > maxClasses {
-		return 0, fmt.Errorf("%s: %q: shape %v, want [classes inputs] with 1 to %d classes", f.Name(), name, t.Shape, maxClasses)
-	}
-	return t.Shape[0], nil
-}
-
-const maxClasses = 1 << 16
-
-// Build makes the network from parameters given by a function: for benchmarks on random
-// weights, and for tests.
+// Build makes the network from parameters given by a function, which is asked by torchvision's
+// (or Caffe's) names: for benchmarks on random weights, and for tests.
 func (a *Arch) Build(classes int, param func(name string, shape []int) []float32, o nn.CompileOptions) (*nn.Model, error) {
-	return a.compile(classes, o, func(name string, shape []int) ([]float32, error) {
+	return a.compile(classes, LoadOptions{CompileOptions: o}, func(name string, shape []int) ([]float32, error) {
 		return param(name, shape), nil
 	})
 }
 
-func (a *Arch) compile(classes int, o nn.CompileOptions, param paramFunc) (*nn.Model, error) {
-	b := a.builder(classes, param)
+// compile builds the network.
+func (a *Arch) compile(classes int, o LoadOptions, param paramFunc) (*nn.Model, error) {
+	if o.Width == 0 && o.Height == 0 {
+		o.Width, o.Height = a.Transform.Width, a.Transform.Height
+	}
+	if o.Width < 1 || o.Height < 1 || o.Width > maxSide || o.Height > maxSide {
+		return nil, fmt.Errorf("zoo: an input of %dx%d pixels: want 1 to %d", o.Width, o.Height, maxSide)
+	}
+	in, _ := a.body.channels()
+	b := &builder{Graph: nn.NewGraph(nn.Shape{C: in, H: o.Height, W: o.Width}), param: param}
+	x := a.body.build(b)
+	a.head.build(b, x, classes)
 	if b.err != nil {
 		return nil, b.err
 	}
-	return nn.Compile(b.Graph, o)
+	return nn.Compile(b.Graph, o.CompileOptions)
 }
 
-// builder describes the network.
-func (a *Arch) builder(classes int, param paramFunc) *builder {
-	b := &builder{
-		Graph:   nn.NewGraph(nn.Shape{C: 3, H: a.Transform.Height, W: a.Transform.Width}),
-		classes: classes,
-		param:   param,
+// Describe says in a line what Match took:
+//
+//	resnet50 (10 classes), keys "model.*" (161 of 163 tensors), head fc.1; criterion.weight ignored
+func (a *Arch) Describe() string {
+	f := &a.Facts
+	s := fmt.Sprintf("%s (%s)", a.Name, plural(f.Classes, "class", "classes"))
+	if f.Channels != 3 {
+		s = fmt.Sprintf("%s (%s, %s)", a.Name, plural(f.Classes, "class", "classes"), plural(f.Channels, "input channel", "input channels"))
 	}
-	a.build(b)
-	return b
-}
-
-func (a *Arch) ignores(name string) bool {
-	if strings.HasSuffix(name, ".num_batches_tracked") {
-		return true
+	if f.Prefix != "" {
+		s += fmt.Sprintf(", keys %q", f.Prefix+"*")
+	} else if len(f.Ignored) > 0 {
+		s += ","
 	}
-	for _, p := range a.ignored {
-		if strings.HasPrefix(name, p) {
-			return true
-		}
+	if f.Prefix != "" || len(f.Ignored) > 0 {
+		s += fmt.Sprintf(" (%d of %d tensors)", f.Taken, f.Taken+len(f.Ignored))
 	}
-	return false
+	if f.HeadName != "fc" {
+		s += ", head " + f.HeadName
+	}
+	if len(f.Ignored) > 0 {
+		s += "; " + list(f.Ignored, 3) + " ignored"
+	}
+	return s
 }
 
 // paramFunc fetches a parameter of the given shape.
@@ -199,11 +175,11 @@ type paramFunc func(name string, shape []int) ([]float32, error)
 // everything it makes is empty.
 type builder struct {
 	*nn.Graph
-	classes int
-	param   paramFunc
-	err     error
+	param paramFunc
+	err   error
 }
 
+// get fetches a parameter.
 func (b *builder) get(name string, shape ...int) []float32 {
 	n := 1
 	for _, d := range shape {
@@ -219,40 +195,117 @@ func (b *builder) get(name string, shape ...int) []float32 {
 		}
 		b.err = err
 	}
-	return make([]float32, n)
+	return nil
 }
 
-// conv is a convolution without bias, parameter name.weight.
-func (b *builder) conv(name string, x *nn.Node, out, k, stride, pad int) *nn.Node {
-	w := b.get(name+".weight", out, x.Shape().C, k, k)
-	return b.Conv(name, x, nn.Conv{Weight: w, Out: out, KH: k, KW: k, Stride: stride, Pad: pad})
-}
-
-// norm is a batch normalisation with torchvision's parameter names.
-func (b *builder) norm(name string, x *nn.Node, eps float64) *nn.Node {
-	c := x.Shape().C
-	return b.BatchNorm(name, x, nn.BatchNorm{
-		Gamma: b.get(name+".weight", c), Beta: b.get(name+".bias", c),
-		Mean: b.get(name+".running_mean", c), Var: b.get(name+".running_var", c), Eps: eps,
-	})
-}
-
-// head is the mean pooling and linear layer that end all networks here.
-func (b *builder) head(pool, name string, x *nn.Node) {
-	x = b.MeanPool(pool, x)
-	c := x.Shape().C
-	x = b.Linear(name, x, b.get(name+".weight", b.classes, c), b.get(name+".bias", b.classes), b.classes)
-	b.Alias(x, "logits")
-}
-
-func equal(a, b []int) bool {
-	if len(a) != len(b) {
-		return false
+// fail keeps the first error.
+func (b *builder) fail(format string, args ...any) {
+	if b.err == nil {
+		b.err = fmt.Errorf(format, args...)
 	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
+}
+
+// conv is a convolution with all that follows from names, shapes and choices. Its parameters
+// are name.weight, [out][in/groups][kernel][kernel], and name.bias.
+type conv struct {
+	name            string
+	in, out, kernel int
+	groups          int
+	stride, pad     int
+	bias            bool
+	norm            string // name of the batch normalisation that follows; "" for none
+	plain           bool   // the normalisation has no weight and bias
+	eps             float64
+	averaged        bool // an average pooling 2x2/2 comes before it
+}
+
+// conv appends a convolution and its normalisation.
+func (b *builder) conv(c *conv, x *nn.Node) *nn.Node {
+	if b.err != nil {
+		return x
+	}
+	w := b.get(c.name+".weight", c.out, c.in/c.groups, c.kernel, c.kernel)
+	if b.err != nil {
+		return x
+	}
+	if c.groups > 1 {
+		w = dense(w, c)
+	}
+	stride, kernel, pad := c.stride, c.kernel, c.pad
+	if c.averaged {
+		if s := x.Shape(); s.H%2 != 0 || s.W%2 != 0 {
+			b.fail("zoo: %s: average pooling 2x2 of a %dx%d map: an input whose sides are multiples of 32 keeps all maps even", c.name, s.H, s.W)
+			return x
 		}
+		w, kernel, stride, pad = spread(w), 2, 2, 0
 	}
-	return true
+	n := nn.Conv{Weight: w, Out: c.out, KH: kernel, KW: kernel, Stride: stride, Pad: pad}
+	if c.bias {
+		n.Bias = b.get(c.name+".bias", c.out)
+	}
+	x = b.Conv(c.name, x, n)
+	if c.norm != "" {
+		x = b.norm(c.norm, x, c.eps, c.plain)
+	}
+	return x
+}
+
+// norm appends a batch normalisation with torchvision's parameter names.
+func (b *builder) norm(name string, x *nn.Node, eps float64, plain bool) *nn.Node {
+	if b.err != nil {
+		return x
+	}
+	c := x.Shape().C
+	n := nn.BatchNorm{Mean: b.get(name+".running_mean", c), Var: b.get(name+".running_var", c), Eps: eps}
+	if plain {
+		n.Gamma, n.Beta = slices.Repeat([]float32{1}, c), make([]float32, c)
+	} else {
+		n.Gamma, n.Beta = b.get(name+".weight", c), b.get(name+".bias", c)
+	}
+	if b.err != nil {
+		return x
+	}
+	return b.BatchNorm(name, x, n)
+}
+
+// dense writes the weights of a convolution in groups as those of one without: zeros between
+// channels of different groups. It is exact, and slower by the number of groups than a kernel
+// for groups would be.
+func dense(w []float32, c *conv) []float32 {
+	area := c.kernel * c.kernel
+	in, out := c.in/c.groups, c.out/c.groups
+	full := make([]float32, c.out*c.in*area)
+	for o := range c.out {
+		copy(full[(o*c.in+o/out*in)*area:], w[o*in*area:][:in*area])
+	}
+	return full
+}
+
+// spread turns the weights of a 1x1 convolution behind an average pooling 2x2/2 into those of
+// one convolution 2x2/2: a quarter of the weight at each place.
+func spread(w []float32) []float32 {
+	out := make([]float32, 4*len(w))
+	for i := range out {
+		out[i] = w[i/4] / 4
+	}
+	return out
+}
+
+// equal compares shapes.
+func equal(a, b []int) bool { return slices.Equal(a, b) }
+
+// plural counts things.
+func plural(n int, one, more string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, more)
+}
+
+// list names some things and counts the others.
+func list(names []string, most int) string {
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }

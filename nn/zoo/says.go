@@ -1,0 +1,386 @@
+package zoo
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"cwox/nn"
+	"cwox/weights"
+)
+
+// says is what a file says of its network beside tensors: the layers of a whole pickled
+// module, and the configuration in its folder.
+type says struct {
+	modules map[string]weights.Module
+	paths   []string        // of modules, in natural order
+	holds   map[string]bool // modules that have others in them
+	config  config
+}
+
+// config is config.json, Hugging Face's or timm's, as far as it is about arithmetic.
+type config struct {
+	ModelType               string         `json:"model_type"`
+	HiddenAct               string         `json:"hidden_act"`
+	DownsampleInBottleneck  *bool          `json:"downsample_in_bottleneck"`
+	DownsampleInFirstStage  *bool          `json:"downsample_in_first_stage"`
+	Architecture            string         `json:"architecture"` // timm
+	ModelArgs               map[string]any `json:"model_args"`
+	GlobalPool              any            `json:"global_pool"`
+	Architectures           any            `json:"architectures"`
+	TransformInput          *bool          `json:"transform_input"`
+	given, fromHF, fromTimm bool
+}
+
+// newSays reads what a file says. A configuration that is not JSON of the form expected says
+// nothing.
+func newSays(about *weights.About) says {
+	s := says{modules: about.Modules, paths: slices.SortedFunc(maps.Keys(about.Modules), natural), holds: map[string]bool{}}
+	for _, path := range s.paths {
+		if i := strings.LastIndexByte(path, '.'); i >= 0 {
+			s.holds[path[:i]] = true
+		}
+	}
+	if len(about.Config) > 0 && len(about.Config) <= 1<<20 && json.Unmarshal(about.Config, &s.config) == nil {
+		c := &s.config
+		c.fromTimm = c.Architecture != ""
+		c.fromHF = c.ModelType == "resnet"
+		c.given = c.fromTimm || c.fromHF
+	}
+	return s
+}
+
+// unknown is an architecture by the names of timm that is something else than its tensors
+// look like.
+type unknown struct {
+	name *regexp.Regexp
+	what string
+}
+
+// Architectures whose names tell what tensors do not.
+var unknowns = []unknown{
+	{regexp.MustCompile(`blur`), "blur pooling (anti-aliasing)"},
+	{regexp.MustCompile(`^(se|eca)?resnetaa|^resnextaa`), "anti-aliasing by average pooling"},
+	{regexp.MustCompile(`_gn\b|_gn$`), "group norm"},
+	{regexp.MustCompile(`resnetv2`), "pre-activation (ResNet v2)"},
+	{regexp.MustCompile(`^resnetrs`), "a stem that convolves instead of pooling (ResNet-RS)"},
+	{regexp.MustCompile(`evos|_ap_|catavgmax`), "another normalisation or pooling"},
+}
+
+// check finds what cannot be run in the configuration.
+func (c *config) check() error {
+	if !c.given {
+		return nil
+	}
+	if c.fromHF {
+		return activationName("config.json: hidden_act", c.HiddenAct)
+	}
+	base, _, _ := strings.Cut(c.Architecture, ".")
+	for _, u := range unknowns {
+		if u.name.MatchString(base) {
+			return fmt.Errorf("config.json names the architecture %q: %s cannot be run", clip(c.Architecture), u.what)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(c.ModelArgs)) {
+		value := fmt.Sprint(c.ModelArgs[key])
+		if c.ModelArgs[key] == nil || value == "" {
+			continue
+		}
+		at := fmt.Sprintf("config.json: model_args %s=%s", clip(key), clip(value))
+		switch key {
+		case "output_stride":
+			if value != "32" {
+				return fmt.Errorf("%s: dilation in place of stride cannot be run", at)
+			}
+		case "act_layer":
+			if err := activationName(at, value); err != nil {
+				return err
+			}
+		case "aa_layer":
+			return fmt.Errorf("%s: anti-aliasing (blur pooling) cannot be run", at)
+		case "norm_layer":
+			if !strings.Contains(strings.ToLower(value), "batchnorm") {
+				return fmt.Errorf("%s: only batch normalisation can be run", at)
+			}
+		case "block_args", "attn_layer":
+			if strings.Contains(value, "attn_layer") || key == "attn_layer" {
+				return fmt.Errorf("%s: attention in the blocks cannot be run", at)
+			}
+		case "stem_pool":
+			return fmt.Errorf("%s: another pooling in the stem cannot be run", at)
+		case "global_pool":
+			if value != "avg" && value != "max" {
+				return fmt.Errorf("%s: only avg and max can be run", at)
+			}
+		}
+	}
+	return nil
+}
+
+// pool is the global pooling that the configuration names: "avg", "max" or "".
+func (c *config) pool() string {
+	for _, v := range []any{c.ModelArgs["global_pool"], c.GlobalPool} {
+		if s, ok := v.(string); ok && s != "" {
+			return s
+		}
+	}
+	if c.given {
+		return "avg"
+	}
+	return ""
+}
+
+// activationName is an error for any activation but ReLU; "" is not one.
+func activationName(where, name string) error {
+	if base := strings.ToLower(name[strings.LastIndexAny(name, ".:")+1:]); base != "" && base != "relu" {
+		return fmt.Errorf("%s: the activation is %s; only ReLU can be run", where, clip(name))
+	}
+	return nil
+}
+
+// inert are classes that do nothing in evaluation, or only hold others.
+var inert = []string{"Identity", "Dropout", "Dropout1d", "Dropout2d", "AlphaDropout", "FeatureAlphaDropout", "DropPath", "StochasticDepth", "DropBlock2d", "Flatten", "Sequential", "ModuleList", "ModuleDict"}
+
+// cannot are classes that change the arithmetic, and what they are.
+var cannot = []struct {
+	class *regexp.Regexp
+	what  string
+}{
+	{regexp.MustCompile(`^(SiLU|Swish|SwishMe|MemoryEfficientSwish|GELU|GELUTanh|QuickGELU|LeakyReLU|PReLU|RReLU|ELU|CELU|SELU|Mish|MishMe|Hardswish|HardSwish|Hardtanh|ReLU6|Tanh|Sigmoid|Hardsigmoid|Softplus|Softsign|Threshold|LogSigmoid|FReLU|FrozenReLU)$`), "the activation"},
+	{regexp.MustCompile(`(?i)blur`), "anti-aliasing by blur pooling,"},
+	{regexp.MustCompile(`^(GroupNorm|GroupNormAct|GroupNorm1|LayerNorm|LayerNorm2d|InstanceNorm2d|EvoNorm.*|FilterResponseNorm.*)$`), "the normalisation"},
+	{regexp.MustCompile(`^(SE|SEModule|SELayer|SEBlock|SqueezeExcite|SqueezeExcitation|EffectiveSEModule|EcaModule|CecaModule|ECA|ECALayer|eca_layer|CBAM|CbamModule|LightCbamModule|ChannelAttention|SpatialAttention|ChannelGate|SpatialGate|GlobalContext|GatherExcite|SplitAttn|SelectiveKernel|AttentionPool2d)$`), "attention,"},
+	{regexp.MustCompile(`(?i)deform`), "a deformable convolution,"},
+	{regexp.MustCompile(`^(GeM|GeneralizedMeanPooling.*|AdaptiveAvgMaxPool2d|AdaptiveCatAvgMaxPool2d|LPPool2d|SoftPool2d)$`), "the pooling"},
+	{regexp.MustCompile(`^(Conv1d|Conv3d|ConvTranspose2d|Bilinear|MultiheadAttention|PixelShuffle|Upsample)$`), "the layer"},
+}
+
+// class is the last component of a Python name.
+func class(m weights.Module) string { return m.Class[strings.LastIndexByte(m.Class, '.')+1:] }
+
+// check finds layers below the prefix that cannot be run; foreign says which names are not
+// the network's, trunk which lie in its residual blocks, where every layer must be known.
+func (s *says) check(prefix string, foreign, trunk func(path string) bool) error {
+	for _, path := range s.paths {
+		if !strings.HasPrefix(path+".", prefix) || foreign(path) {
+			continue
+		}
+		m := s.modules[path]
+		name := class(m)
+		for _, c := range cannot {
+			if c.class.MatchString(name) && (name != "Sigmoid" || trunk(path)) { // one may end the network
+				return fmt.Errorf("%q is a %s: %s %s cannot be run (ReLU, batch norm, convolution, max and mean pooling can)", clip(path), clip(m.Class), c.what, clip(name))
+			}
+		}
+		for _, key := range slices.Sorted(maps.Keys(m.Attributes)) {
+			g, ok := m.Attributes[key].(weights.Global)
+			if !ok {
+				continue
+			}
+			base := string(g)[strings.LastIndexByte(string(g), '.')+1:]
+			for _, c := range cannot[:1] {
+				if c.class.MatchString(base) || strings.HasPrefix(string(g), "torch.nn.functional.") && slices.Contains(functions, base) {
+					return fmt.Errorf("%q: its %s is %s: the activation cannot be run, only ReLU", clip(path), clip(key), clip(string(g)))
+				}
+			}
+		}
+		known := slices.Contains(inert, name) || slices.Contains([]string{"ReLU", "Conv2d", "BatchNorm2d", "SyncBatchNorm", "FrozenBatchNorm2d", "AvgPool2d", "MaxPool2d", "BatchNormAct2d"}, name)
+		if trunk(path) && !known && !s.holds[path] {
+			return fmt.Errorf("%q is a %s, which is not known: what it computes cannot be told", clip(path), clip(m.Class))
+		}
+	}
+	return nil
+}
+
+// functions are activations of torch.nn.functional.
+var functions = []string{"silu", "gelu", "leaky_relu", "leaky_relu_", "prelu", "rrelu", "elu", "elu_", "celu", "selu", "mish", "hardswish", "hardtanh", "relu6", "tanh", "sigmoid", "hardsigmoid", "softplus"}
+
+// conv takes stride, padding and eps of a convolution and its normalisation from the layers
+// whose paths in the file are given, and says whether they tell.
+func (s *says) conv(c *conv, path, norm string) (told bool, err error) {
+	if m, ok := s.modules[norm]; ok && c.norm != "" {
+		if eps, ok := number(m.Attributes["eps"]); ok {
+			if !(eps >= 0 && eps <= 1) {
+				return false, fmt.Errorf("%q: eps %v", clip(norm), eps)
+			}
+			c.eps = eps
+		}
+		if track, ok := m.Attributes["track_running_stats"].(bool); ok && !track {
+			return false, fmt.Errorf("%q: statistics of each batch (track_running_stats=False) cannot be run", clip(norm))
+		}
+	}
+	m, ok := s.modules[path]
+	if !ok {
+		return false, nil
+	}
+	a := m.Attributes
+	if d, ok := side(a["dilation"]); ok && d != 1 {
+		return false, fmt.Errorf("%q: dilation %d cannot be run", clip(path), d)
+	}
+	if mode, ok := a["padding_mode"].(string); ok && mode != "zeros" {
+		return false, fmt.Errorf("%q: padding by %q cannot be run, only zeros", clip(path), clip(mode))
+	}
+	if g, ok := number(a["groups"]); ok && int(g) != c.groups {
+		return false, fmt.Errorf("%q: %v groups, its weights are those of %d", clip(path), g, c.groups)
+	}
+	for _, key := range []string{"stride", "padding", "dilation"} {
+		if v, there := a[key].([]any); there && len(v) == 2 {
+			if _, ok := side(v); !ok {
+				return false, fmt.Errorf("%q: %s %v: only equal sides can be run", clip(path), key, v)
+			}
+		}
+	}
+	stride, known := side(a["stride"])
+	if !known {
+		return false, nil
+	}
+	if stride < 1 || stride > 16 {
+		return false, fmt.Errorf("%q: stride %d", clip(path), stride)
+	}
+	c.stride = stride
+	if pad, ok := side(a["padding"]); ok {
+		if pad < 0 || pad > 16 {
+			return false, fmt.Errorf("%q: padding %d", clip(path), pad)
+		}
+		c.pad = pad
+	} else if mode, ok := a["padding"].(string); ok {
+		switch {
+		case mode == "valid":
+			c.pad = 0
+		case mode != "same" || stride != 1 || c.kernel%2 == 0:
+			return false, fmt.Errorf("%q: padding %q with stride %d", clip(path), clip(mode), stride)
+		}
+	}
+	return true, nil
+}
+
+// stemPool is the pooling of the stem: known, and nil for none. It is looked for among the
+// layers beside those of the trunk that stage tells.
+func (s *says) stemPool(prefix string, beside func(path string) bool) (pool *nn.Pool, known bool, err error) {
+	named := prefix + "maxpool"
+	for _, path := range s.paths {
+		m := s.modules[path]
+		if !strings.HasPrefix(path, prefix) || !beside(path) {
+			continue
+		}
+		switch name := class(m); {
+		case name == "MaxPool2d":
+			pool, err := maxPoolOf(path, m)
+			return pool, true, err
+		case path == named && name == "AvgPool2d":
+			return nil, true, fmt.Errorf("%q: average pooling in the stem cannot be run", clip(path))
+		case path == named && name == "Identity":
+			return nil, true, nil
+		}
+	}
+	// torchvision's and timm's own class, or a Sequential, holds every layer that it runs.
+	root := s.modules[strings.TrimSuffix(prefix, ".")]
+	whole := strings.HasPrefix(root.Class, "torchvision.models.") || strings.HasPrefix(root.Class, "timm.models.") || class(root) == "Sequential"
+	return nil, whole, nil
+}
+
+// maxPoolOf reads a MaxPool2d.
+func maxPoolOf(path string, m weights.Module) (*nn.Pool, error) {
+	p := nn.Pool{}
+	a := m.Attributes
+	var ok [3]bool
+	p.Size, ok[0] = side(a["kernel_size"])
+	p.Stride, ok[1] = side(a["stride"])
+	p.Pad, ok[2] = side(a["padding"])
+	if ok == [3]bool{} {
+		return stemPool(), nil // a class without attributes: as everywhere
+	}
+	p.Ceil, _ = a["ceil_mode"].(bool)
+	if d, ok := side(a["dilation"]); ok && d != 1 {
+		return nil, fmt.Errorf("%q: dilation %d cannot be run", clip(path), d)
+	}
+	if !ok[0] || !ok[1] || p.Size < 1 || p.Size > 16 || p.Stride < 1 || p.Stride > 16 || p.Pad < 0 || 2*p.Pad > p.Size {
+		return nil, fmt.Errorf("%q: max-pooling of kernel %v, stride %v, padding %v cannot be run", clip(path), a["kernel_size"], a["stride"], a["padding"])
+	}
+	return &p, nil
+}
+
+// globalPool is the pooling before the head, "avg", "max" or "" where it is not told.
+func (s *says) globalPool(prefix string, beside func(path string) bool) string {
+	for _, path := range s.paths {
+		if !strings.HasPrefix(path, prefix) || !beside(path) {
+			continue
+		}
+		m := s.modules[path]
+		switch class(m) {
+		case "AdaptiveMaxPool2d":
+			return "max"
+		case "AdaptiveAvgPool2d", "FastAdaptiveAvgPool2d", "FastAdaptiveAvgPool":
+			return "avg"
+		case "SelectAdaptivePool2d":
+			if kind, ok := m.Attributes["pool_type"].(string); ok {
+				return strings.TrimPrefix(kind, "fast")
+			}
+		}
+	}
+	return ""
+}
+
+// between says whether a ReLU lies between two layers of one Sequential.
+func (s *says) between(from, to string) (relu, known bool, err error) {
+	n := gap(from, to)
+	at := from[:strings.LastIndexByte(from, '.')+1]
+	if n < 1 || at == "" || class(s.modules[strings.TrimSuffix(at, ".")]) != "Sequential" {
+		return false, false, nil
+	}
+	first, _ := strconv.Atoi(from[len(at):])
+	for i := first + 1; i < first+min(n, maxHeadLayers); i++ {
+		path := at + strconv.Itoa(i)
+		m, ok := s.modules[path]
+		switch name := class(m); {
+		case !ok || slices.Contains(inert, name):
+		case name == "ReLU":
+			relu = true
+		default:
+			return false, false, fmt.Errorf("%q is a %s between the layers of the head, and cannot be run: ReLU can", clip(path), clip(m.Class))
+		}
+	}
+	return relu, true, nil
+}
+
+// number is an int64 or float64.
+func number(v any) (float64, bool) {
+	switch v := v.(type) {
+	case int64:
+		return float64(v), true
+	case float64:
+		return v, true
+	}
+	return 0, false
+}
+
+// side is a whole number, or a pair of equal ones.
+func side(v any) (int, bool) {
+	switch v := v.(type) {
+	case int64:
+		return int(v), true
+	case []any:
+		if len(v) == 1 {
+			return side(v[0])
+		}
+		if len(v) == 2 {
+			x, okX := v[0].(int64)
+			y, okY := v[1].(int64)
+			return int(x), okX && okY && x == y
+		}
+	}
+	return 0, false
+}
+
+// clip keeps strings from outside short.
+func clip(s string) string {
+	const most = 120
+	if len(s) > most {
+		return strings.ToValidUTF8(s[:most], "") + "..."
+	}
+	return s
+}
