@@ -55,6 +55,7 @@ type Word struct {
 // Provenance records how a tree was made. Empty fields are not written.
 type Provenance struct {
 	Program   string   `json:"program,omitempty"` // "cwox 1.0.0", or what the source file says
+	Method    string   `json:"method,omitempty"`  // "" means latent tree analysis (Learn)
 	Input     string   `json:"input,omitempty"`   // base name of the documents file
 	InputHash string   `json:"input_sha256,omitempty"`
 	Documents int      `json:"documents,omitempty"` // number of documents (N)
