@@ -27,6 +27,9 @@ type Names struct {
 // where there are any, further names; both may be nil or shorter than the classes are many. A
 // label that is a list of synonyms, as ImageNet's "tench, Tinca tinca" is, is known by each.
 func New(count int, labels []string, synonyms [][]string) *Names {
+	if count > 0 {
+		labels, synonyms = labels[:min(count, len(labels))], synonyms[:min(count, len(synonyms))]
+	}
 	return &Names{count: count, labels: labels, synonyms: synonyms}
 }
 
