@@ -107,7 +107,14 @@ func (o *Options) cut(top []int) ([][]int, error) {
 		if o.Tree == nil {
 			return [][]int{top}, nil
 		}
-		return o.Tree.CutClasses(top, o.Level)
+		if o.use == nil { // nothing to match it with
+			return o.Tree.CutClasses(top, o.Level)
+		}
+		clusters, err := o.use.fit.Cut(top, o.Level)
+		if err != nil {
+			return nil, fmt.Errorf("cwox: %w", err)
+		}
+		return clusters, nil
 	}
 	home := map[int]int{}
 	for i, cluster := range o.Clusters {

@@ -11,6 +11,7 @@ type Explanation struct {
 	Picture *vision.Picture // as decoded, full size
 
 	Model    ModelInfo
+	Tree     TreeInfo   // where the clusters come from
 	Top      []TopClass // the explained classes, by rank
 	Clusters []Cluster  // by first appearance in Top
 	Classes  []Class    // cluster by cluster, members in Top's order

@@ -23,7 +23,10 @@ type Classifier struct {
 	Arch *zoo.Arch // its name, its default pivot layers
 	// Transform makes the network's input of a picture.
 	Transform vision.Transform
-	Labels    []string // names of the classes; nil where there are none
+	Labels    []string   // names of the classes; nil where there are none
+	Synonyms  [][]string // further names of the classes, to find them by; may be nil
+	// MultiLabel says that classes do not compete: each has the sigmoid of its logit.
+	MultiLabel bool
 
 	WeightsFile   string // recorded in explanations
 	WeightsSHA256 string
@@ -69,6 +72,7 @@ type Pipeline struct {
 	classifier *Classifier
 	session    *nn.Session
 	sessionFor string // what the session was made for
+	use        *treeUse
 }
 
 // New makes a pipeline. Its memory is allocated by the first image.
@@ -94,7 +98,7 @@ func (p *Pipeline) Classify(pic *vision.Picture, k, threads int) ([]TopClass, er
 // Cut returns the classes that Explain would explain, by rank, and their confusion clusters,
 // without making any map.
 func (p *Pipeline) Cut(pic *vision.Picture, o Options) (top []TopClass, clusters [][]int, err error) {
-	if o, err = o.withDefaults(p.classifier); err != nil {
+	if o, err = p.options(o); err != nil {
 		return nil, nil, err
 	}
 	in, err := p.forward(pic, nil, o.Threads)
@@ -122,7 +126,7 @@ func (p *Pipeline) Explain(ctx context.Context, pic *vision.Picture, o Options) 
 // o.Method is ignored. The base maps of the explanations are shared, too.
 func (p *Pipeline) ExplainAll(ctx context.Context, pic *vision.Picture, o Options, methods []Method) ([]*Explanation, error) {
 	o.Method = ""
-	o, err := o.withDefaults(p.classifier)
+	o, err := p.options(o)
 	if err != nil {
 		return nil, err
 	}
@@ -170,12 +174,30 @@ func (p *Pipeline) ExplainAll(ctx context.Context, pic *vision.Picture, o Option
 			e.Warnings = append(e.Warnings, Warning{n.Code, n.Message})
 		}
 		e.Warnings = append(e.Warnings, warnings...)
+		if o.use != nil && o.use.doubtful && j.method == CWOX2s {
+			e.Warnings = append(e.Warnings, Warning{"tree-doubtful", "Classes that the label tree has together have weights in the model's last layer that are no more alike than those of any classes: is it the tree of another model?"})
+		}
 		e.Warnings = append(e.Warnings, j.remarks(e, p.classifier)...)
 		e.Seconds = maps.Clone(seconds)
 		e.Seconds["combine"] = time.Since(start).Seconds()
 		out[i] = e
 	}
 	return out, nil
+}
+
+// options fills in defaults and matches the tree with the classifier, once for each tree.
+func (p *Pipeline) options(o Options) (Options, error) {
+	o, err := o.withDefaults(p.classifier)
+	if err != nil || o.Tree == nil || len(o.Clusters) > 0 {
+		return o, err
+	}
+	if p.use == nil || p.use.tree != o.Tree || p.use.file != o.TreeFile {
+		if p.use, err = useTree(p.classifier, o.Tree, o.TreeFile); err != nil {
+			return o, fmt.Errorf("cwox: %w", err)
+		}
+	}
+	o.use = p.use
+	return o, nil
 }
 
 // rectify says whether base maps are rectified.
@@ -246,6 +268,7 @@ func (p *Pipeline) skeleton(pic *vision.Picture, in *saliency.Input, o *Options,
 		Picture: pic,
 		Model: ModelInfo{Name: c.Arch.Name, WeightsFile: c.WeightsFile, WeightsSHA256: c.WeightsSHA256,
 			Precision: c.Net.Precision(), Kernel: c.Net.Kernel(), Width: shape.W, Height: shape.H},
+		Tree:   o.treeInfo(),
 		Top:    p.top(in, j.top),
 		Method: j.method, Variant: j.variant, Explainer: o.Explainer.Name(), Settings: o.Explainer.Settings(), Seed: o.Seed,
 	}

@@ -53,10 +53,18 @@ func Match(t *hlta.Tree, name func(word string) string, names *classname.Names) 
 			}
 		}
 	} else {
+		uses := map[string]int{} // of names; one of several words tells nothing
+		given := make([]string, len(words))
+		for i, w := range words {
+			if given[i] = name(w); given[i] == "" {
+				_, given[i], _ = wordClass(w)
+			}
+			uses[given[i]]++
+		}
 		highest, same, named := 0, 0, 0
 		different := ""
-		for _, w := range words {
-			class, given, ok := wordClass(w)
+		for i, w := range words {
+			class, _, ok := wordClass(w)
 			if !ok {
 				return nil, f.foreign(words, f.unnamed(words), name)
 			}
@@ -67,14 +75,11 @@ func Match(t *hlta.Tree, name func(word string) string, names *classname.Names) 
 				return nil, err
 			}
 			highest = max(highest, class)
-			if given == "" {
-				given = name(w)
-			}
-			if label := names.Label(class); given != "" && label != "" {
-				if named++; names.Alike(class, given) {
+			if label := names.Label(class); given[i] != "" && uses[given[i]] == 1 && label != "" {
+				if named++; names.Alike(class, given[i]) {
 					same++
 				} else if different == "" {
-					different = fmt.Sprintf("class %d is %q in the tree and %q in the model", class, given, label)
+					different = fmt.Sprintf("class %d is %q in the tree and %q in the model", class, given[i], label)
 				}
 			}
 		}
