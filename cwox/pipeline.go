@@ -175,7 +175,7 @@ func (p *Pipeline) ExplainAll(ctx context.Context, pic *vision.Picture, o Option
 		}
 		e.Warnings = append(e.Warnings, warnings...)
 		if o.use != nil && o.use.doubtful && j.method == CWOX2s {
-			e.Warnings = append(e.Warnings, Warning{"tree-doubtful", "Classes that the label tree has together have weights in the model's last layer that are no more alike than those of any classes: is it the tree of another model?"})
+			e.Warnings = append(e.Warnings, Warning{TreeDoubtful, "Classes that the label tree has together have weights in the model's last layer that are no more alike than those of any classes: is it the tree of another model?"})
 		}
 		e.Warnings = append(e.Warnings, j.remarks(e, p.classifier)...)
 		e.Seconds = maps.Clone(seconds)

@@ -46,6 +46,9 @@ const (
 	TreeWeights  TreeSource = "weights"  // the network's last layer (labeltree.FromWeights)
 )
 
+// TreeDoubtful is the code of the warning that the model's weights do not bear its tree out.
+const TreeDoubtful = "tree-doubtful"
+
 // TreeInfo identifies what the confusion clusters come from.
 type TreeInfo struct {
 	Source  TreeSource

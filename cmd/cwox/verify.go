@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -133,9 +134,13 @@ func compareReports(dir, again string, old *report.Report, m *modelFlags) error 
 	if otherTier {
 		return fmt.Errorf("the report was made by kernel tier %s, this is %s: CWOX_ISA=%s compares byte by byte", old.Model.Kernel, fresh.Model.Kernel, old.Model.Kernel)
 	}
+	if fresh.Tree.SHA256 == "" { // the tree is not at hand
+		fresh.Tree = old.Tree
+		old.Warnings = slices.DeleteFunc(old.Warnings, func(w report.Warning) bool { return w.Code == cwox.TreeDoubtful })
+	}
 	// Locations and times may differ.
 	for _, r := range []*report.Report{old, fresh} {
-		r.Seconds, r.Image.File, r.Model.Weights = nil, "", ""
+		r.Seconds, r.Image.File, r.Model.Weights, r.Tree.File = nil, "", "", ""
 	}
 	was, err := json.Marshal(old)
 	if err != nil {

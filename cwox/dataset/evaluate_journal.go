@@ -58,6 +58,9 @@ func newEvaluationSettings(c *cwox.Classifier, o *EvaluateOptions) (*EvaluationS
 	if x.Clusters != nil || x.Classes != nil {
 		return nil, errors.New("dataset: clusters and classes of an evaluation are each image's own")
 	}
+	if err := x.Check(c); err != nil {
+		return nil, err
+	}
 	shape := c.Net.Input()
 	m := EvaluatedModel{WeightsSHA256: c.WeightsSHA256, Precision: c.Net.Precision(), Kernel: c.Net.Kernel(), Pixels: shape.H * shape.W}
 	if x.Tree != nil {

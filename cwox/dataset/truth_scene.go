@@ -116,6 +116,9 @@ func newTruthWorker(c *cwox.Classifier, o *TruthOptions, x TruthExplainer) (*tru
 	if w.o.Tree == nil {
 		w.o.Tree = cwox.DefaultTree(c)
 	}
+	if err := w.o.Check(c); err != nil {
+		return nil, err
+	}
 	if w.step > 0 {
 		w.faithness = faithfulness.Options{Step: w.step, AUCSteps: -1}
 		w.session, err = c.Net.NewSession(nn.SessionOptions{Batch: 8, Threads: 1})

@@ -40,6 +40,7 @@ const maxReportBytes = 16 << 20
 type Report struct {
 	Image     Image           `json:"image"`
 	Model     Model           `json:"model"`
+	Tree      Tree            `json:"tree"`
 	Top       []Top           `json:"top"`      // the explained classes, by rank
 	Clusters  []Cluster       `json:"clusters"` // by first appearance in Top
 	Classes   []Class         `json:"classes"`  // cluster by cluster
@@ -67,6 +68,15 @@ type Model struct {
 	WeightsSHA256 string `json:"weights_sha256"`
 	Precision     string `json:"precision"`
 	Kernel        string `json:"kernel"`
+}
+
+// Tree is what the clusters come from: see cwox.TreeInfo.
+type Tree struct {
+	Source  string `json:"source"` // "weights", "embedded", "file", "given", "none"
+	File    string `json:"file,omitempty"`
+	SHA256  string `json:"sha256,omitempty"` // of its tree.json
+	Level   int    `json:"level,omitempty"`
+	Missing int    `json:"missing,omitempty"` // of the model's classes
 }
 
 // Top is one of the explained classes.
@@ -186,6 +196,7 @@ func New(e *cwox.Explanation) (*Report, error) {
 	r := &Report{
 		Image: Image{e.File, e.Picture.SHA256, e.Picture.Width, e.Picture.Height, e.Picture.Orientation},
 		Model: Model{e.Model.Name, e.Model.WeightsFile, e.Model.WeightsSHA256, e.Model.Precision, e.Model.Kernel},
+		Tree:  Tree{string(e.Tree.Source), e.Tree.File, e.Tree.SHA256, e.Tree.Level, e.Tree.Missing},
 		Top:   []Top{}, Clusters: []Cluster{}, Classes: []Class{}, Warnings: []Warning{},
 		Method: string(e.Method), Variant: string(e.Variant),
 		Explainer: Explainer{e.Explainer, e.Settings}, Seed: e.Seed, Seconds: map[string]Real{},
