@@ -33,6 +33,7 @@ type ModelInfo struct {
 	Precision     string // "f32", "bf16"
 	Kernel        string // kernel tier
 	Width, Height int    // of the input
+	Output        saliency.Output
 }
 
 // TopClass is one of the classes being explained.

@@ -34,7 +34,8 @@ type Options struct {
 
 	// TopK alone explains exactly that many top classes, Cumulative alone the fewest
 	// whose probabilities sum to more than it, both the smaller number of the two;
-	// neither means min(5, Cum(0.95)) (paper section 5).
+	// neither means min(5, Cum(0.95)) (paper section 5); of a multi-label classifier the
+	// classes more probable than not, at least 1 and at most 5.
 	TopK       int
 	Cumulative float64
 
@@ -58,7 +59,8 @@ type Options struct {
 	// Progress, if not nil, is told how much of the work is done (0 <= done <= total).
 	Progress func(done, total int)
 
-	use *treeUse // Tree, matched with the classifier
+	use        *treeUse // Tree, matched with the classifier
+	multiLabel bool     // the classifier's
 }
 
 // ReLU says whether base maps are rectified.
@@ -97,6 +99,7 @@ func (o Options) Check(c *Classifier) error {
 
 // withDefaults fills in defaults and checks what does not depend on the image.
 func (o Options) withDefaults(c *Classifier) (Options, error) {
+	o.multiLabel = c.MultiLabel
 	if o.Method == "" {
 		o.Method = CWOX2s
 	}
@@ -133,6 +136,9 @@ func (o Options) withDefaults(c *Classifier) (Options, error) {
 	}
 	if !(o.Cumulative >= 0 && o.Cumulative < 1) {
 		return o, fmt.Errorf("cwox: cumulative probability %g: want more than 0 and less than 1", o.Cumulative)
+	}
+	if o.Cumulative > 0 && c.MultiLabel {
+		return o, fmt.Errorf("cwox: cumulative probability %g: the probabilities of a multi-label classifier do not add up; the number of top classes can be given", o.Cumulative)
 	}
 	if o.Level < 0 {
 		return o, fmt.Errorf("cwox: tree level %d: want at least 1", o.Level)

@@ -234,7 +234,7 @@ func (p *Pipeline) forward(pic *vision.Picture, keep []string, threads int) (*sa
 			return nil, fmt.Errorf("cwox: %s: the logit of class %d is %g: the network's output cannot be ranked", c.Arch.Name, i, z)
 		}
 	}
-	in.Prob = Softmax(in.Logits)
+	in.Output, in.Prob = c.Output(), c.Output().Probabilities(in.Logits)
 	return in, nil
 }
 
@@ -267,7 +267,7 @@ func (p *Pipeline) skeleton(pic *vision.Picture, in *saliency.Input, o *Options,
 	e := &Explanation{
 		Picture: pic,
 		Model: ModelInfo{Name: c.Arch.Name, WeightsFile: c.WeightsFile, WeightsSHA256: c.WeightsSHA256,
-			Precision: c.Net.Precision(), Kernel: c.Net.Kernel(), Width: shape.W, Height: shape.H},
+			Precision: c.Net.Precision(), Kernel: c.Net.Kernel(), Width: shape.W, Height: shape.H, Output: c.Output()},
 		Tree:   o.treeInfo(),
 		Top:    p.top(in, j.top),
 		Method: j.method, Variant: j.variant, Explainer: o.Explainer.Name(), Settings: o.Explainer.Settings(), Seed: o.Seed,
@@ -280,7 +280,7 @@ func (p *Pipeline) skeleton(pic *vision.Picture, in *saliency.Input, o *Options,
 		e.Settings["epsilon"] = j.epsilon
 	}
 	for i, cluster := range j.clusters {
-		prob, logit := compound(cluster, in.Logits, in.Prob)
+		prob, logit := compound(cluster, in)
 		e.Clusters = append(e.Clusters, Cluster{Classes: cluster, Probability: prob, Logit: logit})
 		for _, class := range cluster {
 			e.Classes = append(e.Classes, Class{Class: class, Cluster: i})

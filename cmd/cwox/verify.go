@@ -14,6 +14,7 @@ import (
 
 	"cwox/cwox"
 	"cwox/cwox/report"
+	"cwox/cwox/saliency"
 	"cwox/nn/vision"
 	"cwox/weights"
 )
@@ -62,6 +63,7 @@ func verify(c *cobra.Command, m *modelFlags, image, dir string) error {
 	if cl.WeightsSHA256 != old.Model.WeightsSHA256 {
 		return fmt.Errorf("%s: SHA-256 %s, the report was made with %s", m.weights, cl.WeightsSHA256, old.Model.WeightsSHA256)
 	}
+	cl.MultiLabel = old.Model.Output == saliency.Sigmoid.String()
 	o, err := optionsOf(old, cl)
 	if err != nil {
 		return fmt.Errorf("%s: %w", filepath.Join(dir, report.JSONFile), err)

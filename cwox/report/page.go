@@ -243,7 +243,7 @@ func (b *builder) bars() (list []bar, rest string) {
 		list = append(list, v)
 		left -= t.Probability
 	}
-	if left > 0 {
+	if left > 0 && b.e.Model.Output == saliency.Softmax {
 		rest = percent(left)
 	}
 	return list, rest
@@ -466,6 +466,7 @@ func facts(r *Report) []fact {
 		{"Weights", plain(r.Model.Weights)},
 		{"Weights SHA-256", r.Model.WeightsSHA256},
 		{"Arithmetic", strings.TrimSpace(r.Model.Precision + " " + r.Model.Kernel)},
+		{"Probabilities", probabilities(r.Model.Output)},
 		{"Method", r.Method + " (" + r.Variant + ")"},
 		{"Label tree", treeFact(r.Tree)},
 		{"Label tree SHA-256", r.Tree.SHA256},
@@ -477,6 +478,14 @@ func facts(r *Report) []fact {
 		list[i] = fact{clip(plain(list[i].Name), 80), clip(plain(list[i].Value), 500)}
 	}
 	return slices.DeleteFunc(list, func(f fact) bool { return f.Value == "" })
+}
+
+// probabilities says how they come from the logits, where it is not by softmax.
+func probabilities(output string) string {
+	if output == "" {
+		return ""
+	}
+	return output + ": each class by itself"
 }
 
 // treeFact is a tree in a line: "file tree.json, level 1".

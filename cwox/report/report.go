@@ -68,6 +68,9 @@ type Model struct {
 	WeightsSHA256 string `json:"weights_sha256"`
 	Precision     string `json:"precision"`
 	Kernel        string `json:"kernel"`
+	// Output is "sigmoid" where each class has the sigmoid of its logit (multi-label), and
+	// empty where classes compete.
+	Output string `json:"output,omitempty"`
 }
 
 // Tree is what the clusters come from: see cwox.TreeInfo.
@@ -193,9 +196,13 @@ func New(e *cwox.Explanation) (*Report, error) {
 	if err := check(e); err != nil {
 		return nil, err
 	}
+	output := ""
+	if e.Model.Output != saliency.Softmax {
+		output = e.Model.Output.String()
+	}
 	r := &Report{
 		Image: Image{e.File, e.Picture.SHA256, e.Picture.Width, e.Picture.Height, e.Picture.Orientation},
-		Model: Model{e.Model.Name, e.Model.WeightsFile, e.Model.WeightsSHA256, e.Model.Precision, e.Model.Kernel},
+		Model: Model{e.Model.Name, e.Model.WeightsFile, e.Model.WeightsSHA256, e.Model.Precision, e.Model.Kernel, output},
 		Tree:  Tree{string(e.Tree.Source), e.Tree.File, e.Tree.SHA256, e.Tree.Level, e.Tree.Missing},
 		Top:   []Top{}, Clusters: []Cluster{}, Classes: []Class{}, Warnings: []Warning{},
 		Method: string(e.Method), Variant: string(e.Variant),
