@@ -2,28 +2,20 @@ package cwox
 
 import (
 	"fmt"
-	"math"
 	"slices"
 
 	"cwox/cwox/saliency"
 )
 
 // Softmax is the softmax of float32 logits in float64.
-func Softmax(logits []float32) []float64 {
-	out := make([]float64, len(logits))
-	top := math.Inf(-1)
-	for _, z := range logits {
-		top = max(top, float64(z))
+func Softmax(logits []float32) []float64 { return saliency.Softmax.Probabilities(logits) }
+
+// Output says how the classifier's logits become probabilities.
+func (c *Classifier) Output() saliency.Output {
+	if c.MultiLabel {
+		return saliency.Sigmoid
 	}
-	sum := 0.0
-	for i, z := range logits {
-		out[i] = math.Exp(float64(z) - top)
-		sum += out[i]
-	}
-	for i := range out {
-		out[i] /= sum
-	}
-	return out
+	return saliency.Softmax
 }
 
 // Rank lists all classes by descending probability, ties by ascending index.
@@ -57,6 +49,25 @@ func Cum(prob []float64, ranked []int, t float64) int {
 	return len(ranked)
 }
 
+// Cum is the least number of top classes that say it all: Cum(t) where classes compete; in a
+// multi-label classifier those that are more probable than not, whatever t is, but the first in
+// any case.
+func (c *Classifier) Cum(prob []float64, ranked []int, t float64) int {
+	if c.MultiLabel {
+		return likely(prob, ranked)
+	}
+	return Cum(prob, ranked, t)
+}
+
+// likely is the number of classes that are more probable than not, at least 1.
+func likely(prob []float64, ranked []int) int {
+	k := 1
+	for k < len(ranked) && prob[ranked[k]] > 0.5 {
+		k++
+	}
+	return k
+}
+
 // Defaults of the number of explained classes: min(TopK, Cum(Cumulative)).
 const (
 	DefaultTopK       = 5
@@ -84,12 +95,17 @@ func (o *Options) pick(prob []float64) ([]int, error) {
 		k = min(k, o.TopK)
 	}
 	if o.Cumulative > 0 {
-		k = min(k, Cum(prob, ranked, o.Cumulative))
+		k = min(k, o.cum(prob, ranked, o.Cumulative))
 	}
 	if o.TopK == 0 && o.Cumulative == 0 {
-		k = min(k, DefaultTopK, Cum(prob, ranked, DefaultCumulative))
+		k = min(k, DefaultTopK, o.cum(prob, ranked, DefaultCumulative))
 	}
 	return ranked[:k], nil
+}
+
+// cum is Classifier.Cum.
+func (o *Options) cum(prob []float64, ranked []int, t float64) int {
+	return (&Classifier{MultiLabel: o.multiLabel}).Cum(prob, ranked, t)
 }
 
 // chosen are the classes given by hand, in any order; nil where none are.
@@ -107,7 +123,14 @@ func (o *Options) cut(top []int) ([][]int, error) {
 		if o.Tree == nil {
 			return [][]int{top}, nil
 		}
-		return o.Tree.CutClasses(top, o.Level)
+		if o.use == nil { // nothing to match it with
+			return o.Tree.CutClasses(top, o.Level)
+		}
+		clusters, err := o.use.fit.Cut(top, o.Level)
+		if err != nil {
+			return nil, fmt.Errorf("cwox: %w", err)
+		}
+		return clusters, nil
 	}
 	home := map[int]int{}
 	for i, cluster := range o.Clusters {
@@ -143,9 +166,10 @@ func (o *Options) cut(top []int) ([][]int, error) {
 }
 
 // compound is p(C) and z_C of a set of classes (paper section 4.1).
-func compound(classes []int, logits []float32, prob []float64) (p, z float64) {
-	for _, c := range classes {
-		p += prob[c]
+func compound(classes []int, in *saliency.Input) (p, z float64) {
+	members := make([]float64, len(classes))
+	for i, c := range classes {
+		members[i] = in.Prob[c]
 	}
-	return p, saliency.Target{Classes: classes}.Logit(logits)
+	return in.Output.Compound(members), saliency.Target{Classes: classes}.Logit(in.Logits)
 }

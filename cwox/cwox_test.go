@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 
+	"cwox/cwox/labeltree"
 	"cwox/cwox/saliency"
 	"cwox/hlta"
 	"cwox/nn"
@@ -421,11 +423,140 @@ func TestClassify(t *testing.T) {
 }
 
 func TestDefaultTree(t *testing.T) {
-	if DefaultTree(tinyClassifier(t)) != nil {
-		t.Error("a tree of 1000 classes for a classifier of 10")
+	tree := DefaultTree(tinyClassifier(t))
+	if n := len(tree.Words()); n != 10 || tree.Provenance.Method != labeltree.Method {
+		t.Errorf("%d words by %q for a classifier of 10 classes that has no tree of its own", n, tree.Provenance.Method)
 	}
-	tree := embeddedTree()
-	if n := len(tree.Words()); n != 1000 {
-		t.Errorf("the embedded tree has %d words, want 1000", n)
+	imagenet, reversed := zoo.Labels(1000), zoo.Labels(1000)
+	slices.Reverse(reversed)
+	for _, tt := range []struct {
+		name   string
+		arch   string
+		rows   []float32 // of the last layer
+		labels []string
+		want   string
+	}{
+		{"ImageNet's classes", "resnet50", likeTree(embeddedTree(), 0.5), imagenet, ""},
+		{"a network of the zoo, no names", "resnet50", likeTree(embeddedTree(), 0.5), nil, ""},
+		{"an unknown network, ImageNet's names", "mine", likeTree(embeddedTree(), 0.5), imagenet, ""},
+		{"an unknown network, no names", "mine", likeTree(embeddedTree(), 0.5), nil, labeltree.Method},
+		{"1000 other classes", "resnet50", likeTree(embeddedTree(), 0.5), reversed, labeltree.Method},
+		{"1000 other classes that were taken for ImageNet's", "resnet50", likeTree(embeddedTree(), 0), imagenet, labeltree.Method},
+	} {
+		c := &Classifier{Net: headOf(t, tt.rows, 1000), Arch: &zoo.Arch{Name: tt.arch}, Labels: tt.labels}
+		if got := DefaultTree(c); got.Provenance.Method != tt.want || (tt.want == "") != (got == embeddedTree()) {
+			t.Errorf("%s: a tree by %q, want %q", tt.name, got.Provenance.Method, tt.want)
+		}
+	}
+}
+
+// likeTree are weight rows of 64 numbers for a tree's 1000 classes; those of a level-1 latent
+// have about the given cosine.
+func likeTree(tree *hlta.Tree, cosine float64) []float32 {
+	rng := rand.New(rand.NewPCG(1, 2))
+	rows := make([]float32, 1000*64)
+	groups, err := tree.Partition(1)
+	if err != nil {
+		panic(err)
+	}
+	for _, g := range groups {
+		var common [64]float64
+		for i := range common {
+			common[i] = rng.NormFloat64()
+		}
+		for _, w := range g.Words {
+			class, _ := hlta.ParseClassWord(w)
+			for i, v := range common {
+				rows[64*class+i] = float32(math.Sqrt(cosine)*v + math.Sqrt(1-cosine)*rng.NormFloat64())
+			}
+		}
+	}
+	return rows
+}
+
+// headOf is a network whose last layer has these weight rows.
+func headOf(t *testing.T, rows []float32, classes int) *nn.Model {
+	t.Helper()
+	inputs := len(rows) / classes
+	g := nn.NewGraph(nn.Shape{C: 1, H: 2, W: 2})
+	x := g.Conv("conv", g.Input(), nn.Conv{Weight: make([]float32, inputs), Out: inputs, KH: 1, KW: 1, Stride: 1})
+	g.Linear("fc", g.MeanPool("pool", g.ReLU("relu", x)), rows, nil, classes)
+	m, err := nn.Compile(g, nn.CompileOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// A tree is used only if its words are the classifier's classes, and its source is recorded.
+func TestTreeIsTheClassifiers(t *testing.T) {
+	c := tinyClassifier(t)
+	p := New(c)
+	defer p.Close()
+	ten := labeltree.FromWeights(c.Net, false)
+	for _, tt := range []struct {
+		name string
+		o    Options
+		want string // in the error, or the source
+	}{
+		{"ImageNet's tree", Options{Tree: embeddedTree(), TreeFile: "t.json"}, "cwox: t.json: it is not a tree of this model's classes: it has 1000 words"},
+		{"the demo's tree", Options{Tree: DemoTree()}, "cwox: the label tree: it is not a tree of this model's classes: it has 36 words"},
+		{"but clusters given by hand stand", Options{Tree: DemoTree(), Clusters: [][]int{{0, 1}, {2}}}, "given "},
+		{"no tree", Options{Classes: []int{1, 2}}, "none "},
+		{"weights", Options{Tree: ten}, "weights sha level 1"},
+		{"weights, coarser", Options{Tree: ten, Level: 2}, "weights sha level 2"},
+		{"a file", Options{Tree: ten, TreeFile: "mine.json"}, "file mine.json sha level 1"},
+		{"a program's", Options{Tree: mod5(t), Classes: []int{0, 5, 1}}, "given sha level 1"},
+		{"a class that it lacks", Options{Tree: tinyTree(t), Classes: []int{4, 0}}, "lacks 0 (zero) (word c000 is not among its 6 words)"},
+	} {
+		tt.o.Explainer = &fake{size: 2, maps: map[int][]float32{}}
+		e, err := p.Explain(context.Background(), tinyPicture(), tt.o)
+		if err != nil {
+			if !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%s: error %v, want %q", tt.name, err, tt.want)
+			}
+			if checked := tt.o.Check(c); (checked == nil) != strings.Contains(tt.want, "lacks") {
+				t.Errorf("%s: Check says %v", tt.name, checked)
+			}
+			continue
+		}
+		got := string(e.Tree.Source) + " " + e.Tree.File
+		if e.Tree.SHA256 != "" {
+			got = strings.TrimSpace(got) + fmt.Sprintf(" sha level %d", e.Tree.Level)
+		}
+		if got != tt.want || e.Tree.SHA256 != "" && len(e.Tree.SHA256) != 64 {
+			t.Errorf("%s: %+v, want %s", tt.name, e.Tree, tt.want)
+		}
+	}
+	if err := (Options{Tree: ten}).Check(c); err != nil {
+		t.Error(err)
+	}
+}
+
+// mod5 has the level-1 groups {0 5}, {1 6} and so on.
+func mod5(t *testing.T) *hlta.Tree {
+	t.Helper()
+	var nodes []string
+	for i := range 5 {
+		nodes = append(nodes, fmt.Sprintf(`{"id":"Z1%d","level":1,"words":[{"word":"c%03d"},{"word":"c%03d"}]}`, i, i, i+5))
+	}
+	tree, err := hlta.ParseTree("mod5", []byte(`{"format":"cwox-tree/1","roots":[`+strings.Join(nodes, ",")+`]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tree
+}
+
+// Weights that do not bear a tree out are said, where there are enough pairs to tell.
+func TestDoubtfulTree(t *testing.T) {
+	for _, tt := range []struct {
+		cosine float64
+		want   bool
+	}{{0.5, false}, {0.1, false}, {0, true}} {
+		c := &Classifier{Net: headOf(t, likeTree(embeddedTree(), tt.cosine), 1000), Arch: &zoo.Arch{Name: "resnet50"}}
+		use, err := useTree(c, embeddedTree(), "tree.json")
+		if err != nil || use.doubtful != tt.want {
+			t.Errorf("cosine %g: doubtful %v, %v", tt.cosine, use.doubtful, err)
+		}
 	}
 }

@@ -12,6 +12,7 @@ type Explanation struct {
 	Input   Input           // what the network got of it
 
 	Model    ModelInfo
+	Tree     TreeInfo   // where the clusters come from
 	Top      []TopClass // the explained classes, by rank
 	Clusters []Cluster  // by first appearance in Top
 	Classes  []Class    // cluster by cluster, members in Top's order
@@ -44,6 +45,7 @@ type ModelInfo struct {
 	Precision     string // "f32", "bf16"
 	Kernel        string // kernel tier
 	Width, Height int    // of the input
+	Output        saliency.Output
 }
 
 // TopClass is one of the classes being explained.

@@ -10,7 +10,7 @@ import (
 
 // Options say what to explain and how. The zero value explains min(5, Cum(0.95)) top
 // classes by CWOX-2s as in the paper, with Grad-CAM at the architecture's default
-// layers; it needs only a Tree.
+// layers; it needs only a Tree, such as DefaultTree.
 type Options struct {
 	Method  Method  // "" means CWOX2s
 	Variant Variant // "" means Paper
@@ -19,10 +19,12 @@ type Options struct {
 	// keep scratch memory and is used by one Explain at a time.
 	Explainer saliency.Explainer
 
-	// Tree and Level cut the top classes into confusion clusters; level 0 means 1.
-	// Without a tree and without Clusters all classes form one cluster.
-	Tree  *hlta.Tree
-	Level int
+	// Tree and Level cut the top classes into confusion clusters; level 0 means 1. A tree
+	// whose words are not the classifier's classes is an error (labeltree.Match). Without a
+	// tree and without Clusters all classes form one cluster.
+	Tree     *hlta.Tree
+	TreeFile string // the file that Tree was read from, for messages and the report
+	Level    int
 
 	// Clusters, where given, are the confusion clusters, and Classes, where given, the
 	// classes to explain: instead of the tree's and of the top ones. Both are put in
@@ -32,7 +34,8 @@ type Options struct {
 
 	// TopK alone explains exactly that many top classes, Cumulative alone the fewest
 	// whose probabilities sum to more than it, both the smaller number of the two;
-	// neither means min(5, Cum(0.95)) (paper section 5).
+	// neither means min(5, Cum(0.95)) (paper section 5); of a multi-label classifier the
+	// classes more probable than not, at least 1 and at most 5.
 	TopK       int
 	Cumulative float64
 
@@ -55,6 +58,9 @@ type Options struct {
 
 	// Progress, if not nil, is told how much of the work is done (0 <= done <= total).
 	Progress func(done, total int)
+
+	use        *treeUse // Tree, matched with the classifier
+	multiLabel bool     // the classifier's
 }
 
 // ReLU says whether base maps are rectified.
@@ -84,8 +90,16 @@ func DefaultDelta(explainer string) float64 {
 	return 50
 }
 
+// Check says what is wrong with options for a classifier that does not depend on the image, so
+// that it need not be found out image by image.
+func (o Options) Check(c *Classifier) error {
+	_, err := New(c).options(o)
+	return err
+}
+
 // withDefaults fills in defaults and checks what does not depend on the image.
 func (o Options) withDefaults(c *Classifier) (Options, error) {
+	o.multiLabel = c.MultiLabel
 	if o.Method == "" {
 		o.Method = CWOX2s
 	}
@@ -122,6 +136,9 @@ func (o Options) withDefaults(c *Classifier) (Options, error) {
 	}
 	if !(o.Cumulative >= 0 && o.Cumulative < 1) {
 		return o, fmt.Errorf("cwox: cumulative probability %g: want more than 0 and less than 1", o.Cumulative)
+	}
+	if o.Cumulative > 0 && c.MultiLabel {
+		return o, fmt.Errorf("cwox: cumulative probability %g: the probabilities of a multi-label classifier do not add up; the number of top classes can be given", o.Cumulative)
 	}
 	if o.Level < 0 {
 		return o, fmt.Errorf("cwox: tree level %d: want at least 1", o.Level)

@@ -22,7 +22,10 @@ type Classifier struct {
 	Arch *zoo.Arch // its name, its default pivot layers
 	// Transform makes the network's input of a picture.
 	Transform vision.Transform
-	Labels    []string // names of the classes; nil where there are none
+	Labels    []string   // names of the classes; nil where there are none
+	Synonyms  [][]string // further names of the classes, to find them by; may be nil
+	// MultiLabel says that classes do not compete: each has the sigmoid of its logit.
+	MultiLabel bool
 
 	WeightsFile   string // recorded in explanations
 	WeightsSHA256 string
@@ -68,6 +71,7 @@ type Pipeline struct {
 	classifier *Classifier
 	session    *nn.Session
 	sessionFor string // what the session was made for
+	use        *treeUse
 }
 
 // New makes a pipeline. Its memory is allocated by the first image.
@@ -102,7 +106,7 @@ func (p *Pipeline) classify(s subject, k, threads int) ([]TopClass, error) {
 // Cut returns the classes that Explain would explain, by rank, and their confusion clusters,
 // without making any map.
 func (p *Pipeline) Cut(pic *vision.Picture, o Options) (top []TopClass, clusters [][]int, err error) {
-	if o, err = o.withDefaults(p.classifier); err != nil {
+	if o, err = p.options(o); err != nil {
 		return nil, nil, err
 	}
 	in, err := p.forward(subject{pic: pic}, nil, o.Threads)
@@ -145,7 +149,7 @@ func (p *Pipeline) ExplainTensor(ctx context.Context, x []float32, o Options) (*
 
 func (p *Pipeline) explainAll(ctx context.Context, s subject, o Options, methods []Method) ([]*Explanation, error) {
 	o.Method = ""
-	o, err := o.withDefaults(p.classifier)
+	o, err := p.options(o)
 	if err != nil {
 		return nil, err
 	}
@@ -194,12 +198,30 @@ func (p *Pipeline) explainAll(ctx context.Context, s subject, o Options, methods
 		}
 		e.Warnings = append(e.Warnings, e.Input.remarks()...)
 		e.Warnings = append(e.Warnings, warnings...)
+		if o.use != nil && o.use.doubtful && j.method == CWOX2s {
+			e.Warnings = append(e.Warnings, Warning{TreeDoubtful, "Classes that the label tree has together have weights in the model's last layer that are no more alike than those of any classes: is it the tree of another model?"})
+		}
 		e.Warnings = append(e.Warnings, j.remarks(e, p.classifier)...)
 		e.Seconds = maps.Clone(seconds)
 		e.Seconds["combine"] = time.Since(start).Seconds()
 		out[i] = e
 	}
 	return out, nil
+}
+
+// options fills in defaults and matches the tree with the classifier, once for each tree.
+func (p *Pipeline) options(o Options) (Options, error) {
+	o, err := o.withDefaults(p.classifier)
+	if err != nil || o.Tree == nil || len(o.Clusters) > 0 {
+		return o, err
+	}
+	if p.use == nil || p.use.tree != o.Tree || p.use.file != o.TreeFile {
+		if p.use, err = useTree(p.classifier, o.Tree, o.TreeFile); err != nil {
+			return o, fmt.Errorf("cwox: %w", err)
+		}
+	}
+	o.use = p.use
+	return o, nil
 }
 
 // rectify says whether base maps are rectified.
@@ -236,7 +258,7 @@ func (p *Pipeline) forward(what subject, keep []string, threads int) (*saliency.
 			return nil, fmt.Errorf("cwox: %s: the logit of class %d is %g: the network's output cannot be ranked", c.Arch.Name, i, z)
 		}
 	}
-	in.Prob = Softmax(in.Logits)
+	in.Output, in.Prob = c.Output(), c.Output().Probabilities(in.Logits)
 	return in, nil
 }
 
@@ -268,7 +290,8 @@ func (p *Pipeline) skeleton(s subject, in *saliency.Input, o *Options, j *job) *
 	shape := c.Net.Input()
 	e := &Explanation{
 		Model: ModelInfo{Name: c.Arch.Name, WeightsFile: c.WeightsFile, WeightsSHA256: c.WeightsSHA256,
-			Precision: c.Net.Precision(), Kernel: c.Net.Kernel(), Width: shape.W, Height: shape.H},
+			Precision: c.Net.Precision(), Kernel: c.Net.Kernel(), Width: shape.W, Height: shape.H, Output: c.Output()},
+		Tree:   o.treeInfo(),
 		Top:    p.top(in, j.top),
 		Method: j.method, Variant: j.variant, Explainer: o.Explainer.Name(), Settings: o.Explainer.Settings(), Seed: o.Seed,
 	}
@@ -281,7 +304,7 @@ func (p *Pipeline) skeleton(s subject, in *saliency.Input, o *Options, j *job) *
 		e.Settings["epsilon"] = j.epsilon
 	}
 	for i, cluster := range j.clusters {
-		prob, logit := compound(cluster, in.Logits, in.Prob)
+		prob, logit := compound(cluster, in)
 		e.Clusters = append(e.Clusters, Cluster{Classes: cluster, Probability: prob, Logit: logit})
 		for _, class := range cluster {
 			e.Classes = append(e.Classes, Class{Class: class, Cluster: i})

@@ -119,3 +119,31 @@ func TestParseNodes(t *testing.T) {
 		t.Errorf("words %s, %d levels", got, tree.Levels())
 	}
 }
+
+// The names behind a nodes.json's words stay known, without becoming part of the words.
+func TestNamesOfNodes(t *testing.T) {
+	tree, err := ParseTree("x", []byte(`[{"id": "Z11", "text": "c001-great_white_shark 0.01 c889-violin 0.02 c3000 0.03", "data": {}, "children": []}]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	part, err := tree.Restrict([]string{"c889"}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ got, want string }{
+		{tree.Name("c001"), "great white shark"}, {tree.Name("c889"), "violin"}, {tree.Name("c3000"), ""}, {tree.Name("c002"), ""},
+		{part.Name("c889"), "violin"},
+	} {
+		if c.got != c.want {
+			t.Errorf("name %q, want %q", c.got, c.want)
+		}
+	}
+	tree.Provenance.Names = map[string]string{"c001": "shark"}
+	again, err := ParseTree("again", []byte(treeText(t, tree)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Name("c001") != "shark" || again.Name("c889") != "" {
+		t.Errorf("tree.json: names %q, %q, want those of its provenance", again.Name("c001"), again.Name("c889"))
+	}
+}

@@ -33,7 +33,8 @@ type nodeData struct {
 }
 
 // parseNodes reads nodes.json. If any text of a level-1 latent has a word that
-// stands for a class, only such words count: what else is there are parts of names.
+// stands for a class, only such words count: what else is there are parts of names. The name
+// in such a word, up to a space, becomes the word's name.
 func parseNodes(data []byte) (*Tree, error) {
 	var roots []nodeJSON
 	if err := unmarshal(data, &roots); err != nil {
@@ -48,6 +49,7 @@ func parseNodes(data []byte) (*Tree, error) {
 		}
 		t.Roots = append(t.Roots, n)
 	}
+	t.names = p.names
 	return t, nil
 }
 
@@ -84,6 +86,7 @@ func hasClasses(nodes []nodeJSON) bool {
 type nodesParser struct {
 	onlyClasses bool
 	n           int // words so far
+	names       map[string]string
 }
 
 func (p *nodesParser) node(j *nodeJSON) (*Node, error) {
@@ -139,6 +142,12 @@ func (p *nodesParser) words(text string) []Word {
 			continue
 		}
 		words = append(words, Word{Name: name, P: [2]float64{math.NaN(), math.NaN()}})
+		if _, given, ok := strings.Cut(token, "-"); isClass && ok && given != "" {
+			if p.names == nil {
+				p.names = map[string]string{}
+			}
+			p.names[name] = strings.ReplaceAll(given, "_", " ")
+		}
 		fresh = true
 		if len(words) > maxVariables {
 			break

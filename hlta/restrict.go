@@ -25,7 +25,7 @@ func (t *Tree) Restrict(words []string, collapse bool) (*Tree, error) {
 		}
 		keep[w] = true
 	}
-	part := &Tree{Provenance: t.Provenance}
+	part := &Tree{Provenance: t.Provenance, names: t.names}
 	for _, r := range t.Roots {
 		if r := restrict(r, [2]float64{r.Marginal, r.Marginal}, keep, collapse); r != nil {
 			part.Roots = append(part.Roots, r)

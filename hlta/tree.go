@@ -22,6 +22,7 @@ type Tree struct {
 	// Provenance says where the tree came from; it is written to tree.json.
 	Provenance Provenance
 
+	names map[string]string // of words, as a nodes.json gives them
 	once  sync.Once
 	index *treeIndex // made on first use: see indexed
 }
@@ -54,12 +55,16 @@ type Word struct {
 
 // Provenance records how a tree was made. Empty fields are not written.
 type Provenance struct {
-	Program   string   `json:"program,omitempty"` // "cwox 1.0.0", or what the source file says
-	Input     string   `json:"input,omitempty"`   // base name of the documents file
-	InputHash string   `json:"input_sha256,omitempty"`
-	Documents int      `json:"documents,omitempty"` // number of documents (N)
-	Words     int      `json:"words,omitempty"`
-	Options   *Options `json:"options,omitempty"`
+	Program   string `json:"program,omitempty"` // "cwox 1.0.0", or what the source file says
+	Method    string `json:"method,omitempty"`  // "" means latent tree analysis (Learn)
+	Input     string `json:"input,omitempty"`   // base name of the documents file
+	InputHash string `json:"input_sha256,omitempty"`
+	Documents int    `json:"documents,omitempty"` // number of documents (N)
+	Words     int    `json:"words,omitempty"`
+	// Names are those of the words, "violin" of c889, where whoever made the tree knew
+	// them: they tell whose classes the words are.
+	Names   map[string]string `json:"names,omitempty"`
+	Options *Options          `json:"options,omitempty"`
 }
 
 // Levels returns the number of levels of latents: the highest level to cut at.
@@ -67,6 +72,15 @@ func (t *Tree) Levels() int { return t.indexed().levels }
 
 // Words returns the words in the order of the tree, depth first.
 func (t *Tree) Words() []string { return slices.Clone(t.indexed().words) }
+
+// Name is the name of a word as the tree's source gives it, "violin" of c889; "" where it gives
+// none. A nodes.json has such names, a tree.json where its provenance does.
+func (t *Tree) Name(word string) string {
+	if name := t.Provenance.Names[word]; name != "" {
+		return name
+	}
+	return t.names[word]
+}
 
 // Latents returns the latents of a level in the order of the tree; none where the
 // tree has no such level.

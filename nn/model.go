@@ -103,6 +103,13 @@ func (m *Model) Input() Shape { return m.graph.input }
 // Classes is the number of logits.
 func (m *Model) Classes() int { return m.graph.nodes[len(m.graph.nodes)-1].shape.C }
 
+// Head is the weight of the last linear layer, [Classes][inputs]: a row per class. It is shared
+// with the model and must not be changed.
+func (m *Model) Head() (weight []float32, inputs int) {
+	last := m.graph.nodes[len(m.graph.nodes)-1]
+	return last.conv.Weight, last.in[0].shape.C
+}
+
 // Kernel is the name of the kernel tier the model was compiled for, with "-direct" behind it if
 // Winograd's transforms are not used. It determines the last bits of results.
 func (m *Model) Kernel() string {

@@ -75,8 +75,9 @@ func (f *evaluateFlags) options(c *cobra.Command, m *modelFlags, cl *cwox.Classi
 		if o.Explain.Tree, err = hlta.ReadTree(f.tree); err != nil {
 			return o, err
 		}
-	} else if o.Explain.Tree = cwox.DefaultTree(cl); o.Explain.Tree == nil {
-		return o, fmt.Errorf("no label tree for %s with %d classes: name one with --tree", cl.Arch.Name, cl.Net.Classes())
+		o.Explain.TreeFile = f.tree
+	} else {
+		o.Explain.Tree = cwox.DefaultTree(cl)
 	}
 	for _, name := range f.explainers {
 		e, err := f.settings.explainer(c, name, cl, o.Explain.Variant)

@@ -79,13 +79,14 @@ func (f *explainFlags) options(c *cobra.Command, m *modelFlags, cl *cwox.Classif
 		if o.Tree, err = hlta.ReadTree(f.tree); err != nil {
 			return o, err
 		}
+		o.TreeFile = f.tree
 	} else if o.Clusters == nil {
-		if o.Tree = cwox.DefaultTree(cl); o.Tree == nil {
-			return o, fmt.Errorf("no label tree for %s with %d classes: name one with --tree, or give --clusters", cl.Arch.Name, cl.Net.Classes())
-		}
+		o.Tree = cwox.DefaultTree(cl)
 	}
-	o.Explainer, err = f.settings.explainer(c, f.explainer, cl, o.Variant)
-	return o, err
+	if o.Explainer, err = f.settings.explainer(c, f.explainer, cl, o.Variant); err != nil {
+		return o, err
+	}
+	return o, o.Check(cl)
 }
 
 func newExplain() *cobra.Command {

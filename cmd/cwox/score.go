@@ -202,8 +202,9 @@ func scoreOne(c *cobra.Command, m *modelFlags, cl *cwox.Classifier, pic *vision.
 	defer session.Close()
 	bar := newProgress("score", "inputs", m.quiet)
 	defer bar.finish()
+	o.Output = cl.Output()
 	o.Progress = func(done, total int) { bar.update(int64(done), int64(total)) }
-	results, err := faithfulness.Score(c.Context(), faithfulness.Network(cl.Net, session), cl.Transform.Tensor(pic),
+	results, err := faithfulness.Score(c.Context(), faithfulness.Classifier(cl, session), cl.Transform.Tensor(pic),
 		[]faithfulness.Query{q}, o)
 	if err != nil {
 		return faithfulness.Result{}, err

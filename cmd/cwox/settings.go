@@ -11,6 +11,7 @@ import (
 	"cwox/cwox"
 	"cwox/cwox/report"
 	"cwox/cwox/saliency"
+	"cwox/hlta"
 )
 
 // explainerNames lists the base explainers.
@@ -171,8 +172,20 @@ type recorded struct {
 // optionsOf are the options that make a report again.
 func optionsOf(r *report.Report, cl *cwox.Classifier) (cwox.Options, error) {
 	o := cwox.Options{Method: cwox.Method(r.Method), Variant: cwox.Variant(r.Variant), Seed: r.Seed}
-	for _, k := range r.Clusters {
-		o.Clusters = append(o.Clusters, k.Classes)
+	// A tree that is at hand cuts again; else the clusters stand as they are.
+	switch cwox.TreeSource(r.Tree.Source) {
+	case cwox.TreeEmbedded, cwox.TreeWeights:
+		o.Tree = cwox.DefaultTree(cl)
+	case cwox.TreeFile:
+		if tree, err := hlta.ReadTree(r.Tree.File); err == nil {
+			o.Tree, o.TreeFile = tree, r.Tree.File
+		}
+	}
+	o.Level = r.Tree.Level
+	if o.Tree == nil {
+		for _, k := range r.Clusters {
+			o.Clusters = append(o.Clusters, k.Classes)
+		}
 	}
 	if o.Clusters == nil {
 		for _, t := range r.Top {

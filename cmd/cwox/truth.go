@@ -82,6 +82,7 @@ func evaluateTruth(c *cobra.Command, m *modelFlags, f *evaluateFlags, t *truthFl
 		if o.Explain.Tree, err = hlta.ReadTree(f.tree); err != nil {
 			return err
 		}
+		o.Explain.TreeFile = f.tree
 	}
 	for _, name := range f.methods {
 		o.Methods = append(o.Methods, cwox.Method(name))

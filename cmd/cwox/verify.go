@@ -7,12 +7,14 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"cwox/cwox"
 	"cwox/cwox/report"
+	"cwox/cwox/saliency"
 	"cwox/nn/vision"
 	"cwox/weights"
 )
@@ -61,6 +63,7 @@ func verify(c *cobra.Command, m *modelFlags, image, dir string) error {
 	if cl.WeightsSHA256 != old.Model.WeightsSHA256 {
 		return fmt.Errorf("%s: SHA-256 %s, the report was made with %s", m.weights, cl.WeightsSHA256, old.Model.WeightsSHA256)
 	}
+	cl.MultiLabel = old.Model.Output == saliency.Sigmoid.String()
 	o, err := optionsOf(old, cl)
 	if err != nil {
 		return fmt.Errorf("%s: %w", filepath.Join(dir, report.JSONFile), err)
@@ -133,9 +136,13 @@ func compareReports(dir, again string, old *report.Report, m *modelFlags) error 
 	if otherTier {
 		return fmt.Errorf("the report was made by kernel tier %s, this is %s: CWOX_ISA=%s compares byte by byte", old.Model.Kernel, fresh.Model.Kernel, old.Model.Kernel)
 	}
+	if fresh.Tree.SHA256 == "" { // the tree is not at hand
+		fresh.Tree = old.Tree
+		old.Warnings = slices.DeleteFunc(old.Warnings, func(w report.Warning) bool { return w.Code == cwox.TreeDoubtful })
+	}
 	// Locations and times may differ.
 	for _, r := range []*report.Report{old, fresh} {
-		r.Seconds, r.Image.File, r.Model.Weights = nil, "", ""
+		r.Seconds, r.Image.File, r.Model.Weights, r.Tree.File = nil, "", "", ""
 	}
 	was, err := json.Marshal(old)
 	if err != nil {

@@ -184,7 +184,7 @@ func (o *DocumentsOptions) classify(ctx context.Context, c *cwox.Classifier, ima
 		var lines bytes.Buffer
 		for _, f := range waiting {
 			if f.err == nil {
-				o.label(&f.line, logits[:c.Net.Classes()])
+				o.label(c, &f.line, logits[:c.Net.Classes()])
 				logits = logits[c.Net.Classes():]
 			} else {
 				f.line.Error = f.err.Error()
@@ -278,16 +278,16 @@ func (f *frame) decode(c *cwox.Classifier, ignoreOrientation bool) {
 }
 
 // label ranks the classes by their logits.
-func (o *DocumentsOptions) label(line *ImageLabels, logits []float32) {
+func (o *DocumentsOptions) label(c *cwox.Classifier, line *ImageLabels, logits []float32) {
 	for i, z := range logits {
 		if math.IsNaN(float64(z)) || math.IsInf(float64(z), 0) {
 			line.Error = fmt.Sprintf("dataset: %s: the logit of class %d is %g: the network's output cannot be ranked", line.Image, i, z)
 			return
 		}
 	}
-	prob := cwox.Softmax(logits)
+	prob := c.Output().Probabilities(logits)
 	ranked := cwox.Rank(prob)
-	line.Cum = cwox.Cum(prob, ranked, o.Cumulative)
+	line.Cum = c.Cum(prob, ranked, o.Cumulative)
 	k := line.Cum
 	if o.MaxLabels > 0 {
 		k = min(k, o.MaxLabels)

@@ -420,8 +420,9 @@ func (e *evaluator) score(ctx context.Context, pic *vision.Picture, queries []fa
 		}
 		e.session = s
 	}
+	o.Output = e.c.Output()
 	o.Progress = func(done, total int) { progress(float64(done) / float64(total)) }
-	return faithfulness.Score(ctx, faithfulness.Network(e.c.Net, e.session), e.c.Transform.Tensor(pic), queries, o)
+	return faithfulness.Score(ctx, faithfulness.Classifier(e.c, e.session), e.c.Transform.Tensor(pic), queries, o)
 }
 
 // find finds the number of pixels that all methods of a pair share, and spares them the

@@ -60,7 +60,7 @@ func newEvaluationSettings(c *cwox.Classifier, o *EvaluateOptions) (*EvaluationS
 	if x.Clusters != nil || x.Classes != nil {
 		return nil, errors.New("dataset: clusters and classes of an evaluation are each image's own")
 	}
-	if err := c.CheckTransform(); err != nil {
+	if err := errors.Join(c.CheckTransform(), x.Check(c)); err != nil {
 		return nil, err
 	}
 	shape := c.Net.Input()

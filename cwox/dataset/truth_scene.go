@@ -121,8 +121,11 @@ func newTruthWorker(c *cwox.Classifier, o *TruthOptions, x TruthExplainer) (*tru
 	if w.o.Tree == nil {
 		w.o.Tree = cwox.DefaultTree(c)
 	}
+	if err := w.o.Check(c); err != nil {
+		return nil, err
+	}
 	if w.step > 0 {
-		w.faithness = faithfulness.Options{Step: w.step, AUCSteps: -1}
+		w.faithness = faithfulness.Options{Step: w.step, AUCSteps: -1, Output: c.Output()}
 		w.session, err = c.Net.NewSession(nn.SessionOptions{Batch: 8, Threads: 1})
 	}
 	return w, err
@@ -204,7 +207,7 @@ func (w *truthWorker) scene(ctx context.Context, seed uint64) (*TruthScene, erro
 	if len(queries) == 0 {
 		return out, nil
 	}
-	results, err := faithfulness.Score(ctx, faithfulness.Network(w.c.Net, w.session), w.c.Transform.Tensor(pic), queries, w.faithness)
+	results, err := faithfulness.Score(ctx, faithfulness.Classifier(w.c, w.session), w.c.Transform.Tensor(pic), queries, w.faithness)
 	if err != nil {
 		return nil, err
 	}

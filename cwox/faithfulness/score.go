@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"cwox/cwox"
+	"cwox/cwox/saliency"
 	"cwox/nn"
 )
 
@@ -14,14 +15,19 @@ import (
 // valid until the next call.
 type Scorer func(x []float32) []float64
 
-// Network scores by a session of a model, in pieces of the session's batch.
-func Network(m *nn.Model, s *nn.Session) Scorer {
+// Network scores by a session of a model whose classes compete, in pieces of the session's batch.
+func Network(m *nn.Model, s *nn.Session) Scorer { return scorer(m, s, saliency.Softmax) }
+
+// Classifier scores by a session of a classifier's network, in pieces of the session's batch.
+func Classifier(c *cwox.Classifier, s *nn.Session) Scorer { return scorer(c.Net, s, c.Output()) }
+
+func scorer(m *nn.Model, s *nn.Session, output saliency.Output) Scorer {
 	var out []float64
 	return func(x []float32) []float64 {
 		out = out[:0]
 		for part := range slices.Chunk(x, s.Batch()*m.Input().Size()) {
 			for logits := range slices.Chunk(s.Forward(part), m.Classes()) {
-				out = append(out, cwox.Softmax(logits)...)
+				out = append(out, output.Probabilities(logits)...)
 			}
 		}
 		return out
@@ -63,6 +69,8 @@ type Options struct {
 	// DefaultAUCSteps, a negative number leaves them out.
 	AUCSteps int
 	Batch    int // inputs per call of the Scorer; 0 means 8
+	// Output says how the probabilities of several classes join; the zero value adds them.
+	Output saliency.Output
 	// Progress, if not nil, is told how many of the inputs are scored.
 	Progress func(done, total int)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math"
+
+	"cwox/cwox/saliency"
 )
 
 // sweep evaluates points of many curves in common batches.
@@ -43,7 +45,7 @@ func (s *sweep) run(ctx context.Context, score Scorer, x []float32, o *Options) 
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := read(score(inputs[:filled*len(x)]), slots[:filled]); err != nil {
+		if err := read(score(inputs[:filled*len(x)]), slots[:filled], o.Output); err != nil {
 			return err
 		}
 		done += filled
@@ -95,7 +97,7 @@ func (s *slot) fill(input, x []float32, t *trail, point int) {
 }
 
 // read takes the probabilities of the slots' inputs.
-func read(prob []float64, slots []slot) error {
+func read(prob []float64, slots []slot, output saliency.Output) error {
 	if len(prob) == 0 || len(prob)%len(slots) != 0 {
 		panic("faithfulness: the scorer's result does not fit the number of inputs")
 	}
@@ -104,25 +106,26 @@ func read(prob []float64, slots []slot) error {
 		s := &slots[i]
 		row := prob[i*classes:][:classes]
 		var err error
-		if s.trail.curve.Pos[s.point], err = sum(row, s.trail.query.Pos); err != nil {
+		if s.trail.curve.Pos[s.point], err = joint(row, s.trail.query.Pos, output); err != nil {
 			return err
 		}
-		if s.trail.curve.Neg[s.point], err = sum(row, s.trail.query.Neg); err != nil {
+		if s.trail.curve.Neg[s.point], err = joint(row, s.trail.query.Neg, output); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// sum is P of a set of classes.
-func sum(prob []float64, classes []int) (float64, error) {
-	p := 0.0
-	for _, c := range classes {
+// joint is P of a set of classes.
+func joint(prob []float64, classes []int, output saliency.Output) (float64, error) {
+	members := make([]float64, len(classes))
+	for i, c := range classes {
 		if c >= len(prob) {
 			return 0, fmt.Errorf("faithfulness: class %d: the network has classes 0 to %d", c, len(prob)-1)
 		}
-		p += prob[c]
+		members[i] = prob[c]
 	}
+	p := output.Compound(members)
 	if math.IsNaN(p) || math.IsInf(p, 0) {
 		return 0, fmt.Errorf("faithfulness: the probability of the classes %v is %g", classes, p)
 	}

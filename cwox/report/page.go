@@ -170,7 +170,7 @@ func newPage(e *cwox.Explanation, r *Report, photo *image.RGBA) *page {
 	b := newBuilder(e, r, place)
 	p.GroupMax, p.ClassMax = short(b.groupMax), short(b.classMax)
 	p.Lead = b.lead()
-	p.Notes = notes(e.Method)
+	p.Notes = append(notes(e.Method), grouping(e)...)
 	p.Bars, p.Rest = b.bars()
 	p.Clusters = b.sections()
 	p.Facts = facts(r)
@@ -261,7 +261,7 @@ func (b *builder) bars() (list []bar, rest string) {
 		list = append(list, v)
 		left -= t.Probability
 	}
-	if left > 0 {
+	if left > 0 && b.e.Model.Output == saliency.Softmax {
 		rest = percent(left)
 	}
 	return list, rest
@@ -315,11 +315,19 @@ func (b *builder) about(c cwox.Cluster) string {
 	case len(c.Classes) == 1 && alone:
 		return "Nothing competes with it, so nothing is contrasted: the maps show what speaks for it."
 	case len(c.Classes) == 1:
-		return "One name that tends to come without the others."
+		return "One name that " + b.relation("tends to come without the others.", "is unlike the others.")
 	case alone:
-		return capital(number(len(c.Classes))) + " names that the model tends to give together. All explained classes are among them, so the group as a whole is not contrasted."
+		return capital(number(len(c.Classes))) + " names that " + b.relation("the model tends to give together.", "are alike to the model.") + " All explained classes are among them, so the group as a whole is not contrasted."
 	}
-	return capital(number(len(c.Classes))) + " names that the model tends to give together."
+	return capital(number(len(c.Classes))) + " names that " + b.relation("the model tends to give together.", "are alike to the model.")
+}
+
+// relation is what the tree says of names: learned from what appeared together, or of the weights.
+func (b *builder) relation(together, alike string) string {
+	if b.e.Tree.Source == cwox.TreeWeights {
+		return alike
+	}
+	return together
 }
 
 func (b *builder) tile(stage, name, against string, m saliency.Map, top float32, n *saliency.Noise) tile {
@@ -419,6 +427,34 @@ func notes(m cwox.Method) []string {
 	return list
 }
 
+// grouping says where the groups come from, in a sentence; none where nothing is grouped.
+func grouping(e *cwox.Explanation) []string {
+	if e.Method != cwox.CWOX2s || len(e.Top) < 2 {
+		return nil
+	}
+	t := e.Tree
+	var say string
+	switch t.Source {
+	case cwox.TreeWeights:
+		say = "Groups come from the model itself: the names in one have similar weights in its last layer."
+	case cwox.TreeEmbedded:
+		say = "Groups come from the label tree that is part of cwox, learned from the names that a model gave together for many pictures."
+	case cwox.TreeFile:
+		say = "Groups come from the label tree in " + shown(filepath.Base(t.File)) + "."
+	case cwox.ClustersOnly:
+		say = "Groups were given by hand."
+		if t.SHA256 != "" {
+			say = "Groups come from a label tree that was given."
+		}
+	default:
+		return nil
+	}
+	if t.Level > 1 {
+		say = strings.TrimSuffix(say, ".") + fmt.Sprintf(", cut at its level %d.", t.Level)
+	}
+	return []string{say}
+}
+
 // folded counts warnings by code, in order of appearance: "6 warnings: not-resolved
 // (5), blank-map (1)"; "" for the few that a page shows at once.
 func folded(list []Warning) string {
@@ -450,7 +486,10 @@ func facts(r *Report) []fact {
 		{"Weights", plain(r.Model.Weights)},
 		{"Weights SHA-256", r.Model.WeightsSHA256},
 		{"Arithmetic", strings.TrimSpace(r.Model.Precision + " " + r.Model.Kernel)},
+		{"Probabilities", probabilities(r.Model.Output)},
 		{"Method", r.Method + " (" + r.Variant + ")"},
+		{"Label tree", treeFact(r.Tree)},
+		{"Label tree SHA-256", r.Tree.SHA256},
 		{"Explainer", r.Explainer.Name},
 	}
 	list = append(list, settings("", r.Explainer.Settings)...)
@@ -488,6 +527,26 @@ func outside(seen vision.Region, width, height int) string {
 	x0, x1 := min(max(seen.X*w, 0), w), min(max((seen.X+seen.Width)*w, 0), w)
 	y0, y1 := min(max(seen.Y*h, 0), h), min(max((seen.Y+seen.Height)*h, 0), h)
 	return fmt.Sprintf("M0 0H%dV%dH0ZM%.2f %.2fH%.2fV%.2fH%.2fZ", width, height, x0, y0, x1, y1, x0)
+}
+
+// probabilities says how they come from the logits, where it is not by softmax.
+func probabilities(output string) string {
+	if output == "" {
+		return ""
+	}
+	return output + ": each class by itself"
+}
+
+// treeFact is a tree in a line: "file tree.json, level 1".
+func treeFact(t Tree) string {
+	parts := []string{strings.TrimSpace(t.Source + " " + plain(t.File))}
+	if t.Level > 0 {
+		parts = append(parts, fmt.Sprintf("level %d", t.Level))
+	}
+	if t.Missing > 0 {
+		parts = append(parts, fmt.Sprintf("lacks %d of the classes", t.Missing))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // settings lists nested settings in the order of their names: "cluster layer: layer4".

@@ -42,6 +42,7 @@ type Report struct {
 	Image     Image           `json:"image"`
 	Input     *Input          `json:"input,omitempty"` // nil in reports of older releases: the picture stretched
 	Model     Model           `json:"model"`
+	Tree      Tree            `json:"tree"`
 	Top       []Top           `json:"top"`      // the explained classes, by rank
 	Clusters  []Cluster       `json:"clusters"` // by first appearance in Top
 	Classes   []Class         `json:"classes"`  // cluster by cluster
@@ -77,6 +78,18 @@ type Model struct {
 	WeightsSHA256 string `json:"weights_sha256"`
 	Precision     string `json:"precision"`
 	Kernel        string `json:"kernel"`
+	// Output is "sigmoid" where each class has the sigmoid of its logit (multi-label), and
+	// empty where classes compete.
+	Output string `json:"output,omitempty"`
+}
+
+// Tree is what the clusters come from: see cwox.TreeInfo.
+type Tree struct {
+	Source  string `json:"source"` // "weights", "embedded", "file", "given", "none"
+	File    string `json:"file,omitempty"`
+	SHA256  string `json:"sha256,omitempty"` // of its tree.json
+	Level   int    `json:"level,omitempty"`
+	Missing int    `json:"missing,omitempty"` // of the model's classes
 }
 
 // Top is one of the explained classes.
@@ -193,10 +206,15 @@ func New(e *cwox.Explanation) (*Report, error) {
 	if err := check(e); err != nil {
 		return nil, err
 	}
+	output := ""
+	if e.Model.Output != saliency.Softmax {
+		output = e.Model.Output.String()
+	}
 	r := &Report{
 		Image: Image{e.File, e.Picture.SHA256, e.Picture.Width, e.Picture.Height, e.Picture.Orientation},
 		Input: input(e),
-		Model: Model{e.Model.Name, e.Model.WeightsFile, e.Model.WeightsSHA256, e.Model.Precision, e.Model.Kernel},
+		Model: Model{e.Model.Name, e.Model.WeightsFile, e.Model.WeightsSHA256, e.Model.Precision, e.Model.Kernel, output},
+		Tree:  Tree{string(e.Tree.Source), e.Tree.File, e.Tree.SHA256, e.Tree.Level, e.Tree.Missing},
 		Top:   []Top{}, Clusters: []Cluster{}, Classes: []Class{}, Warnings: []Warning{},
 		Method: string(e.Method), Variant: string(e.Variant),
 		Explainer: Explainer{e.Explainer, e.Settings}, Seed: e.Seed, Seconds: map[string]Real{},

@@ -2,7 +2,6 @@ package saliency
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"cwox/nn"
@@ -18,7 +17,7 @@ func inputMaps(ctx context.Context, in *Input, session *nn.Session, rule nn.Rule
 	index := map[string]int{}
 	for _, req := range reqs {
 		for _, t := range req.Targets {
-			key := fmt.Sprint(t.Classes)
+			key := t.key()
 			if _, ok := index[key]; !ok {
 				index[key] = len(targets)
 				targets = append(targets, t)
@@ -55,7 +54,7 @@ func inputMaps(ctx context.Context, in *Input, session *nn.Session, rule nn.Rule
 	results := make([]Result, len(reqs))
 	for r, req := range reqs {
 		for _, t := range req.Targets {
-			m := maps[index[fmt.Sprint(t.Classes)]]
+			m := maps[index[t.key()]]
 			m.Data = slices.Clone(m.Data) // whoever changes one map changes no other
 			results[r].Maps = append(results[r].Maps, m)
 		}

@@ -85,16 +85,18 @@ func (e *LIME) Explain(ctx context.Context, in *Input, reqs []Request) ([]Result
 	if err := e.session.open(in.Model, nn.SessionOptions{Batch: e.batch(), Threads: in.Threads}); err != nil {
 		return nil, err
 	}
+	in, reqs = in.columns(reqs)
 	return e.explain(ctx, in, reqs, newBlackener(e.session.Session, in, e.batch()).probabilities)
 }
 
 // lookup gives the probabilities dst [n][classes] of the picture where only the superpixels
-// stay that are on [n][superpixels].
+// stay that are on [n][superpixels]. Its classes are Input.columns.
 type lookup func(s *segmentation, on []bool, classes []int, dst []float64)
 
 // blackener blackens superpixels of a picture and runs it through a network.
 type blackener struct {
 	session *nn.Session
+	in      *Input
 	x       []float32 // the picture, [C][H][W]
 	black   []float32 // a black one
 	buf     []float32 // [batch][C][H][W]
@@ -102,7 +104,7 @@ type blackener struct {
 }
 
 func newBlackener(s *nn.Session, in *Input, batch int) *blackener {
-	return &blackener{session: s, x: in.X, black: in.Tensor(vision.New(in.Picture.Width, in.Picture.Height)),
+	return &blackener{session: s, in: in, x: in.X, black: in.Tensor(vision.New(in.Picture.Width, in.Picture.Height)),
 		buf: make([]float32, batch*len(in.X)), logits: in.Model.Classes()}
 }
 
@@ -123,7 +125,7 @@ func (b *blackener) probabilities(s *segmentation, on []bool, classes []int, dst
 	}
 	logits := b.session.Forward(b.buf[:n*size])
 	for i := range n {
-		softmaxOf(logits[i*b.logits:][:b.logits], classes, dst[i*len(classes):][:len(classes)])
+		b.in.fill(dst[i*len(classes):][:len(classes)], logits[i*b.logits:][:b.logits], classes)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	"cwox/nn"
@@ -97,10 +96,12 @@ func (r *RISE) Explain(ctx context.Context, in *Input, reqs []Request) ([]Result
 	if err := r.session.open(in.Model, nn.SessionOptions{Batch: r.batch(), Threads: in.Threads}); err != nil {
 		return nil, err
 	}
+	in, reqs = in.columns(reqs)
 	return r.explain(ctx, in, shape, reqs, sessionProber(r.session.Session, in))
 }
 
-// prober gives the probabilities [n][classes] of the picture under n masks [n][H][W].
+// prober gives the probabilities [n][classes] of the picture under n masks [n][H][W]. Its classes
+// are Input.columns.
 type prober func(masks []float32, classes []int, dst []float64)
 
 // sessionProber runs the picture through a session.
@@ -110,7 +111,7 @@ func sessionProber(s *nn.Session, in *Input) prober {
 		logits := s.ForwardMasked(in.X, masks)
 		n := in.Model.Classes()
 		for i := range len(masks) / (shape.H * shape.W) {
-			softmaxOf(logits[i*n:][:n], classes, dst[i*len(classes):][:len(classes)])
+			in.fill(dst[i*len(classes):][:len(classes)], logits[i*n:][:n], classes)
 		}
 	}
 }
@@ -252,21 +253,6 @@ func (r *RISE) check(shape nn.Shape, reqs []Request) error {
 		return errors.New("saliency: rise: nothing is asked for")
 	}
 	return nil
-}
-
-// softmaxOf writes the softmax probabilities of some classes.
-func softmaxOf(logits []float32, classes []int, dst []float64) {
-	top := math.Inf(-1)
-	for _, z := range logits {
-		top = max(top, float64(z))
-	}
-	sum := 0.0
-	for _, z := range logits {
-		sum += math.Exp(float64(z) - top)
-	}
-	for i, c := range classes {
-		dst[i] = math.Exp(float64(logits[c])-top) / sum
-	}
 }
 
 // Qualities lists the estimators, the default first.

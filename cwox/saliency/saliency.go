@@ -2,6 +2,7 @@ package saliency
 
 import (
 	"context"
+	"fmt"
 	"math"
 
 	"cwox/nn"
@@ -9,7 +10,7 @@ import (
 )
 
 // Target is a non-empty set of classes explained as one compound class:
-// p(C) = sum of p_c, z_C = log sum of exp z_c (paper section 4.1).
+// z_C = log sum of exp z_c and p(C) = sum of p_c (paper section 4.1), or as Output has it.
 type Target struct {
 	Classes []int
 }
@@ -49,11 +50,14 @@ type Input struct {
 	// Tensor normalises another picture of that size the way X was made.
 	Tensor  func(*vision.Picture) []float32
 	Logits  []float32 // of X, [classes]
-	Prob    []float64 // softmax of Logits
+	Prob    []float64 // Output.Probabilities of Logits
+	Output  Output
 	Seed    uint64
 	Threads int // 0 means GOMAXPROCS
 	// Progress, if not nil, is told how much of the work is done (0 <= done <= total).
 	Progress func(done, total int)
+
+	sets [][]int // see columns
 }
 
 // Request asks for maps at one stage.
@@ -125,6 +129,9 @@ func (t Target) Logit(logits []float32) float64 {
 	}
 	return top + math.Log(sum)
 }
+
+// key tells targets apart.
+func (t Target) key() string { return fmt.Sprint(t.Classes) }
 
 // weights are the members' shares p_c/p(C) of the compound class, which is also the
 // gradient of z_C with respect to the members' logits.

@@ -1,0 +1,140 @@
+package labeltree_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"cwox/cwox"
+	"cwox/cwox/classname"
+	"cwox/cwox/labeltree"
+	"cwox/hlta"
+	"cwox/nn/zoo"
+)
+
+// treeOf makes a tree with these clusters of words.
+func treeOf(t testing.TB, clusters ...string) *hlta.Tree {
+	t.Helper()
+	var nodes []string
+	for i, words := range clusters {
+		nodes = append(nodes, fmt.Sprintf(`{"id": "Z1%d", "level": 1, "words": [{"word": %q}]}`, i+1, words))
+		nodes[i] = strings.ReplaceAll(nodes[i], " ", "")
+	}
+	text := strings.ReplaceAll(strings.Join(nodes, ","), "|", `"},{"word":"`)
+	tree, err := hlta.ParseTree("made", []byte(`{"format":"cwox-tree/1","roots":[`+text+`]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tree
+}
+
+func numbers(from, to int) string {
+	var words []string
+	for c := from; c < to; c++ {
+		words = append(words, hlta.ClassWord(c))
+	}
+	return strings.Join(words, "|")
+}
+
+func TestMatch(t *testing.T) {
+	labels := []string{"cello", "acoustic guitar", "violin", "banjo"}
+	for _, tt := range []struct {
+		name    string
+		tree    *hlta.Tree
+		count   int
+		labels  []string
+		missing int
+		want    string // in the error
+	}{
+		{"numbers", treeOf(t, "c000|c002", "c001|c003"), 4, nil, 0, ""},
+		{"bare numbers", treeOf(t, "0|2", "1|3"), 4, labels, 0, ""},
+		{"names", treeOf(t, "cello|Violin", "acoustic_guitar|banjo"), 4, labels, 0, ""},
+		{"numbers with names", treeOf(t, "c000-cello|c002-violin", "c001-acoustic_guitar|c003-banjo"), 4, labels, 0, ""},
+		{"other spellings of some", treeOf(t, "c000-cello|c002-fiddle", "c001-acoustic-guitar|c003-banjo"), 4, labels, 0, ""},
+		{"names, one class never seen", treeOf(t, "cello|violin", "banjo"), 4, labels, 1, ""},
+		{"numbers, some never seen", treeOf(t, "c000|c007", "c003"), 10, nil, 7, ""},
+		{"a class too many", treeOf(t, "c000|c002", "c001|c003"), 3, nil, 0, "there is no class 3"},
+		{"another model's names", treeOf(t, "c000-tench|c002-shark", "c001-goldfish|c003-ray"), 4, labels, 0,
+			`only 0 of 4 names are the same, class 0 is "tench" in the tree and "cello" in the model`},
+		{"another model's words", treeOf(t, "tench|shark"), 4, labels, 0, `"tench" is the name of no class`},
+		{"a name of no class", treeOf(t, "cello|tench"), 4, labels, 0, `"tench" is the name of no class of the model`},
+		{"an ambiguous name", treeOf(t, "cello|crane"), 3, []string{"crane", "cello", "crane"}, 0, `"crane" is the name of several classes of the model, [0 2]`},
+		{"a smaller model's", treeOf(t, numbers(0, 12)), 36, nil, 0, "the highest is class 11 of the model's 36"},
+		{"one class twice", treeOf(t, "c001|c001-x"), 4, nil, 0, `both class 1`},
+		{"one class twice by name", treeOf(t, "cello|Cello"), 4, labels, 0, `both class 0`},
+	} {
+		fit, err := labeltree.Match(tt.tree, nil, classname.New(tt.count, tt.labels, nil))
+		if tt.want != "" {
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%s: error %v, want %q in it", tt.name, err, tt.want)
+			}
+			continue
+		}
+		if err != nil || fit.Missing != tt.missing {
+			t.Errorf("%s: %+v, %v", tt.name, fit, err)
+		}
+	}
+
+	fit, err := labeltree.Match(treeOf(t, "cello|violin", "banjo"), nil, classname.New(4, labels, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := fit.Cut([]int{2, 3, 0}, 1); err != nil || fmt.Sprint(got) != "[[2 0] [3]]" {
+		t.Errorf("cut %v, %v", got, err)
+	}
+	if _, err := fit.Cut([]int{2, 1}, 1); err == nil || !strings.Contains(err.Error(), "lacks 1 (acoustic guitar) (word c001 is not among its 3 words)") {
+		t.Errorf("a class that the tree lacks: %v", err)
+	}
+	if _, err := fit.Cut([]int{2}, 9); err == nil || !strings.Contains(err.Error(), "level 9") {
+		t.Errorf("a level that the tree lacks: %v", err)
+	}
+}
+
+// The message names both sets and the way out.
+func TestMatchMessage(t *testing.T) {
+	_, err := labeltree.Match(treeOf(t, "c000-tench|c999"), nil, classname.New(10, []string{"cello"}, nil))
+	const want = `it has 2 words such as c000-tench, c999, the model has 10 classes such as 0 (cello), class 1, class 2; there is no class 999. Make one with 'cwox documents`
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v\nwant %s", err, want)
+	}
+}
+
+// The real trees are ImageNet's, whatever the spelling, and nobody else's.
+func TestMatchRealTrees(t *testing.T) {
+	imagenet := zoo.Labels(1000)
+	other := slices.Clone(imagenet)
+	slices.Reverse(other)
+	name := func(word string) string {
+		class, _ := hlta.ParseClassWord(word)
+		return imagenet[class]
+	}
+	for _, tt := range []struct {
+		what string
+		tree *hlta.Tree
+		name func(string) string
+	}{
+		{"embedded", cwox.EmbeddedTree(), name},
+		{"published ResNet-50", published(t, "published-resnet50.json"), nil},
+		{"published GoogLeNet", published(t, "published-googlenet.json"), nil},
+	} {
+		if fit, err := labeltree.Match(tt.tree, tt.name, classname.New(1000, imagenet, nil)); err != nil || fit.Missing != 0 {
+			t.Errorf("%s: %v", tt.what, err)
+		}
+		if _, err := labeltree.Match(tt.tree, tt.name, classname.New(1000, nil, nil)); err != nil {
+			t.Errorf("%s, no labels: %v", tt.what, err)
+		}
+		for _, c := range []struct {
+			names *classname.Names
+			want  string
+		}{
+			{classname.New(1000, other, nil), "only "},
+			{classname.New(10, other[:10], nil), "there is no class"},
+			{classname.New(999, nil, nil), "there is no class 999"},
+		} {
+			if _, err := labeltree.Match(tt.tree, tt.name, c.names); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s for %d classes: %v, want %q", tt.what, c.names.Count(), err, c.want)
+			}
+		}
+	}
+}

@@ -1,0 +1,237 @@
+package labeltree
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+	"slices"
+	"sync"
+
+	"cwox/hlta"
+	"cwox/nn"
+)
+
+// FromWeights makes a label tree of a network's last linear layer alone: average link on the
+// cosine of its weight rows, one a class. The package comment says how the cut is chosen and how
+// well it agrees with trees learned from documents.
+//
+// Softmax sees a row only up to what all rows share, so their mean is taken off first;
+// independent says that the classes do not compete (multi-label), where rows stand as they are.
+// Rows that are zero or not finite are like no other. Above maxDendrogram classes the rows are
+// first split into blocks, which clusters do not cross: see blocks.
+func FromWeights(m *nn.Model, independent bool) *hlta.Tree {
+	weight, inputs := m.Head()
+	n := m.Classes()
+	rows := unitRows(weight, n, inputs, !independent)
+	like := func(of []int) []float32 { return similarities(m, rows, inputs, of) }
+
+	sample := every(n, maxDendrogram)
+	null := 0.0 // of unit vectors that sum to zero and are all equally unlike
+	if !independent && n > 1 {
+		null = -1 / float64(n-1)
+	}
+	sim := like(sample)
+	least := threshold(slices.Clone(sim), n, inputs, null)
+
+	var merges []merge
+	parts := [][]int{sample}
+	if n > maxDendrogram {
+		parts = blocks(rows, n, inputs, maxDendrogram)
+	}
+	for _, part := range parts {
+		if n > maxDendrogram {
+			sim = like(part)
+		}
+		for _, x := range averageLink(sim, len(part)) {
+			merges = append(merges, merge{part[x.a], part[x.b], x.similarity})
+		}
+	}
+	sortMerges(merges)
+	return levelsOf(n, merges, least)
+}
+
+// maxDendrogram is the most classes of one dendrogram: it bounds memory, 4 n (n-1)/2 bytes of
+// similarities, to 34 MB, and work to n^2 multiplications of rows.
+const maxDendrogram = 4096
+
+// unitRows are the rows at length 1, without their mean if centred; a row without direction is
+// zero.
+func unitRows(weight []float32, n, inputs int, centred bool) []float32 {
+	usable := make([]bool, n)
+	mean := make([]float64, inputs)
+	count := 0
+	for c := range n {
+		row := weight[c*inputs:][:inputs]
+		if usable[c] = hasDirection(row); usable[c] && centred {
+			count++
+			for i, v := range row {
+				mean[i] += float64(v)
+			}
+		}
+	}
+	for i := range mean {
+		mean[i] /= float64(max(count, 1))
+	}
+	length := make([]float64, n)
+	longest := 0.0
+	for c := range n {
+		if usable[c] {
+			for i, v := range weight[c*inputs:][:inputs] {
+				d := float64(v) - mean[i]
+				length[c] += float64(d * d)
+			}
+			length[c] = math.Sqrt(length[c])
+			longest = max(longest, length[c])
+		}
+	}
+	out := make([]float32, n*inputs)
+	for c := range n {
+		if length[c] > shortest*longest {
+			for i, v := range weight[c*inputs:][:inputs] {
+				out[c*inputs+i] = float32((float64(v) - mean[i]) / length[c])
+			}
+		}
+	}
+	return out
+}
+
+// shortest is the length, relative to the longest row's, up to which a row is rounding error of
+// float32 and has no direction.
+const shortest = 1e-6
+
+// hasDirection says whether a row is finite and not zero.
+func hasDirection(row []float32) bool {
+	zero := true
+	for _, v := range row {
+		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+			return false
+		}
+		zero = zero && v == 0
+	}
+	return !zero
+}
+
+// similarities are the cosines of all pairs of some rows, at pair(i, j).
+func similarities(m *nn.Model, rows []float32, inputs int, of []int) []float32 {
+	n := len(of)
+	some := rows
+	if n*inputs < len(rows) || !slices.IsSorted(of) {
+		some = make([]float32, 0, n*inputs)
+		for _, c := range of {
+			some = append(some, rows[c*inputs:][:inputs]...)
+		}
+	}
+	sim := make([]float32, n*(n-1)/2)
+	product := m.NewProduct(some, n, inputs)
+	const tall = 32
+	work := make(chan int)
+	var group sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), (n+tall-1)/tall) {
+		group.Go(func() {
+			c := make([]float32, tall*product.Columns())
+			for from := range work {
+				height := min(tall, n-from)
+				product.Mul(c, some[from*inputs:], height)
+				for i := range height {
+					row := from + i
+					copy(sim[row*(row-1)/2:][:row], c[i*product.Columns():])
+				}
+			}
+		})
+	}
+	for from := 0; from < n; from += tall {
+		work <- from
+	}
+	close(work)
+	group.Wait()
+	return sim
+}
+
+// threshold is the mean similarity above which two clusters are joined: what none of the
+// n(n-1)/2 pairs of unrelated classes would have, with a probability of 95 %, were these
+// similarities normal (Bonferroni). Most pairs of classes are unrelated, and those that are
+// related lie above, so the lower half tells the distribution: its centre is the median, its
+// standard deviation the median's distance from the quantile one deviation below, but never less
+// than that of random directions. sim is a sample of all pairs, and is reordered.
+//
+// null is the similarity of classes that are all equally unlike: the range of similarities from
+// there to 1 is what the deviation of random directions, 1/sqrt(inputs), is a share of.
+func threshold(sim []float32, n, inputs int, null float64) float64 {
+	if len(sim) == 0 {
+		return math.Inf(1)
+	}
+	slices.Sort(sim)
+	last := float64(len(sim) - 1)
+	centre := float64(sim[int(last/2)])
+	deviation := centre - float64(sim[int(math.Round(last*below))])
+	deviation = max(deviation, (1-null)/math.Sqrt(float64(inputs)))
+	pairs := float64(n) * float64(n-1) / 2
+	return centre + deviation*upperQuantile(mistaken/pairs)
+}
+
+const (
+	below    = 0.15865525393145707 // P(x < -1) of a standard normal x
+	mistaken = 0.05                // probability that any pair of unrelated classes is joined
+)
+
+// upperQuantile is the x that a standard normal variable exceeds with probability p.
+func upperQuantile(p float64) float64 { return math.Sqrt2 * math.Erfinv(1-2*p) }
+
+// every are n classes, or so many of them in equal steps.
+func every(n, most int) []int {
+	out := make([]int, min(n, most))
+	for i := range out {
+		out[i] = i * n / len(out)
+	}
+	return out
+}
+
+// levelsOf makes a tree of the cut of a dendrogram at a similarity, level 1, and of coarser ones:
+// a level has a third of the clusters of the one below, as HLTA's trees of real networks have.
+// No level has all classes in one cluster: their union has the probability 1 whatever the
+// picture, and nothing to explain.
+func levelsOf(n int, merges []merge, least float64) *hlta.Tree {
+	take := 0
+	for take < len(merges) && merges[take].similarity > least && n-take > 2 {
+		take++
+	}
+	var levels [][]int // class -> cluster
+	var counts []int
+	for len(levels) < maxLevels {
+		home, count := cut(n, merges[:take])
+		levels, counts = append(levels, home), append(counts, count)
+		fewer := (count + 1) / shrink // rounded
+		if fewer < 2 || n-fewer > len(merges) {
+			break
+		}
+		take = n - fewer
+	}
+	t := &hlta.Tree{Provenance: hlta.Provenance{Method: Method, Words: n}}
+	unknown := [2]float64{math.NaN(), math.NaN()}
+	nodes := make([][]*hlta.Node, len(levels))
+	for l, count := range counts {
+		for i := range count {
+			nodes[l] = append(nodes[l], &hlta.Node{ID: fmt.Sprintf("Z%d%d", l+1, i+1), Level: l + 1, P: unknown, Marginal: math.NaN()})
+		}
+	}
+	for c := range n {
+		z := nodes[0][levels[0][c]]
+		fresh := len(z.Words) == 0 // a cluster is put in its place above with its lowest class
+		for l := 1; fresh && l < len(levels); l++ {
+			above := nodes[l][levels[l][c]]
+			fresh = len(above.Children) == 0
+			above.Children = append(above.Children, nodes[l-1][levels[l-1][c]])
+		}
+		z.Words = append(z.Words, hlta.Word{Name: hlta.ClassWord(c), P: unknown})
+	}
+	t.Roots = nodes[len(nodes)-1]
+	return t
+}
+
+// Method is Provenance.Method of the trees of FromWeights.
+const Method = "average link on the cosine of the last layer's weight rows"
+
+const (
+	maxLevels = 3
+	shrink    = 3 // HLTA's trees: 268, 83, 27, 9 clusters for ResNet-50; 410, 146, 54, 22, 8 for GoogLeNet
+)
