@@ -231,7 +231,7 @@ func TestOverlap(t *testing.T) {
 // TestMemory measures what the costliest files take: most opcodes of one kind, most
 // tensors, most zip entries, most safetensors entries.
 func TestMemory(t *testing.T) {
-	const most = 200 << 20
+	const most = 2 * pickle.MaxMemory
 	n := pickle.MaxOpcodes - 100
 	view := tensorOps("torch FloatStorage", "0", 4, 0, slices.Repeat([]int{1}, 16), slices.Repeat([]int{1}, 16))
 	// The function, its arguments, and then both again and again.
@@ -251,6 +251,7 @@ func TestMemory(t *testing.T) {
 		"marks":       string(zipFile(strings.Repeat("(", n)+".", fourFloats)),
 		"small dicts": string(zipFile("("+strings.Repeat("}"+str("k")+"Ns", n/4)+"t.", fourFloats)),
 		"tensors":     string(zipFile("("+call+strings.Repeat("h\x00h\x01R", n/3)+"t.", fourFloats)),
+		"wide names":  string(zipFile("("+strings.Repeat("cm\nC\n)\x81}("+str("_modules")+"}"+str("_parameters")+"}ub", n/12)+"l.", fourFloats)),
 		"zip entries": zipOf(entries...),
 		"header":      string(safetensors("{"+header.String()[1:]+"}", "")),
 	} {

@@ -13,8 +13,8 @@ import (
 
 // Bounds on all pickles that a machine runs.
 const (
-	MaxOpcodes = 1 << 23   // ResNet-152 with its Adam state takes about 120,000
-	MaxMemory  = 256 << 20 // bytes of values besides strings, as they are counted here
+	MaxOpcodes = 1 << 22   // ResNet-152 with its Adam state takes about 120,000
+	MaxMemory  = 160 << 20 // bytes of values besides strings, as they are counted here
 )
 
 // Machine runs the pickles of one file, which share its bounds.
@@ -211,10 +211,7 @@ func (m *Machine) step(op byte) {
 
 	// Containers.
 	case opMark:
-		if len(m.marks) == cap(m.marks) {
-			m.spend(16*cap(m.marks) + 64)
-		}
-		m.marks = append(m.marks, len(m.stack))
+		m.marks = append(grow(m, m.marks, 1, 8), len(m.stack))
 	case opEmptyTuple:
 		m.push(Tuple(nil))
 	case opTuple1, opTuple2, opTuple3:
@@ -411,8 +408,8 @@ func (m *Machine) build(state any) {
 
 func (m *Machine) outside(id any) any {
 	p := &Persistent{id}
-	m.spend(48)
-	m.persistent = append(m.persistent, p)
+	m.spend(16)
+	m.persistent = append(grow(m, m.persistent, 1, 8), p)
 	return p
 }
 
@@ -459,14 +456,7 @@ func (m *Machine) set(d *Dict, items []any) {
 		m.fail("%d keys and values", len(items))
 		return
 	}
-	if grown := len(d.Entries) + len(items)/2; grown > cap(d.Entries) {
-		grown = max(grown, 2*cap(d.Entries))
-		m.spend(32 * grown)
-		if m.err != nil {
-			return
-		}
-		d.Entries = slices.Grow(d.Entries, grown-len(d.Entries))
-	}
+	d.Entries = grow(m, d.Entries, len(items)/2, 32)
 	for i := 0; i < len(items) && m.err == nil; i += 2 {
 		d.Entries = append(d.Entries, Entry{items[i], items[i+1]})
 	}
@@ -474,15 +464,25 @@ func (m *Machine) set(d *Dict, items []any) {
 
 // appended appends copies to a slice.
 func (m *Machine) appended(s, items []any) []any {
-	if grown := len(s) + len(items); grown > cap(s) {
-		grown = max(grown, 2*cap(s))
-		m.spend(16 * grown)
-		if m.err != nil {
-			return s
-		}
-		s = slices.Grow(s, grown-len(s))
+	s = grow(m, s, len(items), 16)
+	if m.err != nil {
+		return s
 	}
 	return append(s, items...)
+}
+
+// grow makes room for n more elements of so many bytes. It doubles, so that what is left
+// behind is never more than what is kept.
+func grow[T any](m *Machine, s []T, n, bytes int) []T {
+	if n <= cap(s)-len(s) {
+		return s
+	}
+	room := max(n, cap(s))
+	m.spend(bytes * (len(s) + room - cap(s)))
+	if m.err != nil {
+		return s
+	}
+	return slices.Grow(s, room)
 }
 
 func (m *Machine) tuple(items []any) Tuple {
@@ -497,10 +497,7 @@ func (m *Machine) put(i uint32) {
 	case int64(i) < int64(len(m.memo)):
 		m.memo[i] = v
 	case int64(i) == int64(len(m.memo)):
-		if len(m.memo) == cap(m.memo) {
-			m.spend(32*cap(m.memo) + 64)
-		}
-		m.memo = append(m.memo, v)
+		m.memo = append(grow(m, m.memo, 1, 16), v)
 	default:
 		if m.sparse == nil {
 			m.sparse = map[uint32]any{}
@@ -533,10 +530,7 @@ func (m *Machine) index() uint32 {
 }
 
 func (m *Machine) push(v any) {
-	if len(m.stack) == cap(m.stack) {
-		m.spend(32*cap(m.stack) + 256)
-	}
-	m.stack = append(m.stack, v)
+	m.stack = append(grow(m, m.stack, 1, 16), v)
 }
 
 func (m *Machine) pushInt(v int64) {
