@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -62,17 +63,17 @@ func (r *tensorReader) array(data []byte, dtype DType, shape []int64, fortran bo
 	stride := make([]int64, len(shape))
 	n := int64(1)
 	for i := range shape {
-		d := i
+		d := i // the first dimension runs fastest
 		if !fortran {
 			d = len(shape) - 1 - i
 		}
 		stride[d] = n
-		if shape[d] > 0 && n > int64(len(data))/shape[d] {
-			return nil, fmt.Errorf("shape %v of %s in %d bytes", shape, dtype, len(data))
+		if shape[d] > 1 && n > math.MaxInt32*math.MaxInt32/shape[d] {
+			return nil, fmt.Errorf("shape %v is too large", shape)
 		}
 		n *= max(shape[d], 0)
 	}
-	if n*int64(dtype.Size()) != int64(len(data)) {
+	if n != int64(len(data)/dtype.Size()) || len(data)%dtype.Size() != 0 {
 		return nil, fmt.Errorf("shape %v of %s in %d bytes", shape, dtype, len(data))
 	}
 	return r.view(data, dtype, 0, shape, stride)

@@ -142,8 +142,11 @@ func (f *File) inflate(b []byte, size uint64) ([]byte, error) {
 	if _, err := io.ReadFull(r, out); err != nil {
 		return nil, fmt.Errorf("damaged or cut short: %w", err)
 	}
-	if n, err := r.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+	switch n, err := r.Read(make([]byte, 1)); {
+	case n != 0:
 		return nil, fmt.Errorf("more than the %d bytes it should have after decompression", size)
+	case err != io.EOF:
+		return nil, fmt.Errorf("damaged or cut short: %w", err)
 	}
 	return out, nil
 }
