@@ -104,7 +104,7 @@ func TestAround(t *testing.T) {
 		{"torch.export of PyTorch 2.1", zipOf(zipEntry{name: "serialized_exported_program.json", data: "{}"},
 			zipEntry{name: "serialized_state_dict.pt", data: pth}), TorchExport, ""},
 		{"nested", zipOf(zipEntry{name: "a.pth", data: zipOf(zipEntry{name: "b.pth", data: zipOf(zipEntry{name: "c.pth", data: pth})})}), "", "archives in archives"},
-		{"two", zipOf(zipEntry{name: "a.pth", data: pth}, zipEntry{name: "b.pth", data: pth}), "", "2 weight files, a.pth, b.pth: unpack it and name one"},
+		{"two", zipOf(zipEntry{name: "a.pth", data: pth}, zipEntry{name: "b.pth", data: pth}), "", `2 weight files, "a.pth", "b.pth": unpack it and name one`},
 		{"tar in gzip", gzipOf(strings.Repeat("\x00", 257) + "ustar\x0000"), "", "a tar archive: unpack it"},
 		{"gzip, cut", gzipOf(pth)[:60], "", "gzip: damaged or cut short"},
 		{"gzip bomb", gzipOf(strings.Repeat("\x00", inflateFree+1<<22)), "", "bytes after decompression"},

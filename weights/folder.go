@@ -115,14 +115,14 @@ func pickWeights(names []string) (string, error) {
 	case len(indices) == 1:
 		return indices[0], nil
 	case len(indices) > 1:
-		return "", fmt.Errorf("a folder of %d indices of weights, %s: name one", len(indices), some(indices))
+		return "", fmt.Errorf("a folder of %d indices of weights, %s: name one", len(indices), someNames(indices))
 	case len(files) == 1:
 		return files[0], nil
 	case len(files) > 1:
-		return "", fmt.Errorf("a folder of %d weight files, %s: name one", len(files), some(files))
+		return "", fmt.Errorf("a folder of %d weight files, %s: name one", len(files), someNames(files))
 	}
 	return "", fmt.Errorf("a folder without weights (model.safetensors, pytorch_model.bin, an %s, or one other weight file); it holds %s",
-		indexSuffix, some(names))
+		indexSuffix, someNames(names))
 }
 
 // readConfig reads the configurations in the folder of the weights, where they are.

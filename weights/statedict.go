@@ -420,10 +420,24 @@ func noStateDict(top any) error {
 
 // some lists the first strings of a list for an error.
 func some(all []string) string {
-	const most = 8
-	s := strings.Join(all[:min(len(all), most)], ", ")
-	if len(all) > most {
+	const most, longest = 8, 600
+	n, length := 0, 0
+	for n < min(len(all), most) && (n == 0 || length+len(all[n]) <= longest) {
+		length += len(all[n])
+		n++
+	}
+	s := strings.Join(all[:n], ", ")
+	if n < len(all) {
 		s += fmt.Sprintf(", ... (%d in all)", len(all))
 	}
 	return s
+}
+
+// someNames is some of names from outside.
+func someNames(names []string) string {
+	quoted := make([]string, len(names))
+	for i, name := range names {
+		quoted[i] = quote(name)
+	}
+	return some(quoted)
 }

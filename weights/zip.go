@@ -206,14 +206,14 @@ func (f *File) parseZip(data []byte, nested int) error {
 		}
 		return wrap(quote(checkpoints[0]), f.parse(b, nested+1))
 	case len(checkpoints) > 1:
-		return fmt.Errorf("a zip archive of %d weight files, %s: unpack it and name one", len(checkpoints), some(checkpoints))
+		return fmt.Errorf("a zip archive of %d weight files, %s: unpack it and name one", len(checkpoints), someNames(checkpoints))
 	case len(a.names) == 0:
 		return errors.New("an empty zip archive")
 	}
 	if _, ok := a.entries[strings.SplitN(a.names[0], "/", 2)[0]+"/model.json"]; ok {
 		return errors.New("a TorchScript archive of PyTorch 1.2 or before: load it with torch.jit.load in a later one and save it again")
 	}
-	return fmt.Errorf("a zip archive without data.pkl or another weight file; it holds %s", some(a.names))
+	return fmt.Errorf("a zip archive without data.pkl or another weight file; it holds %s", someNames(a.names))
 }
 
 // junk tells what packers put into archives.
