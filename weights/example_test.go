@@ -16,7 +16,7 @@ func ExampleOpen() {
 		log.Fatal(err)
 	}
 	defer f.Close()
-	t, ok := f.Tensor("transposed") // "module.transposed" in the file
+	t, ok := f.Tensor("module.transposed")
 	if !ok {
 		log.Fatal("no such tensor")
 	}
@@ -62,5 +62,5 @@ func ExampleWriteFile() {
 func ExampleParse() {
 	_, err := weights.Parse("evil.pth", []byte("\x80\x02cos\nsystem\nX\x04\x00\x00\x00true\x85R."))
 	fmt.Println(err)
-	// Output: weights: evil.pth: pth (legacy): magic number at byte 0: pickle byte 2: refers to "os.system", which no state dict needs (nothing was run; if you trust the file, load it in PyTorch and save model.state_dict() alone)
+	// Output: weights: evil.pth: a plain pickle: refers to "os.system", which no weights need and an attack would call; nothing was run here: do not load this file with Python, ask for a .safetensors
 }

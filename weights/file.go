@@ -2,11 +2,13 @@ package weights
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"math"
@@ -19,20 +21,29 @@ import (
 	"sync/atomic"
 )
 
-// Format is the container a file was recognised as.
+// Format is the container a file was recognised as. An archive or gzip around a single
+// weight file does not count.
 type Format string
 
 // The containers that can be read.
 const (
 	Safetensors Format = "safetensors"
-	PTHZip      Format = "pth-zip"
-	PTHLegacy   Format = "pth-legacy"
+	PTHZip      Format = "pth-zip"      // torch.save since PyTorch 1.6
+	PTHLegacy   Format = "pth-legacy"   // torch.save before
+	TorchScript Format = "torchscript"  // torch.jit.save
+	TorchExport Format = "torch-export" // torch.export.save: .pt2
+	NPZ         Format = "npz"          // numpy.savez
+	Pickle      Format = "pickle"       // pickle.dump of NumPy arrays
+	Sharded     Format = "sharded"      // several files with an index.json
+
+	gzipped Format = "gzip" // never that of a File
 )
 
 // Bounds on what a file may hold.
 const (
 	maxTensors = 1 << 16
 	maxRank    = 16
+	mostNested = 2 // archives around a weight file
 )
 
 // File is an open weight file.
@@ -41,6 +52,8 @@ type File struct {
 	data       []byte
 	unmap      func() error
 	closed     atomic.Bool
+	shards     []*File // of an index, sorted by name
+	options    Options
 
 	format   Format
 	tensors  []*Tensor // in file order
@@ -50,21 +63,52 @@ type File struct {
 	about    About
 	dicts    []Dict
 
+	inflated, inflateLeft int // bytes that were decompressed, and that may still be
+	read                  int // bytes of archive entries and storages looked at
+
 	hashOnce sync.Once
 	hash     string
 }
 
-// Open maps a weight file and reads its directory of tensors. The caller closes it.
+// Open maps a weight file and reads its directory of tensors. path may also be a folder
+// with one model in it, or the index of sharded weights. The caller closes the File.
 func Open(path string) (*File, error) { return OpenOptions(path, Options{}) }
 
 // OpenOptions is Open with a choice of what to read.
 func OpenOptions(path string, o Options) (*File, error) {
-	name := filepath.Base(path)
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return openFolder(path, o)
+	}
+	f, err := openFile(path, o)
+	if err != nil {
+		return nil, err
+	}
+	if dir, name := filepath.Split(path); slices.Contains(usualFiles, name) {
+		if err := f.readConfig(dir); err != nil {
+			f.Close()
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// openFile opens a weight file or an index.
+func openFile(path string, o Options) (*File, error) {
+	if strings.HasSuffix(path, indexSuffix) {
+		f, err := openSharded(path)
+		if err == nil {
+			err = f.keepKey(o.Key)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return f, nil
+	}
 	data, unmap, err := openData(path)
 	if err != nil {
 		return nil, fmt.Errorf("weights: %w", err)
 	}
-	f, err := Parse(name, data)
+	f, err := parseOptions(filepath.Base(path), data, o)
 	if err != nil {
 		unmap()
 		return nil, err
@@ -75,9 +119,11 @@ func OpenOptions(path string, o Options) (*File, error) {
 
 // Parse reads a weight file that is in memory already. name stands for the file in
 // errors. The File uses data as long as it lives; data must not change.
-func Parse(name string, data []byte) (*File, error) {
-	f := &File{name: name, data: data}
-	if err := f.parse(); err != nil {
+func Parse(name string, data []byte) (*File, error) { return parseOptions(name, data, Options{}) }
+
+func parseOptions(name string, data []byte, o Options) (*File, error) {
+	f := &File{name: name, data: data, options: o, byName: map[string]*Tensor{}, inflateLeft: inflateBudget(len(data))}
+	if err := f.parse(data, 0); err != nil {
 		return nil, fmt.Errorf("weights: %s: %w", name, err)
 	}
 	return f, nil
@@ -86,8 +132,15 @@ func Parse(name string, data []byte) (*File, error) {
 // Close releases the map. Views that Float32, Float64 and Bytes gave out must not
 // be used afterwards. Closing twice is harmless.
 func (f *File) Close() error {
-	if f.closed.Swap(true) || f.unmap == nil {
+	if f.closed.Swap(true) {
 		return nil
+	}
+	var err error
+	for _, s := range f.shards {
+		err = errors.Join(err, s.Close())
+	}
+	if f.unmap == nil {
+		return err
 	}
 	if err := f.unmap(); err != nil {
 		return fmt.Errorf("weights: %s: %w", f.name, err)
@@ -98,6 +151,9 @@ func (f *File) Close() error {
 // Release lets the file's pages go from memory. Everything stays usable and is read again
 // where it is touched. It is for callers that have copied what they need for now.
 func (f *File) Release() {
+	for _, s := range f.shards {
+		s.Release()
+	}
 	if f.unmap != nil && !f.closed.Load() {
 		release(f.data)
 	}
@@ -112,8 +168,9 @@ func (f *File) Name() string { return f.name }
 // Format is the container.
 func (f *File) Format() Format { return f.format }
 
-// Names lists the tensors in file order: that of the header (.safetensors) or of
-// the state dict (.pth).
+// Names lists the tensors as they are named in the file, in its order: that of the
+// header (.safetensors), of the state dict, of state_dict() of a whole module, or of the
+// index (sharded).
 func (f *File) Names() []string {
 	names := make([]string, len(f.tensors))
 	for i, t := range f.tensors {
@@ -132,15 +189,20 @@ func (f *File) Tensor(name string) (*Tensor, bool) {
 // ("__metadata__"); empty for .pth.
 func (f *File) Metadata() map[string]string { return maps.Clone(f.metadata) }
 
-// Globals lists the Python names that a .pth file's pickles refer to, sorted, in
-// the form "torch._utils._rebuild_tensor_v2"; empty for .safetensors.
+// Globals lists the Python names that a file's pickles refer to, sorted, in the form
+// "torch._utils._rebuild_tensor_v2"; empty for .safetensors.
 func (f *File) Globals() []string { return slices.Clone(f.globals) }
 
-// SHA256 is the hash of the file's bytes in lower-case hex. It is computed once;
-// after Close it is an error unless it was asked for before.
+// SHA256 is the hash of the file's bytes in lower-case hex: of a folder that of its
+// weight file, of sharded weights that of the shards one after the other, sorted by name.
+// It is computed once; after Close it is an error unless it was asked for before.
 func (f *File) SHA256() (string, error) {
 	f.hashOnce.Do(func() {
-		if !f.closed.Load() {
+		switch {
+		case f.closed.Load():
+		case f.shards != nil:
+			f.hash = sumShards(f.shards)
+		default:
 			sum := sha256.Sum256(f.data)
 			f.hash = hex.EncodeToString(sum[:])
 		}
@@ -151,80 +213,118 @@ func (f *File) SHA256() (string, error) {
 	return f.hash, nil
 }
 
-// parse tells the container by its first bytes and reads it.
-func (f *File) parse() error {
-	switch format, err := sniff(f.data); {
-	case err != nil:
-		return err
-	case format == Safetensors:
-		f.format = format
-		if err := f.parseSafetensors(); err != nil {
-			return fmt.Errorf("safetensors: %w", err)
+// Official tells whether the file is an official one of torchvision, byte for byte as far
+// as the name of the official file tells: it has about its size, and its SHA-256 begins
+// with the digits in that name. The hash is computed only where the size fits.
+func (f *File) Official() (KnownFile, bool) {
+	for _, k := range Known() {
+		if !k.fitsSize(len(f.data)) {
+			continue
 		}
-	case format == PTHZip:
-		f.format = format
-		if err := f.parseZip(); err != nil {
-			return fmt.Errorf("pth (zip): %w", err)
-		}
-	default:
-		f.format = format
-		if err := f.parseLegacy(); err != nil {
-			return fmt.Errorf("pth (legacy): %w", err)
+		if sum, err := f.SHA256(); err == nil && k.Matches(sum) {
+			return k, true
 		}
 	}
-	stripPrefixes(f.tensors)
-	f.byName = make(map[string]*Tensor, len(f.tensors))
-	for _, t := range f.tensors {
-		f.byName[t.Name] = t
+	return KnownFile{}, false
+}
+
+// parse tells the container by its first bytes and reads it. nested counts the archives
+// around it.
+func (f *File) parse(data []byte, nested int) error {
+	format, err := sniff(data)
+	if err != nil {
+		return err
+	}
+	f.format = format
+	switch format {
+	case Safetensors:
+		if err := f.parseSafetensors(data); err != nil {
+			return fmt.Errorf("safetensors: %w", err)
+		}
+		f.about.Labels, f.about.LabelsFrom = metadataLabels(f.metadata)
+	case PTHLegacy:
+		return wrap("pth (legacy)", f.parseLegacy(data))
+	case Pickle:
+		return wrap("a plain pickle", f.parsePickle(data))
+	case gzipped:
+		return wrap("gzip", f.parseGzip(data, nested))
+	default:
+		if err := f.parseZip(data, nested); err != nil {
+			return err
+		}
+	}
+	switch f.format {
+	case Safetensors, NPZ, TorchExport:
+		return f.keepKey(f.options.Key)
 	}
 	return nil
 }
 
-// sniff tells the container by content. A safetensors file is known by the brace at
-// byte 8, which neither a zip nor torch's pickle can have there.
-func sniff(data []byte) (Format, error) {
-	has := func(s string) bool { return bytes.HasPrefix(data, []byte(s)) }
-	brace := len(data) > 8 && data[8] == '{'
-	switch {
-	case len(data) == 0:
-		return "", errors.New("the file is empty")
-	case brace:
-		return Safetensors, nil
-	case has("PK\x03\x04"), has("PK\x05\x06"):
-		return PTHZip, nil
-	case data[0] == opProto && len(data) > 1 && data[1] >= 2 && data[1] <= 5:
-		return PTHLegacy, nil
-	case len(data) > 262 && string(data[257:262]) == "ustar":
-		return "", errors.New("a tar archive: the .pth container of the first PyTorch versions; " +
-			"load it in PyTorch and save its state_dict again")
-	case isHTML(data):
-		return "", errors.New("an HTML page, not a weight file (a download that failed?)")
-	case len(data) >= 8 && binary.LittleEndian.Uint64(data) <= uint64(len(data)-8):
-		return Safetensors, nil
+// parseGzip decompresses a weight file into memory.
+func (f *File) parseGzip(data []byte, nested int) error {
+	if nested == mostNested {
+		return errors.New("archives in archives: unpack them")
 	}
-	return "", fmt.Errorf("neither .safetensors nor .pth: begins with %q", data[:min(len(data), 16)])
+	z, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	// The last four bytes say how much comes out. Believed as far as it costs little.
+	if hint := int(binary.LittleEndian.Uint32(data[len(data)-4:])); hint <= min(f.inflateLeft, 4*len(data)) {
+		b.Grow(hint + bytes.MinRead)
+	}
+	n, err := io.Copy(&b, io.LimitReader(z, int64(f.inflateLeft)+1))
+	if err != nil {
+		return fmt.Errorf("damaged or cut short: %w", err)
+	}
+	if n > int64(f.inflateLeft) {
+		return fmt.Errorf("more than %d bytes after decompression (%d MiB and %d times the file's size)",
+			f.inflateLeft, inflateFree>>20, inflateRatio)
+	}
+	f.inflateLeft -= int(n)
+	f.inflated += int(n)
+	return f.parse(b.Bytes(), nested+1)
 }
 
-func isHTML(data []byte) bool {
-	head := strings.ToLower(string(data[:min(len(data), 256)]))
-	head = strings.TrimLeft(head, " \t\r\n\ufeff")
-	return strings.HasPrefix(head, "<!doctype") || strings.HasPrefix(head, "<html") || strings.HasPrefix(head, "<?xml")
+// add takes a tensor that was read.
+func (f *File) add(t *Tensor) error {
+	if len(f.tensors) == maxTensors {
+		return fmt.Errorf("more than %d tensors", maxTensors)
+	}
+	if _, ok := f.byName[t.Name]; ok {
+		return fmt.Errorf("%s appears twice", quote(t.Name))
+	}
+	f.tensors, f.byName[t.Name] = append(f.tensors, t), t
+	return nil
 }
 
-// stripPrefixes drops what wrappers put before every name.
-func stripPrefixes(tensors []*Tensor) {
-	for _, prefix := range []string{"_orig_mod.", "module.", "_orig_mod."} {
-		all := len(tensors) > 0
-		for _, t := range tensors {
-			all = all && len(t.Name) > len(prefix) && strings.HasPrefix(t.Name, prefix)
-		}
-		if !all {
-			continue
-		}
-		for _, t := range tensors {
-			t.Name = t.Name[len(prefix):]
-		}
+// keepKey keeps, of a file that has no dicts, the tensors whose names begin with a key.
+func (f *File) keepKey(key string) error {
+	prefix := keyPrefix(key)
+	if prefix == "" {
+		return nil
 	}
+	f.tensors = slices.DeleteFunc(f.tensors, func(t *Tensor) bool {
+		drop := !strings.HasPrefix(t.Name, prefix)
+		if drop {
+			delete(f.byName, t.Name)
+		}
+		return drop
+	})
+	if len(f.tensors) == 0 {
+		return fmt.Errorf("no state dict at key %s, and no tensor's name begins with %s", quote(key), quote(prefix))
+	}
+	f.dicts[0].Tensors = len(f.tensors)
+	return nil
+}
+
+// keyPrefix is the beginning of the names that a key chooses.
+func keyPrefix(key string) string {
+	if key == "" {
+		return ""
+	}
+	return strings.TrimSuffix(key, ".") + "."
 }
 
 // openData maps or reads a regular file.

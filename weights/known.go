@@ -2,6 +2,7 @@ package weights
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,6 +52,15 @@ func (k KnownFile) URL() string { return DefaultBaseURL + k.Name }
 func (k KnownFile) HashPrefix() string {
 	stem := strings.TrimSuffix(k.Name, filepath.Ext(k.Name))
 	return stem[strings.LastIndexByte(stem, '-')+1:]
+}
+
+// Matches tells whether a SHA-256 in lower-case hex is the file's, as far as its name
+// tells.
+func (k KnownFile) Matches(sha256 string) bool { return strings.HasPrefix(sha256, k.HashPrefix()) }
+
+// fitsSize tells whether a file of so many bytes can be this one: MiB is rounded.
+func (k KnownFile) fitsSize(bytes int) bool {
+	return math.Abs(float64(bytes)/(1<<20)-k.MiB) < 0.1
 }
 
 // CacheDir is the folder of fetched files: $CWOX_CACHE, or "cwox" in the user's cache

@@ -21,18 +21,18 @@ const (
 	metadataKey = "__metadata__"
 )
 
-func (f *File) parseSafetensors() error {
-	if len(f.data) < 8 {
-		return fmt.Errorf("%d bytes are too few for a header", len(f.data))
+func (f *File) parseSafetensors(file []byte) error {
+	if len(file) < 8 {
+		return fmt.Errorf("%d bytes are too few for a header", len(file))
 	}
-	n := binary.LittleEndian.Uint64(f.data)
+	n := binary.LittleEndian.Uint64(file)
 	switch {
 	case n > maxHeader:
 		return fmt.Errorf("header of %d bytes, at most %d are read", n, maxHeader)
-	case n > uint64(len(f.data)-8):
-		return fmt.Errorf("header of %d bytes in a file of %d", n, len(f.data))
+	case n > uint64(len(file)-8):
+		return fmt.Errorf("header of %d bytes in a file of %d", n, len(file))
 	}
-	header, data := f.data[8:8+n], f.data[8+n:]
+	header, data := file[8:8+n], file[8+n:]
 	if !utf8.Valid(header) {
 		return errors.New("the header is not UTF-8")
 	}
@@ -41,6 +41,10 @@ func (f *File) parseSafetensors() error {
 	if h.err != nil {
 		return fmt.Errorf("header byte %d: %w", h.pos, h.err)
 	}
+	for _, t := range f.tensors {
+		f.byName[t.Name] = t
+	}
+	f.dicts = []Dict{{Tensors: len(f.tensors)}}
 	return f.place(data, begins)
 }
 

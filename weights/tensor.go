@@ -13,34 +13,57 @@ type DType string
 
 // The element types that can be read.
 const (
-	F64  DType = "F64"
-	F32  DType = "F32"
-	F16  DType = "F16"
-	BF16 DType = "BF16"
-	I64  DType = "I64"
-	I32  DType = "I32"
-	I16  DType = "I16"
-	I8   DType = "I8"
-	U64  DType = "U64"
-	U32  DType = "U32"
-	U16  DType = "U16"
-	U8   DType = "U8"
-	Bool DType = "BOOL"
+	F64     DType = "F64"
+	F32     DType = "F32"
+	F16     DType = "F16"
+	BF16    DType = "BF16"
+	F8_E4M3 DType = "F8_E4M3" // torch.float8_e4m3fn: no infinity
+	F8_E5M2 DType = "F8_E5M2"
+	I64     DType = "I64"
+	I32     DType = "I32"
+	I16     DType = "I16"
+	I8      DType = "I8"
+	U64     DType = "U64"
+	U32     DType = "U32"
+	U16     DType = "U16"
+	U8      DType = "U8"
+	Bool    DType = "BOOL"
+)
+
+// The element types that are known by name and size only: Float32 and Float64 of such a
+// tensor are errors.
+const (
+	C64         DType = "C64" // complex of two F32
+	C128        DType = "C128"
+	F8_E4M3FNUZ DType = "F8_E4M3FNUZ"
+	F8_E5M2FNUZ DType = "F8_E5M2FNUZ"
+	F8_E8M0     DType = "F8_E8M0"
 )
 
 // Size is the number of bytes of one element, 0 for a type that is not known.
 func (d DType) Size() int {
 	switch d {
-	case F64, I64, U64:
+	case C128:
+		return 16
+	case F64, I64, U64, C64:
 		return 8
 	case F32, I32, U32:
 		return 4
 	case F16, BF16, I16, U16:
 		return 2
-	case I8, U8, Bool:
+	case I8, U8, Bool, F8_E4M3, F8_E5M2, F8_E4M3FNUZ, F8_E5M2FNUZ, F8_E8M0:
 		return 1
 	}
 	return 0
+}
+
+// isNumber tells whether the elements can be read as floats.
+func (d DType) isNumber() bool {
+	switch d {
+	case C64, C128, F8_E4M3FNUZ, F8_E5M2FNUZ, F8_E8M0:
+		return false
+	}
+	return true
 }
 
 // Tensor is a named array of a file. Its fields are to be read, not changed.
@@ -98,9 +121,9 @@ func (t *Tensor) Len() int {
 // Float32 gives the elements in row-major order: a view (read-only, valid until
 // Close) where they are F32, contiguous and aligned, a new slice otherwise. F64 is
 // rounded to nearest even, integers too; BOOL gives 0 and 1. The error is that of a
-// closed file.
+// closed file, or of a type that is no real number.
 func (t *Tensor) Float32() ([]float32, error) {
-	b, err := t.Bytes()
+	b, err := t.numbers()
 	if err != nil || len(b) == 0 {
 		return nil, err
 	}
@@ -113,7 +136,7 @@ func (t *Tensor) Float32() ([]float32, error) {
 
 // Float64 is Float32 in double precision; I64 and U64 beyond 2^53 are rounded.
 func (t *Tensor) Float64() ([]float64, error) {
-	b, err := t.Bytes()
+	b, err := t.numbers()
 	if err != nil || len(b) == 0 {
 		return nil, err
 	}
@@ -122,6 +145,18 @@ func (t *Tensor) Float64() ([]float64, error) {
 		return unsafe.Slice((*float64)(unsafe.Pointer(&b[0])), n), nil
 	}
 	return convert[float64](t.DType, b, n), nil
+}
+
+// numbers is Bytes of a tensor of real numbers.
+func (t *Tensor) numbers() ([]byte, error) {
+	if !t.DType.isNumber() {
+		in := ""
+		if t.file != nil {
+			in = t.file.name + ": "
+		}
+		return nil, fmt.Errorf("weights: %s%s: elements of type %s cannot be read as real numbers", in, quote(t.Name), t.DType)
+	}
+	return t.Bytes()
 }
 
 // Bytes gives the elements as they are stored, little-endian, in row-major order: a
@@ -223,6 +258,16 @@ func convert[T float32 | float64](d DType, b []byte, n int) []T {
 		for i := range out {
 			out[i] = T(math.Float32frombits(uint32(le.Uint16(b[2*i:])) << 16))
 		}
+	case F8_E4M3:
+		table := float8Table(4, 3)
+		for i := range out {
+			out[i] = T(table[b[i]])
+		}
+	case F8_E5M2:
+		table := float8Table(5, 2)
+		for i := range out {
+			out[i] = T(table[b[i]])
+		}
 	case I64:
 		for i := range out {
 			out[i] = T(int64(le.Uint64(b[8*i:])))
@@ -265,6 +310,31 @@ func convert[T float32 | float64](d DType, b []byte, n int) []T {
 		panic("weights: tensor of an unknown type")
 	}
 	return out
+}
+
+// float8Table is the value of every byte of an 8-bit float (OCP 8-bit Floating Point
+// Specification, revision 1.0). E5M2 has infinities and NaN as IEEE 754 would; E4M3 has no
+// infinity, and NaN where all bits but the sign are set.
+func float8Table(exponentBits, fractionBits int) (table [256]float32) {
+	bias := 1<<(exponentBits-1) - 1
+	topExponent := 1<<exponentBits - 1
+	for i := range table {
+		exponent, fraction := i>>fractionBits&topExponent, i&(1<<fractionBits-1)
+		v := math.Ldexp(float64(fraction), 1-bias-fractionBits) // zero or subnormal
+		switch {
+		case fractionBits == 3 && i&0x7f == 0x7f, fractionBits == 2 && exponent == topExponent && fraction != 0:
+			v = math.NaN()
+		case fractionBits == 2 && exponent == topExponent:
+			v = math.Inf(1)
+		case exponent > 0:
+			v = math.Ldexp(float64(fraction|1<<fractionBits), exponent-bias-fractionBits)
+		}
+		if i >= 0x80 {
+			v = -v
+		}
+		table[i] = float32(v)
+	}
+	return table
 }
 
 // halfToFloat widens an IEEE 754 binary16, exactly.
