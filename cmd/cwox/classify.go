@@ -12,60 +12,88 @@ import (
 
 func newClassify() *cobra.Command {
 	var m modelFlags
+	var t tensorFlags
 	var top int
 	c := &cobra.Command{
 		Use:   "classify [flags] IMAGE...",
 		Short: "Top labels of images, without explanation",
 		Long: `Print the most probable classes of each image (files or folders). An image that cannot be
-read costs a line, not the run; the exit code is then 1.`,
+read costs a line, not the run; the exit code is then 1.
+
+With --tensor the network's inputs are given as they are, for comparing with another program.`,
 		Example: `  cwox classify photo.jpg
-  cwox classify --json --top 3 photos/`,
-		Args: atLeast(1, "images or folders"),
-		RunE: func(c *cobra.Command, args []string) error {
-			images, err := findImages(args)
-			if err != nil {
-				return err
-			}
-			cl, closeFile, err := m.load(c)
-			if err != nil {
-				return err
-			}
-			defer closeFile()
-			if top < 1 || top > cl.Net.Classes() {
-				return usage(c, "--top %d: want 1 to %d", top, cl.Net.Classes())
-			}
-			p := cwox.New(cl)
-			defer p.Close()
-			failed := false
-			for _, image := range images {
-				if err := c.Context().Err(); err != nil {
-					return err
-				}
-				best, err := classifyOne(p, image, top, &m)
-				if err != nil {
-					failed = true
-				}
-				if err := printClasses(image, best, err, m.json); err != nil {
-					return err
-				}
-			}
-			if failed {
-				return silent{}
-			}
-			return nil
-		},
+  cwox classify --weights finetuned.pth --json --top 3 photos/
+  cwox classify --weights finetuned.pth --tensor inputs.safetensors --json`,
+		Args: t.args,
+		RunE: func(c *cobra.Command, args []string) error { return classify(c, &m, &t, top, args) },
 	}
 	m.add(c)
-	c.Flags().IntVar(&top, "top", 5, "how many classes")
+	t.add(c)
+	c.Flags().IntVar(&top, "top", defaultTop, "how many classes (default: at most 5)")
 	return c
 }
 
-func classifyOne(p *cwox.Pipeline, image string, top int, m *modelFlags) ([]cwox.TopClass, error) {
-	pic, err := vision.DecodeFile(image, m.vision())
-	if err != nil {
-		return nil, err
+// defaultTop is how many classes classify prints of a network that has as many.
+const defaultTop = 5
+
+func classify(c *cobra.Command, m *modelFlags, t *tensorFlags, top int, args []string) error {
+	if c.Flags().Changed("top") && top < 1 {
+		return usage(c, "--top %d: want at least 1", top)
 	}
-	return p.Classify(pic, top, m.threads)
+	images, err := findImages(args)
+	if err != nil {
+		return err
+	}
+	tensors, err := t.read(m)
+	if err != nil {
+		return err
+	}
+	cl, closeFile, err := m.load(c)
+	if err != nil {
+		return err
+	}
+	defer closeFile()
+	if top > cl.Net.Classes() {
+		if c.Flags().Changed("top") {
+			return usage(c, "--top %d: want 1 to %d", top, cl.Net.Classes())
+		}
+		top = cl.Net.Classes()
+	}
+	p := cwox.New(cl)
+	defer p.Close()
+	failed, checked := false, false
+	for i := range len(images) + tensors.n {
+		if err := c.Context().Err(); err != nil {
+			return err
+		}
+		var name string
+		var best []cwox.TopClass
+		var err error
+		if i < len(images) {
+			var pic *vision.Picture
+			name = images[i]
+			if pic, err = vision.DecodeFile(name, m.vision()); err == nil {
+				if !checked {
+					m.checkStatistics(cl, cl.Transform.Tensor(pic))
+				}
+				best, err = p.Classify(pic, top, m.threads)
+			}
+		} else {
+			var x []float32
+			if x, name = tensors.at(i); !checked {
+				m.checkStatistics(cl, x)
+			}
+			best, err = p.ClassifyTensor(x, top, m.threads)
+		}
+		failed, checked = failed || err != nil, checked || err == nil
+		if err := printClasses(name, best, err, m.json); err != nil {
+			return err
+		}
+	}
+	if failed {
+		return silent{}
+	}
+	return nil
 }
 
 // classifyLine is one line of classify --json.

@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"cwox/cwox"
-	"cwox/cwox/report"
 	"cwox/internal/demo"
 	"cwox/internal/drawnworld"
 	"cwox/nn/zoo"
@@ -86,13 +85,9 @@ func runDemo(c *cobra.Command, m *modelFlags, f *explainFlags, scene *drawnworld
 	if err != nil {
 		return err
 	}
-	if err := report.Write(f.out, e); err != nil {
+	if err := finish(f.out, e, m); err != nil || m.json {
 		return err
 	}
-	if m.json {
-		return printReport(f.out)
-	}
-	describe(os.Stdout, picture, e, filepath.Join(f.out, report.PageFile))
 	describeTruth(os.Stdout, scene, e)
 	return nil
 }

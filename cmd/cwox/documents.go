@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -48,7 +49,7 @@ After an interruption of any kind the same command goes on where it stopped.`,
 			}
 			defer closeFile()
 			o.Threads, o.IgnoreOrientation = m.threads, m.ignoreOrientation
-			return documents(c.Context(), cl, images, out, o, &m)
+			return documents(c.Context(), cl, images, out, o, os.Stdout, &m)
 		},
 	}
 	m.add(c)
@@ -75,7 +76,8 @@ func checkDocuments(c *cobra.Command, o *dataset.DocumentsOptions, out string) e
 	return nil
 }
 
-func documents(ctx context.Context, cl *cwox.Classifier, images []string, out string, o dataset.DocumentsOptions, m *modelFlags) error {
+// documents labels images, and says on w what came out.
+func documents(ctx context.Context, cl *cwox.Classifier, images []string, out string, o dataset.DocumentsOptions, w io.Writer, m *modelFlags) error {
 	start := time.Now()
 	bar := newProgress("documents", "images", m.quiet)
 	reached, first := 0, true
@@ -102,7 +104,7 @@ func documents(ctx context.Context, cl *cwox.Classifier, images []string, out st
 			Seconds float64 `json:"seconds"`
 		}{out, r, time.Since(start).Seconds()})
 	} else {
-		fmt.Printf("%s: %d document%s, %d labels, of %d image%s (%d with a single label, %d unreadable)\n",
+		fmt.Fprintf(w, "%s: %d document%s, %d labels, of %d image%s (%d with a single label, %d unreadable)\n",
 			out, r.Documents, plural(r.Documents), r.Labels, r.Images, plural(r.Images), r.Certain, r.Unreadable)
 	}
 	switch {

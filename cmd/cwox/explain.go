@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"cwox/cwox"
+	"cwox/cwox/dataset"
 	"cwox/cwox/report"
 	"cwox/hlta"
 	"cwox/nn/vision"
@@ -22,7 +23,8 @@ import (
 
 // explainFlags say what to explain and how; demo shares them.
 type explainFlags struct {
-	tree, clusters, classes    string
+	tree, learnTree            string
+	clusters, classes          string
 	level, top                 int
 	cumulative                 float64
 	method, explainer, variant string
@@ -34,12 +36,13 @@ type explainFlags struct {
 
 func (f *explainFlags) add(c *cobra.Command, out string) {
 	s := c.Flags()
-	s.StringVar(&f.tree, "tree", "", "label tree: tree.json, nodes.json or .bif (default: the embedded one)")
-	s.StringVar(&f.clusters, "clusters", "", "clusters given by hand, e.g. '[[486,889],[402,420,546]]'")
+	s.StringVar(&f.tree, "tree", "", "label tree: tree.json, nodes.json or .bif (default: the embedded one for ImageNet's classes, else the last layer's weights)")
+	s.StringVar(&f.learnTree, "learn-tree", "", "learn the label tree from the images of this folder first")
+	s.StringVar(&f.clusters, "clusters", "", `clusters given by hand, e.g. '[["cello","violin"],[402,420,546]]'`)
 	s.IntVar(&f.level, "level", 1, "level of the tree to cut at")
 	s.IntVar(&f.top, "top", 0, "explain this many top classes (default min(5, Cum(0.95)))")
 	s.Float64Var(&f.cumulative, "cumulative", 0, "explain the fewest top classes whose probabilities exceed this")
-	s.StringVar(&f.classes, "classes", "", "explain these classes, e.g. 486,889")
+	s.StringVar(&f.classes, "classes", "", "explain these classes, e.g. cello,889")
 	s.StringVar(&f.method, "method", string(cwox.CWOX2s), "cwox2s, cwox1sa, cwox1sb or swox")
 	s.StringVar(&f.explainer, "explainer", "gradcam", "base explainer: "+strings.Join(explainerNames, ", "))
 	s.StringVar(&f.variant, "variant", string(cwox.Paper), "paper (its equations) or reference (what the authors' code does)")
@@ -57,6 +60,21 @@ func (f *explainFlags) add(c *cobra.Command, out string) {
 	complete("relu", "on", "off")
 }
 
+// check finds mistakes that need no file to be opened.
+func (f *explainFlags) check(c *cobra.Command) error {
+	given := ""
+	for _, flag := range []string{"tree", "learn-tree", "clusters"} {
+		if !c.Flags().Changed(flag) {
+			continue
+		}
+		if given != "" {
+			return usage(c, "--%s and --%s: clusters come from one of them", given, flag)
+		}
+		given = flag
+	}
+	return nil
+}
+
 // options turns the flags into options for a classifier.
 func (f *explainFlags) options(c *cobra.Command, m *modelFlags, cl *cwox.Classifier) (cwox.Options, error) {
 	o := cwox.Options{
@@ -64,23 +82,30 @@ func (f *explainFlags) options(c *cobra.Command, m *modelFlags, cl *cwox.Classif
 		Level: f.level, TopK: f.top, Cumulative: f.cumulative, Delta: f.delta, Epsilon: f.epsilon,
 		Seed: m.seed, Threads: m.threads,
 	}
+	names := cl.Names()
 	var err error
 	if f.clusters != "" {
-		if err := json.Unmarshal([]byte(f.clusters), &o.Clusters); err != nil {
-			return o, usage(c, "--clusters %s: want lists of class numbers like [[486,889],[402]]: %v", f.clusters, err)
+		if o.Clusters, err = names.Clusters(f.clusters); err != nil {
+			return o, usage(c, "--clusters %s: %v", f.clusters, err)
 		}
 	}
 	if f.classes != "" {
-		if o.Classes, err = parseInts(f.classes); err != nil {
+		if o.Classes, err = names.List(f.classes); err != nil {
 			return o, usage(c, "--classes %s: %v", f.classes, err)
 		}
 	}
-	if f.tree != "" {
-		if o.Tree, err = hlta.ReadTree(f.tree); err != nil {
+	switch {
+	case o.Clusters != nil:
+	case f.tree != "" || f.learnTree != "":
+		if o.TreeFile = f.tree; f.learnTree != "" {
+			if o.TreeFile, err = learnTree(c, cl, f.learnTree, f.out+"-tree", m); err != nil {
+				return o, err
+			}
+		}
+		if o.Tree, err = hlta.ReadTree(o.TreeFile); err != nil {
 			return o, err
 		}
-		o.TreeFile = f.tree
-	} else if o.Clusters == nil {
+	default:
 		o.Tree = cwox.DefaultTree(cl)
 	}
 	if o.Explainer, err = f.settings.explainer(c, f.explainer, cl, o.Variant); err != nil {
@@ -89,9 +114,32 @@ func (f *explainFlags) options(c *cobra.Command, m *modelFlags, cl *cwox.Classif
 	return o, o.Check(cl)
 }
 
+// learnTree labels the images of a folder and learns a label tree from the lists, both in
+// dir, and returns the tree's file. What an earlier run has labelled is not labelled again.
+func learnTree(c *cobra.Command, cl *cwox.Classifier, folder, dir string, m *modelFlags) (string, error) {
+	images, err := dataset.List(folder)
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return "", err
+	}
+	docs, tree := filepath.Join(dir, "documents.txt.gz"), filepath.Join(dir, "tree.json")
+	said := *m
+	said.json = false
+	if err := documents(c.Context(), cl, images, docs, dataset.DocumentsOptions{Threads: m.threads, IgnoreOrientation: m.ignoreOrientation}, os.Stderr, &said); err != nil {
+		return "", fmt.Errorf("--learn-tree: %w", err)
+	}
+	if err := learn(c.Context(), docs, tree, hlta.Options{Seed: m.seed, Threads: m.threads}, os.Stderr, &said); err != nil {
+		return "", fmt.Errorf("--learn-tree %s: %w (without --learn-tree clusters come from the network's last layer)", folder, err)
+	}
+	return tree, nil
+}
+
 func newExplain() *cobra.Command {
 	var m modelFlags
 	var f explainFlags
+	var t tensorFlags
 	c := &cobra.Command{
 		Use:   "explain [flags] IMAGE...",
 		Short: "Explain the classifier's output for images",
@@ -99,25 +147,39 @@ func newExplain() *cobra.Command {
 are grouped into confusion clusters, and heatmaps show what speaks for each cluster and
 for each class against the others of its cluster.
 
+The weight file decides which network it is; clusters come from the label tree of ImageNet's
+classes, or for other classes from the network's last layer, --learn-tree or --tree.
+
 Writes report.json, maps.safetensors, overlays and a self-contained index.html.`,
 		Example: `  cwox explain photo.jpg
+  cwox explain --weights finetuned.pth photo.jpg
+  cwox explain --weights finetuned.pth --learn-tree photos/ photo.jpg
   cwox explain --explainer rise --rise-masks 2000 -o out photo.jpg
   cwox explain --method swox --variant reference --top 3 photos/
-  cwox explain --clusters '[[486,889],[402,420,546]]' cello.jpg`,
-		Args: atLeast(1, "images or folders"),
-		RunE: func(c *cobra.Command, args []string) error { return explain(c, &m, &f, args) },
+  cwox explain --clusters '[["cello","violin"],[402,420,546]]' cello.jpg`,
+		Args: t.args,
+		RunE: func(c *cobra.Command, args []string) error { return explain(c, &m, &f, &t, args) },
 	}
 	m.add(c)
 	f.add(c, "cwox-out")
+	t.add(c)
 	return c
 }
 
-func explain(c *cobra.Command, m *modelFlags, f *explainFlags, args []string) error {
+func explain(c *cobra.Command, m *modelFlags, f *explainFlags, t *tensorFlags, args []string) error {
 	start := time.Now()
+	if err := f.check(c); err != nil {
+		return err
+	}
 	images, err := findImages(args)
 	if err != nil {
 		return err
 	}
+	tensors, err := t.read(m)
+	if err != nil {
+		return err
+	}
+	m.reference = f.variant == string(cwox.Reference)
 	cl, closeFile, err := m.load(c)
 	if err != nil {
 		return err
@@ -130,6 +192,9 @@ func explain(c *cobra.Command, m *modelFlags, f *explainFlags, args []string) er
 	load := time.Since(start)
 	p := cwox.New(cl)
 	defer p.Close()
+	if tensors.n > 0 {
+		return explainTensor(c.Context(), p, tensors, f.out, o, m)
+	}
 	dirs := outputFolders(f.out, images)
 	var entries []report.IndexEntry
 	failed := false
@@ -146,16 +211,10 @@ func explain(c *cobra.Command, m *modelFlags, f *explainFlags, args []string) er
 		}
 		if i == 0 {
 			e.Seconds["load"] = load.Seconds()
+			m.checkStatistics(cl, cl.Transform.Tensor(e.Picture))
 		}
-		if err := report.Write(dirs[i], e); err != nil {
+		if err := finish(dirs[i], e, m); err != nil {
 			return err
-		}
-		if m.json {
-			if err := printReport(dirs[i]); err != nil {
-				return err
-			}
-		} else {
-			describe(os.Stdout, image, e, filepath.Join(dirs[i], report.PageFile))
 		}
 		if len(images) > 1 {
 			entry, err := report.NewIndexEntry(filepath.Base(dirs[i]), e)
@@ -179,6 +238,30 @@ func explain(c *cobra.Command, m *modelFlags, f *explainFlags, args []string) er
 	return nil
 }
 
+// finish writes the report of an explanation and says what is in it.
+func finish(dir string, e *cwox.Explanation, m *modelFlags) error {
+	if err := report.Write(dir, e); err != nil {
+		return err
+	}
+	if m.json {
+		return printReport(dir)
+	}
+	describe(os.Stdout, e, filepath.Join(dir, report.PageFile))
+	return nil
+}
+
+// explainTensor explains the first of the network inputs given.
+func explainTensor(ctx context.Context, p *cwox.Pipeline, in *inputs, dir string, o cwox.Options, m *modelFlags) error {
+	x, name := in.at(0)
+	e, err := withBar(name, &o, m, func() (*cwox.Explanation, error) { return p.ExplainTensor(ctx, x, o) })
+	if err != nil {
+		return err
+	}
+	e.File = name
+	e.Picture.SHA256 = in.sha256
+	return finish(dir, e, m)
+}
+
 // explainOne decodes and explains an image.
 func explainOne(ctx context.Context, p *cwox.Pipeline, image string, o cwox.Options, m *modelFlags) (*cwox.Explanation, error) {
 	start := time.Now()
@@ -187,20 +270,26 @@ func explainOne(ctx context.Context, p *cwox.Pipeline, image string, o cwox.Opti
 		return nil, err
 	}
 	decode := time.Since(start)
-	bar := newProgress(filepath.Base(image), "steps", m.quiet)
-	o.Progress = func(done, total int) { bar.update(int64(done), int64(total)) }
-	e, err := p.Explain(ctx, pic, o)
-	m.file.Release() // gradients have packed what they need
-	bar.finish()
+	e, err := withBar(image, &o, m, func() (*cwox.Explanation, error) { return p.Explain(ctx, pic, o) })
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil, err
-		}
-		return nil, fmt.Errorf("%s: %w", image, err)
+		return nil, err
 	}
 	e.File = image
 	e.Seconds["decode"] = decode.Seconds()
 	return e, nil
+}
+
+// withBar explains under a progress bar; an error that is no interruption names the input.
+func withBar(name string, o *cwox.Options, m *modelFlags, explain func() (*cwox.Explanation, error)) (*cwox.Explanation, error) {
+	bar := newProgress(filepath.Base(name), "steps", m.quiet)
+	o.Progress = func(done, total int) { bar.update(int64(done), int64(total)) }
+	e, err := explain()
+	m.file.Release() // gradients have packed what they need
+	bar.finish()
+	if err != nil && !errors.Is(err, context.Canceled) {
+		err = fmt.Errorf("%s: %w", name, err)
+	}
+	return e, err
 }
 
 // outputFolders gives each image a folder: out itself for a single one, else one named after
@@ -237,7 +326,7 @@ func printReport(dir string) error {
 }
 
 // describe prints an explanation in words.
-func describe(w io.Writer, image string, e *cwox.Explanation, page string) {
+func describe(w io.Writer, e *cwox.Explanation, page string) {
 	names := map[int]string{}
 	prob := map[int]float64{}
 	for _, t := range e.Top {
@@ -246,7 +335,7 @@ func describe(w io.Writer, image string, e *cwox.Explanation, page string) {
 			names[t.Class] = "class " + strconv.Itoa(t.Class)
 		}
 	}
-	fmt.Fprintf(w, "%s: %d top classes in %d confusion cluster%s\n", image, len(e.Top), len(e.Clusters), plural(len(e.Clusters)))
+	fmt.Fprintf(w, "%s: %d top classes in %d confusion cluster%s\n", e.File, len(e.Top), len(e.Clusters), plural(len(e.Clusters)))
 	for i, cluster := range e.Clusters {
 		fmt.Fprintf(w, "  cluster %d   %5.1f %%\n", i+1, 100*cluster.Probability)
 		for _, class := range cluster.Classes {

@@ -86,8 +86,8 @@ input. A heatmap that cannot be scored gets a status other than ok, and no numbe
 	s := c.Flags()
 	s.StringVar(&f.heatmap, "map", "", "heatmap: .npy or .safetensors")
 	s.StringVar(&f.tensor, "tensor", "", "its name in a .safetensors file, e.g. class/486")
-	s.StringVar(&f.pos, "pos", "", "classes the heatmap speaks for, e.g. 486")
-	s.StringVar(&f.neg, "neg", "", "classes they are contrasted with, e.g. 402,546")
+	s.StringVar(&f.pos, "pos", "", "classes the heatmap speaks for, e.g. cello or 486")
+	s.StringVar(&f.neg, "neg", "", "classes they are contrasted with, e.g. violin,546")
 	s.IntVar(&f.count, "count", 0, "cover this many pixels, to compare heatmaps (default: all salient ones)")
 	s.StringVar(&f.curve, "curve", "", "write the contrastive score curve to this CSV file")
 	f.measure.add(c, faithfulness.DefaultAUCSteps)
@@ -95,7 +95,7 @@ input. A heatmap that cannot be scored gets a status other than ok, and no numbe
 }
 
 // check finds mistakes that need no file to be opened.
-func (f *scoreFlags) check(c *cobra.Command) (err error) {
+func (f *scoreFlags) check(c *cobra.Command) error {
 	switch {
 	case f.heatmap == "":
 		return usage(c, "--map FILE: name the heatmap")
@@ -104,11 +104,17 @@ func (f *scoreFlags) check(c *cobra.Command) (err error) {
 	case f.count < 0:
 		return usage(c, "--count %d: want at least 1", f.count)
 	}
-	if f.posClass, err = parseInts(f.pos); err != nil {
+	return nil
+}
+
+// find finds the classes that are named.
+func (f *scoreFlags) find(c *cobra.Command, cl *cwox.Classifier) (err error) {
+	names := cl.Names()
+	if f.posClass, err = names.List(f.pos); err != nil {
 		return usage(c, "--pos %s: %v", f.pos, err)
 	}
 	if f.neg != "" {
-		if f.negClass, err = parseInts(f.neg); err != nil {
+		if f.negClass, err = names.List(f.neg); err != nil {
 			return usage(c, "--neg %s: %v", f.neg, err)
 		}
 	}
@@ -146,12 +152,8 @@ func score(c *cobra.Command, m *modelFlags, f *scoreFlags, image string) error {
 		return err
 	}
 	defer closeFile()
-	for flag, classes := range map[string][]int{"pos": f.posClass, "neg": f.negClass} {
-		for _, class := range classes {
-			if class < 0 || class >= cl.Net.Classes() {
-				return usage(c, "--%s %d: the model has classes 0 to %d", flag, class, cl.Net.Classes()-1)
-			}
-		}
+	if err := f.find(c, cl); err != nil {
+		return err
 	}
 	in := cl.Net.Input()
 	heat, err := faithfulness.ReadHeatmap(f.heatmap, f.tensor, in.H, in.W)

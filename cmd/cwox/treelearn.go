@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -37,7 +38,7 @@ The variants of the papers: --no-correlation-test --whole-island --max-island 15
 			if err := checkLearn(c, &o); err != nil {
 				return err
 			}
-			return learn(c.Context(), args[0], out, o, &f)
+			return learn(c.Context(), args[0], out, o, os.Stdout, &f)
 		},
 	}
 	s := c.Flags()
@@ -97,7 +98,8 @@ type learned struct {
 	Seconds   map[string]float64 `json:"seconds"`
 }
 
-func learn(ctx context.Context, in, out string, o hlta.Options, f *modelFlags) error {
+// learn learns a tree from a file of documents, and says on w what came out.
+func learn(ctx context.Context, in, out string, o hlta.Options, w io.Writer, f *modelFlags) error {
 	start := time.Now()
 	docs, err := hlta.ReadDocuments(in)
 	if err != nil {
@@ -125,7 +127,7 @@ func learn(ctx context.Context, in, out string, o hlta.Options, f *modelFlags) e
 	if f.json {
 		return printJSON(r)
 	}
-	fmt.Printf("%s: %d words below %s latents (level 1 up), learned from %d documents in %.2f s\n",
+	fmt.Fprintf(w, "%s: %d words below %s latents (level 1 up), learned from %d documents in %.2f s\n",
 		out, r.Words, slashed(r.Latents), r.Documents, r.Seconds["read"]+r.Seconds["learn"]+r.Seconds["write"])
 	return nil
 }

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cwox/nn/vision"
 	"cwox/nn/zoo"
 	"cwox/weights"
 )
@@ -31,7 +34,7 @@ by a machine that can build nothing but tensors: no code in it is ever run.`,
 		SuggestionsMinimumDistance: 2,
 		RunE:                       helpOrSuggest,
 	}
-	c.AddCommand(newWeightsList(), newWeightsFetch(), newWeightsInspect(), newWeightsConvert())
+	c.AddCommand(newWeightsList(), newWeightsFetch(), newWeightsInspect(), newWeightsCheck(), newWeightsConvert())
 	return c
 }
 
@@ -166,14 +169,30 @@ func fetchOne(ctx context.Context, k weights.KnownFile, quiet bool) (string, err
 
 // inspection is what weights inspect --json prints.
 type inspection struct {
-	File     string            `json:"file"`
-	Format   weights.Format    `json:"format"`
-	SHA256   string            `json:"sha256"`
-	Model    string            `json:"model,omitempty"` // architecture whose tensors these are
-	Classes  int               `json:"classes,omitempty"`
-	Metadata map[string]string `json:"metadata,omitempty"`
-	Globals  []string          `json:"globals"` // that a pickle names
-	Tensors  []tensorLine      `json:"tensors"` // in file order
+	File      string            `json:"file"`
+	Format    weights.Format    `json:"format"`
+	SHA256    string            `json:"sha256"`
+	Model     string            `json:"model,omitempty"` // the network whose tensors these are
+	Why       string            `json:"why,omitempty"`   // why there is none
+	Classes   int               `json:"classes,omitempty"`
+	Labels    []string          `json:"labels,omitempty"` // that the file gives
+	Input     *vision.Transform `json:"input,omitempty"`
+	InputFrom string            `json:"input_from,omitempty"`
+	Head      string            `json:"head,omitempty"`
+	Prefix    string            `json:"prefix,omitempty"`
+	Ignored   []string          `json:"ignored,omitempty"` // tensors that are not the network's
+	Keys      []weights.Dict    `json:"keys"`              // state dicts found, the one taken first
+	Undecided []undecided       `json:"undecided,omitempty"`
+	Metadata  map[string]string `json:"metadata,omitempty"`
+	Globals   []string          `json:"globals"` // that a pickle names
+	Tensors   []tensorLine      `json:"tensors"` // in file order
+}
+
+// undecided is something that the tensors cannot tell.
+type undecided struct {
+	What  string `json:"what"`
+	Taken string `json:"taken"`
+	Other string `json:"other,omitempty"` // how to choose otherwise
 }
 
 type tensorLine struct {
@@ -185,16 +204,22 @@ type tensorLine struct {
 func newWeightsInspect() *cobra.Command {
 	var f modelFlags
 	c := &cobra.Command{
-		Use:   "inspect FILE",
-		Short: "Tensors, format, hash and architecture of a weight file",
-		Long: `List the tensors of a weight file with their types and shapes, its container, its SHA-256,
-the Python names that a .pth file's pickle refers to, and the architecture it fits.
-Nothing in the file is run.`,
+		Use:   "inspect FILE|FOLDER",
+		Short: "What a weight file holds: network, head, input, tensors, and what it does not tell",
+		Long: `Say what a weight file or folder holds: its container and SHA-256, the state dicts in it and
+the one that is taken, the network that its tensors are (family, head, classes, prefix of
+the names), the input it wants, class names, and what tensors cannot tell (the place of a
+stride, an activation) with how to choose otherwise. Nothing in the file is run.`,
 		Example: `  cwox weights inspect model.pth
+  cwox weights inspect --key state_dict_ema checkpoint.pth.tar
   cwox weights inspect --json model.safetensors | jq '.tensors[].name'`,
-		Args: exactly(1, "a weight file"),
+		Args: exactly(1, "a weight file or folder"),
 		RunE: func(c *cobra.Command, args []string) error {
-			in, err := inspect(args[0])
+			f.weights = args[0]
+			if err := f.check(c); err != nil {
+				return err
+			}
+			in, err := inspect(c, &f)
 			if err != nil {
 				return err
 			}
@@ -205,13 +230,18 @@ Nothing in the file is run.`,
 			return nil
 		},
 	}
-	c.Flags().BoolVar(&f.json, "json", false, "machine-readable output")
+	s := c.Flags()
+	s.StringVar(&f.key, "key", "", "state dict to take of a file that holds several")
+	s.StringVar(&f.model, "model", "", "network, where the file does not decide: NAME:key=value,...")
+	f.input.add(c)
+	f.precision = "f32"
+	s.BoolVar(&f.json, "json", false, "machine-readable output")
 	return c
 }
 
 // inspect describes a weight file.
-func inspect(path string) (*inspection, error) {
-	f, err := weights.Open(path)
+func inspect(c *cobra.Command, m *modelFlags) (*inspection, error) {
+	f, err := m.open()
 	if err != nil {
 		return nil, err
 	}
@@ -220,38 +250,92 @@ func inspect(path string) (*inspection, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := &inspection{File: path, Format: f.Format(), SHA256: sum, Metadata: f.Metadata(),
-		Globals: append([]string{}, f.Globals()...), Tensors: []tensorLine{}}
+	in := &inspection{File: m.weights, Format: f.Format(), SHA256: sum, Keys: f.Dicts(), Labels: f.About().Labels,
+		Metadata: f.Metadata(), Globals: append([]string{}, f.Globals()...), Tensors: []tensorLine{}}
 	for _, name := range f.Names() {
 		t, _ := f.Tensor(name)
 		in.Tensors = append(in.Tensors, tensorLine{name, t.DType, append([]int{}, t.Shape...)})
 	}
-	if a, err := zoo.Match(f, zoo.Spec{}); err == nil {
-		in.Model, in.Classes = a.Name, a.Facts.Classes
+	spec, err := zoo.ParseSpec(m.model)
+	if err != nil {
+		return nil, err
+	}
+	arch, err := zoo.Match(f, spec)
+	if err != nil {
+		in.Why = err.Error()
+		return in, nil
+	}
+	facts := arch.Facts
+	in.Model, in.Classes, in.Head, in.Prefix, in.Ignored = arch.Name, facts.Classes, facts.Head, facts.Prefix, facts.Ignored
+	for _, a := range facts.Assumed {
+		u := undecided{What: a.What, Taken: a.Taken}
+		if a.Setting != "" {
+			u.Other = "--model :" + a.Setting
+		}
+		in.Undecided = append(in.Undecided, u)
+	}
+	switch t, err := m.input.choose(c, arch, f, false); {
+	case err == nil:
+		in.Input, in.InputFrom = &t.Transform, t.from
+	case isUsage(err):
+		return nil, err
+	default:
+		in.InputFrom = err.Error()
 	}
 	return in, nil
 }
 
 // print writes the description for people.
 func (in *inspection) print() {
+	line := func(what, format string, args ...any) {
+		fmt.Printf("  %-9s %s\n", what, fmt.Sprintf(format, args...))
+	}
 	fmt.Println(in.File)
-	fmt.Printf("  format   %s\n", in.Format)
-	fmt.Printf("  sha256   %s\n", in.SHA256)
+	line("format", "%s", in.Format)
+	line("sha256", "%s", in.SHA256)
+	for i, k := range in.Keys {
+		if what := "or --key"; len(in.Keys) > 1 {
+			if i == 0 {
+				what = "key"
+			}
+			line(what, "%s (%d tensors)", printable(k.Key), k.Tensors)
+		}
+	}
 	if in.Model == "" {
-		fmt.Println("  model    none that is known here")
+		line("model", "none that is known here: %s", printable(in.Why))
 	} else {
-		fmt.Printf("  model    %s with %d classes\n", in.Model, in.Classes)
+		line("model", "%s with %d classes", in.Model, in.Classes)
+		line("head", "%s", printable(in.Head))
+		if in.Prefix != "" {
+			line("prefix", "%s", printable(in.Prefix))
+		}
+		if in.Input != nil {
+			line("input", "%s (%s)", in.Input.String(), printable(in.InputFrom))
+		} else {
+			line("input", "%s", printable(in.InputFrom))
+		}
 	}
-	var keys []string
-	for k := range in.Metadata {
-		keys = append(keys, k)
+	if n := len(in.Labels); n > 0 {
+		line("labels", "%d: %s ... %s", n, printable(in.Labels[0]), printable(in.Labels[n-1]))
 	}
-	slices.Sort(keys)
-	for _, k := range keys {
-		fmt.Printf("  metadata %s: %s\n", printable(k), printable(in.Metadata[k]))
+	for _, name := range in.Ignored[:min(len(in.Ignored), 8)] {
+		line("ignored", "%s", printable(name))
+	}
+	if more := len(in.Ignored) - 8; more > 0 {
+		line("ignored", "and %d more", more)
+	}
+	for _, u := range in.Undecided {
+		text := u.What + ": taken as " + u.Taken
+		if u.Other != "" {
+			text += "; " + u.Other + " chooses otherwise"
+		}
+		line("undecided", "%s", text)
+	}
+	for _, k := range slices.Sorted(maps.Keys(in.Metadata)) {
+		line("metadata", "%s: %s", printable(k), printable(in.Metadata[k]))
 	}
 	for _, g := range in.Globals {
-		fmt.Printf("  global   %s\n", printable(g))
+		line("global", "%s", printable(g))
 	}
 	width, elements := 0, 0
 	for _, t := range in.Tensors {
@@ -263,7 +347,7 @@ func (in *inspection) print() {
 		elements += n
 	}
 	width = min(width, 60)
-	fmt.Printf("  tensors  %d with %d elements\n", len(in.Tensors), elements)
+	line("tensors", "%d with %d elements", len(in.Tensors), elements)
 	for _, t := range in.Tensors {
 		fmt.Printf("    %-*s %-4s %v\n", width, printable(t.Name), t.DType, t.Shape)
 	}
@@ -288,19 +372,21 @@ func newWeightsConvert() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "convert IN -o OUT.safetensors",
 		Short: "Write the tensors of a weight file as .safetensors",
-		Long: `Write the tensors of a .pth or .safetensors file as .safetensors, with their names and
-types. A prefix that all names share ("module.") is dropped. OUT appears whole or not at
-all, and is the same bytes whenever IN is.`,
-		Example: `  cwox weights convert model.pth -o model.safetensors`,
-		Args:    exactly(1, "a weight file"),
+		Long: `Write the tensors of a weight file or folder as .safetensors, with their names and types.
+Class names and the network's input, where the file tells them, go into its metadata. OUT
+appears whole or not at all, and is the same bytes whenever IN is.`,
+		Example: `  cwox weights convert model.pth -o model.safetensors
+  cwox weights convert --key state_dict_ema checkpoint.pth.tar -o model.safetensors`,
+		Args: exactly(1, "a weight file or folder"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if filepath.Ext(out) != ".safetensors" {
 				return usage(c, "-o %q: want a name that ends in .safetensors", out)
 			}
-			if err := convert(args[0], out); err != nil {
+			f.weights = args[0]
+			if err := convert(&f, out); err != nil {
 				return err
 			}
-			in, err := inspect(out)
+			in, err := inspect(c, &modelFlags{weights: out, input: inputFlags{preprocess: "auto"}})
 			if err != nil {
 				return err
 			}
@@ -312,20 +398,38 @@ all, and is the same bytes whenever IN is.`,
 		},
 	}
 	c.Flags().StringVarP(&out, "output", "o", "", "file to write")
+	c.Flags().StringVar(&f.key, "key", "", "state dict to take of a file that holds several")
 	c.Flags().BoolVar(&f.json, "json", false, "machine-readable output: what inspect says of the new file")
 	return c
 }
 
-// convert writes the tensors of a weight file to a new one.
-func convert(path, out string) error {
-	f, err := weights.Open(path)
+// convert writes the tensors of a weight file to a new one, and what it says of itself.
+func convert(m *modelFlags, out string) error {
+	f, err := m.open()
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	metadata := f.Metadata()
+	if metadata == nil {
+		metadata = map[string]string{}
+	}
 	if f.Format() != weights.Safetensors {
-		metadata = map[string]string{"format": "pt"} // what readers in Python look for
+		metadata["format"] = "pt" // what readers in Python look for
+	}
+	if labels := f.About().Labels; labels != nil && metadata["classes"] == "" {
+		metadata["classes"] = strings.Join(labels, "\n")
+	}
+	t, _, ok, err := vision.FromConfig(f.About().Config, f.About().Preprocessor, metadata)
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.Name(), err)
+	}
+	if ok {
+		text, err := json.Marshal(t)
+		if err != nil {
+			return err
+		}
+		metadata[vision.MetadataKey] = string(text)
 	}
 	var tensors []*weights.Tensor
 	for _, name := range f.Names() {

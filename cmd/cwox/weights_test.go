@@ -273,14 +273,14 @@ func TestWeightsInspectModels(t *testing.T) {
 		"googlenet_bvlc_caffe.safetensors": "googlenet-caffe",
 	} {
 		path := testdata.Path(t, "weights", file)
-		in, err := inspect(path)
-		if err != nil {
-			t.Fatal(err)
+		var in inspection
+		if _, out, stderr := cli(t, "weights", "inspect", "--json", path); json.Unmarshal([]byte(out), &in) != nil {
+			t.Fatal(stderr)
 		}
 		if in.Model != want || in.Classes != 1000 {
 			t.Errorf("%s: recognised as %q with %d classes, want %s with 1000", file, in.Model, in.Classes, want)
 		}
-		if _, out, _ := cli(t, "weights", "inspect", path); !strings.Contains(out, "model    "+want+" with 1000 classes") {
+		if _, out, _ := cli(t, "weights", "inspect", path); !strings.Contains(out, "model     "+want+" with 1000 classes") {
 			t.Errorf("%s: %.300s", file, out)
 		}
 	}

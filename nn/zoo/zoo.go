@@ -309,3 +309,13 @@ func list(names []string, most int) string {
 	}
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }
+
+// OfPaper says that the network is one of those that the paper explains, or the demo's, which
+// was trained for the same input: pictures stretched to it.
+func (a *Arch) OfPaper() bool {
+	switch a.Name {
+	case "resnet50", "googlenet", "googlenet-caffe":
+		return a.Facts.Classes == 1000
+	}
+	return a.Name == Demo
+}

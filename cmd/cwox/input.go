@@ -1,0 +1,290 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"cwox/nn/vision"
+	"cwox/nn/zoo"
+	"cwox/weights"
+)
+
+// inputFlags say what the network's input is made of a picture.
+type inputFlags struct {
+	preprocess, size, resize, crop, interpolation, mean, std, channels, valueRange string
+}
+
+// inputChoices are the words that the flags take.
+var inputChoices = map[string][]string{
+	"preprocess":    {"auto", "torchvision", "paper", "timm"},
+	"resize":        {"stretch"},
+	"crop":          {"center", "none"},
+	"interpolation": {"bilinear", "bicubic", "lanczos", "nearest"},
+	"channels":      {"rgb", "bgr", "grey"},
+	"range":         {"1", "255"},
+}
+
+func (f *inputFlags) add(c *cobra.Command) {
+	s := c.Flags()
+	s.StringVar(&f.preprocess, "preprocess", "auto", "input: auto (what the file or a config beside it says; else the paper's stretch for its own networks, torchvision for others), torchvision (shorter side to 256, centre crop 224), paper, timm, or FILE.json")
+	s.StringVar(&f.size, "size", "", "size of the network's input, N or HxW")
+	s.StringVar(&f.resize, "resize", "", "stretch (to the input's size), N (the shorter side to N) or HxW (stretch to that)")
+	s.StringVar(&f.crop, "crop", "", "center (to the input's size, after the resize) or none")
+	s.StringVar(&f.interpolation, "interpolation", "", "bilinear, bicubic, lanczos or nearest, as Pillow's")
+	s.StringVar(&f.mean, "mean", "", "taken from the channels: one value, or one each, e.g. 0.485,0.456,0.406")
+	s.StringVar(&f.std, "std", "", "what the channels are divided by then")
+	s.StringVar(&f.channels, "channels", "", "rgb, bgr or grey")
+	s.StringVar(&f.valueRange, "range", "", "values before --mean is taken: 1 (from 0 to 1) or 255")
+	for flag, words := range inputChoices {
+		directive := cobra.ShellCompDirectiveNoFileComp
+		if flag == "preprocess" {
+			directive = cobra.ShellCompDirectiveDefault
+		}
+		_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, directive))
+	}
+}
+
+// input is a transform and where it was found, in words.
+type input struct {
+	vision.Transform
+	from  string // "config.json", "--preprocess torchvision", ...
+	guess bool   // nothing said it: a convention was followed
+}
+
+// choose settles the input of a network: what --preprocess names, refined by the other
+// flags. reference says that the authors' variant was asked for, which stretches.
+func (f *inputFlags) choose(c *cobra.Command, arch *zoo.Arch, file *weights.File, reference bool) (*input, error) {
+	in, err := f.base(c, arch, file, reference)
+	if err == nil {
+		err = f.refine(c, in)
+	}
+	if err == nil {
+		err = in.Validate(arch.Facts.Channels)
+	}
+	return in, err
+}
+
+// base is the input before the other flags refine it.
+func (f *inputFlags) base(c *cobra.Command, arch *zoo.Arch, file *weights.File, reference bool) (*input, error) {
+	channels, side := arch.Facts.Channels, arch.Transform.Width
+	small := strings.HasPrefix(arch.Facts.Stem, "3x3/1")
+	if small {
+		side = smallSide
+	}
+	preset := func(name string) (vision.Transform, error) {
+		if channels != 1 && channels != 3 {
+			return arch.Transform, nil // refused by Validate, in its words
+		}
+		return vision.Preset(name, channels, side, side)
+	}
+	switch f.preprocess {
+	case "auto", "timm":
+		t, from, ok, err := vision.FromConfig(file.About().Config, file.About().Preprocessor, file.Metadata())
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file.Name(), err)
+		}
+		switch {
+		case ok:
+			return &input{Transform: t, from: from}, nil
+		case f.preprocess == "timm":
+			t, err = preset("timm")
+			return &input{Transform: t, from: "--preprocess timm"}, err
+		case arch.OfPaper():
+			return &input{Transform: arch.Transform, from: "as in the paper", guess: true}, nil
+		case reference:
+			t, err = preset("paper")
+			return &input{Transform: t, from: "as the authors do", guess: true}, err
+		}
+		if small {
+			t, err = preset("paper")
+			return &input{Transform: t, from: "as for CIFAR, whose pictures are that small", guess: true}, err
+		}
+		t, err = preset("torchvision")
+		return &input{Transform: t, from: "as torchvision does", guess: true}, err
+	case "torchvision", "paper":
+		t, err := preset(f.preprocess)
+		if err == nil && f.preprocess == "paper" && arch.OfPaper() {
+			t = arch.Transform // Caffe's GoogLeNet has its own channels
+		}
+		return &input{Transform: t, from: "--preprocess " + f.preprocess}, err
+	}
+	text, err := readLimited(f.preprocess, maxPreprocessBytes)
+	if os.IsNotExist(err) {
+		return nil, usage(c, "--preprocess %s: neither a file nor one of %s", f.preprocess, strings.Join(inputChoices["preprocess"], ", "))
+	}
+	if err != nil {
+		return nil, err
+	}
+	t, err := parsePreprocess(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.preprocess, err)
+	}
+	return &input{Transform: t, from: f.preprocess}, nil
+}
+
+// parsePreprocess reads a transform in its own form, timm's config.json or Hugging Face's
+// preprocessor_config.json.
+func parsePreprocess(text []byte) (vision.Transform, error) {
+	var t vision.Transform
+	own := json.Unmarshal(text, &t)
+	if own == nil {
+		return t, nil
+	}
+	for _, files := range [][2][]byte{{text, nil}, {nil, text}} {
+		t, _, ok, err := vision.FromConfig(files[0], files[1], nil)
+		if ok && err == nil {
+			return t, nil
+		}
+	}
+	return t, own
+}
+
+// smallSide is the input of networks that begin without reducing it, by convention: CIFAR's.
+const smallSide = 32
+
+// maxPreprocessBytes bounds the file of --preprocess.
+const maxPreprocessBytes = 1 << 20
+
+// refine applies the flags that say single things.
+func (f *inputFlags) refine(c *cobra.Command, in *input) error {
+	t := &in.Transform
+	before := *t
+	if f.size != "" {
+		h, w, err := parseSize(f.size)
+		if err != nil {
+			return usage(c, "--size %s: %v", f.size, err)
+		}
+		*t = resized(*t, w, h)
+	}
+	switch {
+	case f.resize == "":
+	case f.resize == "stretch":
+		t.Resize, t.Crop = vision.Resize{}, vision.NoCrop
+	default:
+		h, w, err := parseSize(f.resize)
+		if err != nil {
+			return usage(c, "--resize %s: %v, or stretch", f.resize, err)
+		}
+		if t.Crop == vision.NoCrop {
+			t.Crop = vision.Center
+		}
+		if t.Resize = (vision.Resize{Width: w, Height: h}); !strings.ContainsAny(f.resize, "xX") {
+			t.Resize = vision.Resize{Short: h}
+		}
+	}
+	switch f.crop {
+	case "":
+	case "center":
+		t.Crop = vision.Center
+	case "none":
+		if t.Crop = vision.NoCrop; f.resize == "" {
+			t.Resize = vision.Resize{} // what the crop would have left out is to be seen
+		}
+	default:
+		return wantWord(c, "crop", f.crop)
+	}
+	if f.interpolation != "" {
+		t.Interpolation = vision.Interpolation(f.interpolation)
+	}
+	if f.channels != "" {
+		t.Channels = vision.Channels(f.channels)
+	}
+	switch f.valueRange {
+	case "":
+	case "1":
+		t.Scale = 255
+	case "255":
+		t.Scale = 1
+	default:
+		return wantWord(c, "range", f.valueRange)
+	}
+	for flag, word := range map[string]string{"interpolation": f.interpolation, "channels": f.channels} {
+		if word != "" && !slices.Contains(inputChoices[flag], word) {
+			return wantWord(c, flag, word)
+		}
+	}
+	channels := 3
+	if t.Channels == vision.Grey {
+		channels = 1
+	}
+	var err error
+	if t.Mean, err = perChannel(f.mean, t.Mean, channels); err != nil {
+		return usage(c, "--mean %s: %v", f.mean, err)
+	}
+	if t.Std, err = perChannel(f.std, t.Std, channels); err != nil {
+		return usage(c, "--std %s: %v", f.std, err)
+	}
+	if !reflect.DeepEqual(before, *t) {
+		in.from, in.guess = in.from+", changed by flags", false
+		t.Name += ", changed"
+	}
+	return nil
+}
+
+// resized is a transform for an input of another size; a crop takes the same share of the
+// picture.
+func resized(t vision.Transform, width, height int) vision.Transform {
+	r := &t.Resize
+	if t.Crop != vision.NoCrop && r.Short > 0 && width != height {
+		*r = vision.Resize{Width: r.Short, Height: r.Short, Fit: vision.Cover} // the share of each side
+	}
+	r.Short = r.Short * width / t.Width
+	r.Width, r.Height = r.Width*width/t.Width, r.Height*height/t.Height
+	t.Width, t.Height = width, height
+	return t
+}
+
+func wantWord(c *cobra.Command, flag, word string) error {
+	return usage(c, "--%s %s: want %s", flag, word, strings.Join(inputChoices[flag], ", "))
+}
+
+// parseSize reads "224" or "HxW".
+func parseSize(text string) (h, w int, err error) {
+	first, second, two := strings.Cut(strings.ToLower(text), "x")
+	h, err1 := strconv.Atoi(first)
+	w, err2 := h, error(nil)
+	if two {
+		w, err2 = strconv.Atoi(second)
+	}
+	if err1 != nil || err2 != nil || h < 1 || w < 1 {
+		return 0, 0, fmt.Errorf("want N or HxW")
+	}
+	return h, w, nil
+}
+
+// perChannel reads one value, or one for each channel; without text it is what was there, one
+// value of it where the channels have become fewer or more.
+func perChannel(text string, was []float32, channels int) ([]float32, error) {
+	values := was
+	if text != "" {
+		values = nil
+		for part := range strings.SplitSeq(text, ",") {
+			v, err := strconv.ParseFloat(strings.TrimSpace(part), 32)
+			if err != nil {
+				return nil, fmt.Errorf("want numbers separated by commas")
+			}
+			values = append(values, float32(v))
+		}
+		if len(values) != 1 && len(values) != channels {
+			return nil, fmt.Errorf("%d values for %d channels", len(values), channels)
+		}
+	}
+	if len(values) == channels || len(values) == 0 {
+		return values, nil
+	}
+	if text == "" && channels == 1 {
+		return values, nil // the transform says what is missing
+	}
+	out := make([]float32, channels)
+	for i := range out {
+		out[i] = values[0]
+	}
+	return out, nil
+}
