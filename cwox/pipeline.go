@@ -141,6 +141,9 @@ func (p *Pipeline) ExplainAll(ctx context.Context, pic *vision.Picture, o Option
 		return nil, err
 	}
 	clusters, err := o.cut(top)
+	if err != nil && o.use != nil && !slices.ContainsFunc(methods, clustered) {
+		clusters, err = apart(top), nil // no method asks what the tree cannot tell
+	}
 	if err != nil {
 		return nil, err
 	}

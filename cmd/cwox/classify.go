@@ -31,6 +31,9 @@ read costs a line, not the run; the exit code is then 1.`,
 				return err
 			}
 			defer closeFile()
+			if !c.Flags().Changed("top") {
+				top = min(top, cl.Net.Classes())
+			}
 			if top < 1 || top > cl.Net.Classes() {
 				return usage(c, "--top %d: want 1 to %d", top, cl.Net.Classes())
 			}

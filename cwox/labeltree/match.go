@@ -98,6 +98,17 @@ func Match(t *hlta.Tree, name func(word string) string, names *classname.Names) 
 	return f, nil
 }
 
+// NameWords gives the words that stand for classes the classes' names, in the tree's provenance,
+// so that tree.json tells whose classes they are.
+func NameWords(t *hlta.Tree, names *classname.Names) {
+	t.Provenance.Names = map[string]string{}
+	for _, w := range t.Words() {
+		if class, _, ok := wordClass(w); ok && names.Label(class) != "" {
+			t.Provenance.Names[w] = names.Label(class)
+		}
+	}
+}
+
 // Cut groups classes by the latent of a level that they belong to: see hlta.Tree.Cut. A class
 // that the tree lacks is an error.
 func (f *Fit) Cut(classes []int, level int) ([][]int, error) {

@@ -1,6 +1,7 @@
 package labeltree_test
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -88,6 +89,31 @@ func TestMatch(t *testing.T) {
 	}
 	if _, err := fit.Cut([]int{2}, 9); err == nil || !strings.Contains(err.Error(), "level 9") {
 		t.Errorf("a level that the tree lacks: %v", err)
+	}
+}
+
+// A tree that names its words is known again, and told from another model's of as many classes.
+func TestNameWords(t *testing.T) {
+	names := classname.New(4, []string{"cello", "", "violin", "banjo"}, nil)
+	tree := treeOf(t, "c000|c002", "c001|c003")
+	labeltree.NameWords(tree, names)
+	var text bytes.Buffer
+	if err := tree.WriteJSON(&text); err != nil {
+		t.Fatal(err)
+	}
+	again, err := hlta.ParseTree("again", text.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Name("c002") != "violin" || again.Name("c001") != "" {
+		t.Errorf("names %v", again.Provenance.Names)
+	}
+	if _, err := labeltree.Match(again, nil, names); err != nil {
+		t.Error(err)
+	}
+	other := classname.New(4, []string{"tench", "ray", "shark", "eel"}, nil)
+	if _, err := labeltree.Match(again, nil, other); err == nil || !strings.Contains(err.Error(), "only 0 of 3 names") {
+		t.Errorf("of other classes: %v", err)
 	}
 }
 

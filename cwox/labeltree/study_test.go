@@ -3,6 +3,7 @@ package labeltree_test
 import (
 	"bufio"
 	"compress/gzip"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -36,9 +37,10 @@ func TestStudy(t *testing.T) {
 	for _, network := range []struct {
 		name, file, weight string
 		published          *hlta.Tree
+		ten                string
 	}{
-		{"ResNet-50's rows", "resnet50_tf_v15.safetensors", "fc.weight", resnet},
-		{"GoogLeNet's rows", "googlenet_bvlc_caffe.safetensors", "loss3_classifier.weight", googlenet},
+		{"ResNet-50's rows", "resnet50_tf_v15.safetensors", "fc.weight", resnet, "[[0 3] [1 2 4] [5 6] [7 8] [9]]"},
+		{"GoogLeNet's rows", "googlenet_bvlc_caffe.safetensors", "loss3_classifier.weight", googlenet, "[[0 3] [1 2 4] [5 6 7 8] [9]]"},
 	} {
 		f, err := weights.Open(testdata.Path(t, "weights", network.file))
 		if err != nil {
@@ -61,6 +63,18 @@ func TestStudy(t *testing.T) {
 		row(network.name+", its published tree", tree, network.published, 1)
 		row(network.name+", embedded tree", tree, embedded, 2)
 		row(network.name+", embedded tree", tree, embedded, 3)
+		// Ten of the classes, as of a network tuned to them: cello, acoustic guitar, banjo, violin,
+		// electric guitar, tabby, Egyptian cat, two huskies, sports car.
+		var some []float32
+		inputs := tensor.Shape[1]
+		for _, c := range []int{486, 402, 420, 889, 546, 281, 285, 250, 248, 817} {
+			some = append(some, values[c*inputs:][:inputs]...)
+		}
+		got, err := labeltree.FromWeights(headOf(t, some, 10), false).CutClasses([]int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, 1)
+		t.Logf("%s, ten of them: %v", network.name, got)
+		if want := network.ten; err != nil || fmt.Sprint(got) != want {
+			t.Errorf("%s: ten classes: %v, %v, want %s", network.name, got, err, want)
+		}
 		for _, pair := range [][]int{{486, 889}, {330, 331}, {402, 546}} { // cello, violin; rabbits; guitars
 			if got, err := tree.CutClasses(pair, 1); err != nil || len(got) != 1 {
 				t.Errorf("%s: %v: clusters %v, %v, want one", network.name, pair, got, err)
