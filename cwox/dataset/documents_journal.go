@@ -26,6 +26,7 @@ type documentsSettings struct {
 	WeightsSHA256     string  `json:"weights_sha256"`
 	Precision         string  `json:"precision"`
 	Kernel            string  `json:"kernel"`
+	MultiLabel        bool    `json:"multi_label"`
 	IgnoreOrientation bool    `json:"ignore_orientation"`
 	Cumulative        float64 `json:"cumulative"`
 	MaxLabels         int     `json:"max_labels"`
@@ -43,7 +44,7 @@ func newSettings(c *cwox.Classifier, images []string, o DocumentsOptions) docume
 	out.Flush()
 	return documentsSettings{
 		Format: documentsFormat, Model: c.Arch.Name, WeightsSHA256: c.WeightsSHA256,
-		Precision: c.Net.Precision(), Kernel: c.Net.Kernel(), IgnoreOrientation: o.IgnoreOrientation,
+		Precision: c.Net.Precision(), Kernel: c.Net.Kernel(), MultiLabel: c.MultiLabel, IgnoreOrientation: o.IgnoreOrientation,
 		Cumulative: o.Cumulative, MaxLabels: o.MaxLabels,
 		Images: len(images), ImagesSHA256: hex.EncodeToString(hash.Sum(nil)),
 	}

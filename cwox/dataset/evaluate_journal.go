@@ -49,6 +49,7 @@ type EvaluatedModel struct {
 	WeightsSHA256 string `json:"weights_sha256"`
 	Precision     string `json:"precision"`
 	Kernel        string `json:"kernel"`
+	MultiLabel    bool   `json:"multi_label,omitempty"`
 	TreeSHA256    string `json:"tree_sha256"`
 	Pixels        int    `json:"pixels"` // of the network's input
 }
@@ -62,7 +63,7 @@ func newEvaluationSettings(c *cwox.Classifier, o *EvaluateOptions) (*EvaluationS
 		return nil, err
 	}
 	shape := c.Net.Input()
-	m := EvaluatedModel{WeightsSHA256: c.WeightsSHA256, Precision: c.Net.Precision(), Kernel: c.Net.Kernel(), Pixels: shape.H * shape.W}
+	m := EvaluatedModel{WeightsSHA256: c.WeightsSHA256, Precision: c.Net.Precision(), Kernel: c.Net.Kernel(), MultiLabel: c.MultiLabel, Pixels: shape.H * shape.W}
 	if x.Tree != nil {
 		hash := sha256.New()
 		if err := x.Tree.WriteJSON(hash); err != nil {

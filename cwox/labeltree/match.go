@@ -2,6 +2,7 @@ package labeltree
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -182,6 +183,7 @@ func chance(drawn, below, all int) float64 {
 func (f *Fit) foreign(words []string, why string, name func(string) string) error {
 	const some = 3
 	var tree, model []string
+	words = slices.Sorted(slices.Values(words))
 	for _, w := range words[:min(some, len(words))] {
 		if given := name(w); given != "" {
 			w += " (" + given + ")"
@@ -192,7 +194,7 @@ func (f *Fit) foreign(words []string, why string, name func(string) string) erro
 		model = append(model, describe(f.names, c))
 	}
 	return fmt.Errorf("it is not a tree of this model's classes: it has %d words such as %s, the model has %d classes such as %s; %s. "+
-		"Make one with 'cwox documents IMAGES -o docs.txt' and 'cwox tree learn docs.txt -o tree.json', or leave the tree out: clusters then come from the model's weights",
+		"Make one with 'cwox documents IMAGES -o docs.txt' and 'cwox tree learn docs.txt -o tree.json', or leave --tree out: clusters then come from the model's weights",
 		len(words), strings.Join(tree, ", "), f.names.Count(), strings.Join(model, ", "), why)
 }
 
