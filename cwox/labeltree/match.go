@@ -33,8 +33,11 @@ type Fit struct {
 //     below the highest number only once in a thousand draws where the tree is that of a model
 //     with fewer classes.
 //
-// name may be nil, then it is hlta.Tree.Name.
+// name may be nil, then it is hlta.Tree.Name. The number of classes must be known.
 func Match(t *hlta.Tree, name func(word string) string, names *classname.Names) (*Fit, error) {
+	if names.Count() < 1 {
+		panic("labeltree: Match: the number of classes is not known")
+	}
 	if name == nil {
 		name = t.Name
 	}

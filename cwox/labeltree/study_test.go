@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"cwox/cwox"
+	"cwox/cwox/classname"
 	"cwox/cwox/labeltree"
 	"cwox/hlta"
 	"cwox/internal/demo"
@@ -54,6 +55,18 @@ func TestStudy(t *testing.T) {
 		values, err := tensor.Float32()
 		if err != nil {
 			t.Fatal(err)
+		}
+		// The network's rows bear the trees out, those of the same classes in another order do not.
+		shuffled := make([]float32, 0, len(values))
+		for c := range 1000 {
+			shuffled = append(shuffled, values[(c*389+7)%1000*len(values)/1000:][:len(values)/1000]...)
+		}
+		for _, tree := range []*hlta.Tree{embedded, resnet, googlenet} {
+			fit, err := labeltree.Match(tree, nil, classname.New(1000, nil, nil))
+			if err != nil || fit.Doubtful(headOf(t, values, 1000)) || !fit.Doubtful(headOf(t, shuffled, 1000)) {
+				t.Errorf("%s: %v, doubtful: its own %v, in another order %v", network.name, err,
+					fit.Doubtful(headOf(t, values, 1000)), fit.Doubtful(headOf(t, shuffled, 1000)))
+			}
 		}
 		tree := labeltree.FromWeights(headOf(t, values, tensor.Shape[0]), false)
 		kappa, ari := row(network.name+", embedded tree", tree, embedded, 1)
