@@ -18,6 +18,18 @@ func (c *Classifier) Output() saliency.Output {
 	return saliency.Softmax
 }
 
+// BinaryLabels names the two classes of a network with one logit (zoo.TwoClasses): "not crack" and
+// "crack" of one name; two names are those of the absent and the present class, as of two folders.
+func BinaryLabels(labels []string) []string {
+	switch {
+	case len(labels) == 1 && labels[0] != "":
+		return []string{"not " + labels[0], labels[0]}
+	case len(labels) == 2:
+		return labels
+	}
+	return []string{"negative", "positive"}
+}
+
 // Rank lists all classes by descending probability, ties by ascending index.
 func Rank(prob []float64) []int {
 	order := make([]int, len(prob))

@@ -531,6 +531,14 @@ func TestTreeIsTheClassifiers(t *testing.T) {
 	if err := (Options{Tree: ten}).Check(c); err != nil {
 		t.Error(err)
 	}
+	// Methods without clusters do not mind what a tree lacks.
+	o := Options{Tree: tinyTree(t), Classes: []int{4, 0}, Explainer: &fake{size: 2, maps: map[int][]float32{}}}
+	for _, m := range Methods() {
+		_, err := p.ExplainAll(context.Background(), tinyPicture(), o, []Method{m})
+		if (err == nil) == (m == CWOX2s) {
+			t.Errorf("%s with a tree that lacks a class: %v", m, err)
+		}
+	}
 }
 
 // mod5 has the level-1 groups {0 5}, {1 6} and so on.

@@ -5,11 +5,12 @@
 //
 //	c := &cwox.Classifier{Net: model, Arch: arch, Labels: labels}
 //	p := cwox.New(c) // one goroutine, many pictures
-//	e, err := p.Explain(ctx, picture, cwox.Options{Tree: tree})
+//	e, err := p.Explain(ctx, picture, cwox.Options{Tree: cwox.DefaultTree(c)})
 //	for i, k := range e.Clusters { fmt.Println(i, k.Classes, k.Probability) }
 //
 // Words: a confusion cluster is a group of top classes that share a level-1 latent of
-// the label tree; the foil of a class is the rest of its cluster; the rest of a cluster
+// the label tree, which is learned from what a classifier confuses (package hlta) or made of its
+// last layer's weights (package labeltree), and used only if its words are the classifier's classes; the foil of a class is the rest of its cluster; the rest of a cluster
 // is the union of the other clusters; a base map is the explainer's, of one target, and a
 // contrastive map is what a method makes of several.
 //

@@ -40,7 +40,9 @@ type Input struct {
 // ModelInfo identifies the network that was explained.
 type ModelInfo struct {
 	Name          string
+	Settings      string // Classifier.Settings
 	WeightsFile   string
+	WeightsKey    string // Classifier.WeightsKey
 	WeightsSHA256 string
 	Precision     string // "f32", "bf16"
 	Kernel        string // kernel tier

@@ -19,6 +19,18 @@ type job struct {
 	base     *bases
 }
 
+// clustered says whether a method needs clusters.
+func clustered(m Method) bool { return m == CWOX2s || m == "" }
+
+// apart has each class in a cluster of its own.
+func apart(top []int) [][]int {
+	clusters := make([][]int, len(top))
+	for i, c := range top {
+		clusters[i] = []int{c}
+	}
+	return clusters
+}
+
 // ask registers the maps that the method needs.
 func (j *job) ask() {
 	switch j.method {

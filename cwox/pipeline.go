@@ -27,8 +27,10 @@ type Classifier struct {
 	// MultiLabel says that classes do not compete: each has the sigmoid of its logit.
 	MultiLabel bool
 
-	WeightsFile   string // recorded in explanations
-	WeightsSHA256 string
+	// Recorded in explanations: where the weights are, which state dict of the file was taken,
+	// and the settings of the user that tensors cannot tell ("stride=conv1": zoo.Spec).
+	WeightsFile, WeightsKey, WeightsSHA256 string
+	Settings                               string
 }
 
 // Label is a class's name, or "" where it has none.
@@ -164,6 +166,9 @@ func (p *Pipeline) explainAll(ctx context.Context, s subject, o Options, methods
 		return nil, err
 	}
 	clusters, err := o.cut(top)
+	if err != nil && o.use != nil && !slices.ContainsFunc(methods, clustered) {
+		clusters, err = apart(top), nil // no method asks what the tree cannot tell
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -289,7 +294,7 @@ func (p *Pipeline) skeleton(s subject, in *saliency.Input, o *Options, j *job) *
 	c := p.classifier
 	shape := c.Net.Input()
 	e := &Explanation{
-		Model: ModelInfo{Name: c.Arch.Name, WeightsFile: c.WeightsFile, WeightsSHA256: c.WeightsSHA256,
+		Model: ModelInfo{Name: c.Arch.Name, Settings: c.Settings, WeightsKey: c.WeightsKey, WeightsFile: c.WeightsFile, WeightsSHA256: c.WeightsSHA256,
 			Precision: c.Net.Precision(), Kernel: c.Net.Kernel(), Width: shape.W, Height: shape.H, Output: c.Output()},
 		Tree:   o.treeInfo(),
 		Top:    p.top(in, j.top),

@@ -24,9 +24,12 @@ const documentsFormat = "cwox-documents/1"
 type documentsSettings struct {
 	Format            string            `json:"format"`
 	Model             string            `json:"model"`
+	ModelSettings     string            `json:"model_settings"`
+	WeightsKey        string            `json:"weights_key"`
 	WeightsSHA256     string            `json:"weights_sha256"`
 	Precision         string            `json:"precision"`
 	Kernel            string            `json:"kernel"`
+	MultiLabel        bool              `json:"multi_label"`
 	Transform         *vision.Transform `json:"transform"`
 	IgnoreOrientation bool              `json:"ignore_orientation"`
 	Cumulative        float64           `json:"cumulative"`
@@ -45,7 +48,8 @@ func newSettings(c *cwox.Classifier, images []string, o DocumentsOptions) docume
 	out.Flush()
 	return documentsSettings{
 		Format: documentsFormat, Model: c.Arch.Name, WeightsSHA256: c.WeightsSHA256,
-		Precision: c.Net.Precision(), Kernel: c.Net.Kernel(), Transform: &c.Transform, IgnoreOrientation: o.IgnoreOrientation,
+		Precision: c.Net.Precision(), Kernel: c.Net.Kernel(), MultiLabel: c.MultiLabel, ModelSettings: c.Settings, WeightsKey: c.WeightsKey,
+		Transform: &c.Transform, IgnoreOrientation: o.IgnoreOrientation,
 		Cumulative: o.Cumulative, MaxLabels: o.MaxLabels,
 		Images: len(images), ImagesSHA256: hex.EncodeToString(hash.Sum(nil)),
 	}

@@ -47,9 +47,12 @@ type EvaluationSettings struct {
 
 // EvaluatedModel identifies a model.
 type EvaluatedModel struct {
+	Settings      string            `json:"settings,omitempty"`    // of the user, e.g. "stride=conv1"
+	WeightsKey    string            `json:"weights_key,omitempty"` // of the state dict in the file
 	WeightsSHA256 string            `json:"weights_sha256"`
 	Precision     string            `json:"precision"`
 	Kernel        string            `json:"kernel"`
+	MultiLabel    bool              `json:"multi_label,omitempty"`
 	TreeSHA256    string            `json:"tree_sha256"`
 	Pixels        int               `json:"pixels"`              // of the network's input
 	Transform     *vision.Transform `json:"transform,omitempty"` // nil in folders of older releases
@@ -64,8 +67,8 @@ func newEvaluationSettings(c *cwox.Classifier, o *EvaluateOptions) (*EvaluationS
 		return nil, err
 	}
 	shape := c.Net.Input()
-	m := EvaluatedModel{WeightsSHA256: c.WeightsSHA256, Precision: c.Net.Precision(), Kernel: c.Net.Kernel(),
-		Pixels: shape.H * shape.W, Transform: &c.Transform}
+	m := EvaluatedModel{Settings: c.Settings, WeightsKey: c.WeightsKey, WeightsSHA256: c.WeightsSHA256, Precision: c.Net.Precision(), Kernel: c.Net.Kernel(),
+		MultiLabel: c.MultiLabel, Pixels: shape.H * shape.W, Transform: &c.Transform}
 	if x.Tree != nil {
 		hash := sha256.New()
 		if err := x.Tree.WriteJSON(hash); err != nil {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"cwox/cwox/saliency"
 )
 
 // blocks is a made-up network for inputs [2][4][6]: three classes, whose logits are sums of
@@ -275,6 +277,31 @@ func TestCurve(t *testing.T) {
 }
 
 // TestStatus wants no metric, above all no perfect one, for heatmaps without an order.
+// Probabilities of several classes join as the network's output has it: they add up, or of
+// multi-label classes their odds do (1 and 3 to 1: 4 to 5).
+func TestOutputs(t *testing.T) {
+	score := func(x []float32) []float64 {
+		var out []float64
+		for range len(x) / 4 {
+			out = append(out, 0.5, 0.25, 0.75)
+		}
+		return out
+	}
+	heat := Heatmap{Height: 2, Width: 2, Data: []float64{1, 1, 0, 0}}
+	for _, tt := range []struct {
+		output   saliency.Output
+		pos, neg float64
+	}{{saliency.Softmax, 1.25, 0.25}, {saliency.Sigmoid, 0.8, 0.25}} {
+		r, err := Score(t.Context(), score, make([]float32, 4), []Query{{Heatmap: heat, Pos: []int{0, 2}, Neg: []int{1}}}, Options{AUCSteps: -1, Output: tt.output})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c := r[0].Contrast; math.Abs(c.Pos[0]-tt.pos) > 1e-12 || c.Neg[0] != tt.neg {
+			t.Errorf("%s: %g, %g, want %g, %g", tt.output, c.Pos[0], c.Neg[0], tt.pos, tt.neg)
+		}
+	}
+}
+
 func TestStatus(t *testing.T) {
 	heat := func(values ...float64) Heatmap {
 		h := Heatmap{4, 6, make([]float64, 24)}

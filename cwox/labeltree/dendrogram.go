@@ -11,7 +11,7 @@ type merge struct {
 	similarity float64 // mean over the pairs of items of the two clusters
 }
 
-// averageLink clusters n items agglomeratively by average link (UPGMA; Sokal and Michener,
+// averageLink clusters n items, which count as often as size says or once each, agglomeratively by average link (UPGMA; Sokal and Michener,
 // 1958): the two clusters whose items are most similar on average are joined, until there is
 // one. sim holds the similarity of items i > j at pair(i, j), and is used up. The n-1 merges
 // are in order of falling similarity.
@@ -19,14 +19,17 @@ type merge struct {
 // It follows nearest-neighbour chains (Benzécri, 1982), in O(n^2) time and no memory beside
 // sim. Of clusters that are equally similar the one on the chain already is preferred, then the
 // one of the lowest item, so that the result does not depend on anything but sim.
-func averageLink(sim []float32, n int) []merge {
+func averageLink(sim []float32, size []int, n int) []merge {
 	if len(sim) != n*(n-1)/2 {
 		panic("labeltree: the similarities are not those of all pairs")
 	}
-	size := make([]int, n) // of the cluster that an item stands for, its lowest; 0 once joined
-	alive := make([]int, n)
-	for i := range n {
-		size[i], alive[i] = 1, i
+	weight := make([]float64, n) // of the cluster that an item stands for, its lowest
+	alive := every(n, n)
+	for i := range weight {
+		weight[i] = 1
+		if size != nil {
+			weight[i] = float64(size[i])
+		}
 	}
 	merges := make([]merge, 0, max(n-1, 0))
 	var chain []int
@@ -57,7 +60,7 @@ func averageLink(sim []float32, n int) []merge {
 		merges = append(merges, merge{a, b, float64(sim[pair(a, b)])})
 		at, _ := slices.BinarySearch(alive, b)
 		alive = slices.Delete(alive, at, at+1)
-		wa, wb := float64(size[a]), float64(size[b])
+		wa, wb := weight[a], weight[b]
 		for _, c := range alive {
 			if c != a {
 				ac, bc := float64(sim[pair(a, c)]), float64(sim[pair(b, c)])
@@ -65,7 +68,7 @@ func averageLink(sim []float32, n int) []merge {
 				sim[pair(a, c)] = float32((float64(wa*ac) + float64(wb*bc)) / (wa + wb))
 			}
 		}
-		size[a], size[b] = size[a]+size[b], 0
+		weight[a] += wb
 	}
 	sortMerges(merges)
 	return merges

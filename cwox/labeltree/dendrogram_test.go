@@ -2,9 +2,12 @@ package labeltree
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"cwox/nn"
 )
 
 // Dendrograms by arithmetic.
@@ -26,7 +29,7 @@ func TestAverageLink(t *testing.T) {
 		{"all equal: the lowest first", 4, []float32{1, 1, 1, 1, 1, 1}, "[{0 1 1} {0 2 1} {0 3 1}]"},
 		{"negative", 3, []float32{-0.5, -0.25, -0.75}, "[{0 2 -0.25} {0 1 -0.625}]"},
 	} {
-		if got := fmt.Sprint(averageLink(slices.Clone(tt.sim), tt.n)); got != tt.want {
+		if got := fmt.Sprint(averageLink(slices.Clone(tt.sim), nil, tt.n)); got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
 		}
 	}
@@ -41,7 +44,7 @@ func TestAverageLinkAgainstDefinition(t *testing.T) {
 		for i := range sim {
 			sim[i] = float32(rng.NormFloat64())
 		}
-		merges := averageLink(slices.Clone(sim), n)
+		merges := averageLink(slices.Clone(sim), nil, n)
 		clusters := make([][]int, n)
 		for i := range clusters {
 			clusters[i] = []int{i}
@@ -81,54 +84,93 @@ func TestAverageLinkAgainstDefinition(t *testing.T) {
 	}
 }
 
-// Blocks hold every row once, none too many, and a far-off group stays whole.
-func TestBlocks(t *testing.T) {
-	rng := rand.New(rand.NewPCG(3, 4))
-	const n, inputs = 1000, 4
-	rows := make([]float32, n*inputs)
-	for i := range rows {
-		rows[i] = float32(rng.NormFloat64()) * 0.1
-		if i/inputs%5 < 2 && i%inputs == 1 {
-			rows[i] += 3
-		}
-	}
-	var all []int
-	for _, part := range blocks(rows, n, inputs, 700) {
-		if len(part) > 700 {
-			t.Errorf("a block of %d", len(part))
-		}
-		for _, r := range part {
-			if (r%5 < 2) != (part[0]%5 < 2) {
-				t.Fatalf("rows %d and %d in a block", part[0], r)
-			}
-		}
-		all = append(all, part...)
-	}
-	slices.Sort(all)
-	if !slices.Equal(all, every(n, n)) {
-		t.Errorf("%d rows in blocks, want %d", len(all), n)
-	}
-	for _, part := range blocks(make([]float32, n*inputs), n, inputs, 100) { // equal rows
-		if len(part) > 100 {
-			t.Errorf("a block of %d equal rows", len(part))
-		}
+// A cluster of three counts three times: (3 x 0.25 + 0.5) / 4.
+func TestAverageLinkOfSizes(t *testing.T) {
+	got := fmt.Sprint(averageLink([]float32{0.75, 0.25, 0.5}, []int{3, 1, 2}, 3))
+	if want := "[{0 1 0.75} {0 2 0.3125}]"; got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }
 
-// The threshold is the median plus so many deviations: of 45 pairs 3.06 for 0.05/45.
+// Without all similarities in memory the merges above the cut are the same.
+func TestSparseLink(t *testing.T) {
+	const n, inputs, least = 300, 24, 0.25
+	rng := rand.New(rand.NewPCG(5, 6))
+	weight := make([]float32, n*inputs)
+	for i := range weight {
+		weight[i] = float32(rng.NormFloat64())
+		if c := i / inputs; c%3 > 0 && i%inputs < 12 { // like the class before
+			weight[i] = weight[i-inputs] + weight[i]/3
+		}
+	}
+	g := nn.NewGraph(nn.Shape{C: 1, H: 1, W: 1})
+	x := g.Conv("conv", g.Input(), nn.Conv{Weight: make([]float32, inputs), Out: inputs, KH: 1, KW: 1, Stride: 1})
+	g.Linear("fc", x, weight, nil, n)
+	m, err := nn.Compile(g, nn.CompileOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := unitRows(weight, n, inputs, true)
+	dense := averageLink(similarities(m, rows, n, inputs), nil, n)
+	k := 0
+	for dense[k].similarity > least {
+		k++
+	}
+	sparse, size := sparseLink(m, rows, n, inputs, least)
+	if len(sparse) != k || k < 50 {
+		t.Fatalf("%d merges, want %d", len(sparse), k)
+	}
+	for i, x := range sparse {
+		if d := x.similarity - dense[i].similarity; d > 1e-5 || d < -1e-5 {
+			t.Fatalf("merge %d: similarity %g, want %g", i, x.similarity, dense[i].similarity)
+		}
+	}
+	want, _ := cut(n, dense[:k])
+	got, clusters := cut(n, sparse)
+	if !slices.Equal(got, want) {
+		t.Error("other clusters")
+	}
+	total := 0
+	for c, s := range size {
+		total += s
+		if s > 0 {
+			clusters--
+		}
+		for i := 0; s > 0 && i < c; i++ {
+			if got[i] == got[c] {
+				t.Errorf("class %d counts %d, but class %d is its cluster's lowest", c, s, i)
+			}
+		}
+	}
+	if total != n || clusters != 0 {
+		t.Errorf("sizes sum to %d, %d clusters too few", total, clusters)
+	}
+}
+
+// The threshold is the median plus so many deviations: 4.26265 for 0.05/4950, 3.05880 for 0.05/45.
 func TestThreshold(t *testing.T) {
 	sim := make([]float32, 45)
 	for i := range sim {
 		sim[i] = float32(i-22) / 100
 	}
 	sim[44] = 0.9 // what is related changes nothing
-	got := threshold(slices.Clone(sim), 10, 1<<20, -1./9)
-	if want := 0 + 0.15*3.0606; got < want-1e-3 || got > want+1e-3 {
-		t.Errorf("threshold %g, want %g", got, want)
-	}
-	// As few inputs as 4 allow directions to be alike by chance: deviation (1+1/9)/2.
-	got = threshold(sim, 10, 4, -1./9)
-	if want := 5. / 9 * 3.0606; got < want-1e-3 || got > want+1e-3 {
-		t.Errorf("threshold %g, want %g", got, want)
+	for _, tt := range []struct {
+		name      string
+		n, inputs int
+		deviation float64
+	}{
+		{"the lower half's deviation", 100, 1 << 20, 0.15},
+		{"not less than that of few random inputs", 100, 4, (1 + 1./99) / 2},
+		{"nor for few classes", 10, 4, (1 + 1./9) / 2},
+		{"which have at most twice that", 10, 900, 2 * (1 + 1./9) / 30},
+		{"and else their own", 10, 100, 0.15},
+	} {
+		want := 4.26265 * tt.deviation
+		if tt.n == 10 {
+			want = 3.05880 * tt.deviation
+		}
+		if got := threshold(slices.Clone(sim), tt.n, tt.inputs, -1/float64(tt.n-1)); math.Abs(got-want) > 1e-4 {
+			t.Errorf("%s: %g, want %g", tt.name, got, want)
+		}
 	}
 }

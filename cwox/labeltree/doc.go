@@ -32,7 +32,20 @@
 // So the rows agree with a learned tree as well as two learned trees agree with each other. The
 // embedded tree is learned from ResNet-50's lists.
 //
+// Levels 2 and 3 have a third and a ninth of the clusters, as HLTA's trees have; kappa with the
+// embedded tree's there is 0.56 and 0.52 for ResNet-50's rows, 0.59 and 0.55 for GoogLeNet's.
+//
+// # Many classes
+//
+// Up to 4,096 classes the whole dendrogram is made, in n^2/2 numbers. For more, clusters above the
+// cut are found from the rows themselves, the same ones, in memory for the rows and 64 neighbours
+// each; work is about n^2 products of rows (21,841 rows of 2,048 take some seconds on a few cores).
+//
 // # Few classes
+//
+// Ten of ImageNet's (cello, acoustic guitar, banjo, violin, electric guitar, tabby, Egyptian cat,
+// two huskies, sports car) give [cello violin] [the guitars and the banjo] [the cats] [the huskies]
+// [sports car] with ResNet-50's rows; GoogLeNet's have cats and huskies together.
 //
 // Two classes are two clusters: their union has the probability 1 under any mask, so that its map
 // would show nothing, and they are contrasted at the layer that tells most. For the same reason no

@@ -2,6 +2,7 @@ package labeltree
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -32,8 +33,11 @@ type Fit struct {
 //     below the highest number only once in a thousand draws where the tree is that of a model
 //     with fewer classes.
 //
-// name may be nil, then it is hlta.Tree.Name.
+// name may be nil, then it is hlta.Tree.Name. The number of classes must be known.
 func Match(t *hlta.Tree, name func(word string) string, names *classname.Names) (*Fit, error) {
+	if names.Count() < 1 {
+		panic("labeltree: Match: the number of classes is not known")
+	}
 	if name == nil {
 		name = t.Name
 	}
@@ -96,6 +100,17 @@ func Match(t *hlta.Tree, name func(word string) string, names *classname.Names) 
 		}
 	}
 	return f, nil
+}
+
+// NameWords gives the words that stand for classes the classes' names, in the tree's provenance,
+// so that tree.json tells whose classes they are.
+func NameWords(t *hlta.Tree, names *classname.Names) {
+	t.Provenance.Names = map[string]string{}
+	for _, w := range t.Words() {
+		if class, _, ok := wordClass(w); ok && names.Label(class) != "" {
+			t.Provenance.Names[w] = names.Label(class)
+		}
+	}
 }
 
 // Cut groups classes by the latent of a level that they belong to: see hlta.Tree.Cut. A class
@@ -171,6 +186,7 @@ func chance(drawn, below, all int) float64 {
 func (f *Fit) foreign(words []string, why string, name func(string) string) error {
 	const some = 3
 	var tree, model []string
+	words = slices.Sorted(slices.Values(words))
 	for _, w := range words[:min(some, len(words))] {
 		if given := name(w); given != "" {
 			w += " (" + given + ")"
@@ -181,7 +197,7 @@ func (f *Fit) foreign(words []string, why string, name func(string) string) erro
 		model = append(model, describe(f.names, c))
 	}
 	return fmt.Errorf("it is not a tree of this model's classes: it has %d words such as %s, the model has %d classes such as %s; %s. "+
-		"Make one with 'cwox documents IMAGES -o docs.txt' and 'cwox tree learn docs.txt -o tree.json', or leave the tree out: clusters then come from the model's weights",
+		"Make one with 'cwox documents IMAGES -o docs.txt' and 'cwox tree learn docs.txt -o tree.json', or leave --tree out: clusters then come from the model's weights",
 		len(words), strings.Join(tree, ", "), f.names.Count(), strings.Join(model, ", "), why)
 }
 

@@ -1,6 +1,8 @@
 package labeltree_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -88,6 +90,70 @@ func TestMatch(t *testing.T) {
 	}
 	if _, err := fit.Cut([]int{2}, 9); err == nil || !strings.Contains(err.Error(), "level 9") {
 		t.Errorf("a level that the tree lacks: %v", err)
+	}
+}
+
+// Whatever the words: a fit knows each word's class, and cuts what it knows; all else is an error.
+func FuzzMatch(f *testing.F) {
+	f.Add("c000-cello|c001", "2|3", "cello\nviolin", uint8(4))
+	f.Add("cello", "violin|banjo", "cello\nviolin\nbanjo\nbanjo", uint8(4))
+	f.Add("c999999999|c0001", "0|00", "", uint8(2))
+	f.Fuzz(func(t *testing.T, a, b, labels string, count uint8) {
+		var nodes []string
+		for i, words := range []string{a, b} {
+			var list []string
+			for w := range strings.SplitSeq(words, "|") {
+				text, _ := json.Marshal(w)
+				list = append(list, `{"word":`+string(text)+`}`)
+			}
+			nodes = append(nodes, fmt.Sprintf(`{"id":"Z1%d","level":1,"words":[%s]}`, i, strings.Join(list, ",")))
+		}
+		tree, err := hlta.ParseTree("x", []byte(`{"format":"cwox-tree/1","roots":[`+strings.Join(nodes, ",")+`]}`))
+		if err != nil {
+			return
+		}
+		n := 1 + int(count)
+		fit, err := labeltree.Match(tree, nil, classname.New(n, strings.Split(labels, "\n"), nil))
+		if err != nil {
+			return
+		}
+		known := 0
+		for c := range n {
+			if got, err := fit.Cut([]int{c}, 1); err == nil {
+				known++
+				if len(got) != 1 || got[0][0] != c {
+					t.Fatalf("class %d: %v", c, got)
+				}
+			}
+		}
+		if known != len(tree.Words()) || known+fit.Missing != n {
+			t.Fatalf("%d classes known of %d words, %d missing of %d", known, len(tree.Words()), fit.Missing, n)
+		}
+	})
+}
+
+// A tree that names its words is known again, and told from another model's of as many classes.
+func TestNameWords(t *testing.T) {
+	names := classname.New(4, []string{"cello", "", "violin", "banjo"}, nil)
+	tree := treeOf(t, "c000|c002", "c001|c003")
+	labeltree.NameWords(tree, names)
+	var text bytes.Buffer
+	if err := tree.WriteJSON(&text); err != nil {
+		t.Fatal(err)
+	}
+	again, err := hlta.ParseTree("again", text.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Name("c002") != "violin" || again.Name("c001") != "" {
+		t.Errorf("names %v", again.Provenance.Names)
+	}
+	if _, err := labeltree.Match(again, nil, names); err != nil {
+		t.Error(err)
+	}
+	other := classname.New(4, []string{"tench", "ray", "shark", "eel"}, nil)
+	if _, err := labeltree.Match(again, nil, other); err == nil || !strings.Contains(err.Error(), "only 0 of 3 names") {
+		t.Errorf("of other classes: %v", err)
 	}
 }
 

@@ -3,11 +3,13 @@ package labeltree_test
 import (
 	"bufio"
 	"compress/gzip"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
 
 	"cwox/cwox"
+	"cwox/cwox/classname"
 	"cwox/cwox/labeltree"
 	"cwox/hlta"
 	"cwox/internal/demo"
@@ -36,9 +38,10 @@ func TestStudy(t *testing.T) {
 	for _, network := range []struct {
 		name, file, weight string
 		published          *hlta.Tree
+		ten                string
 	}{
-		{"ResNet-50's rows", "resnet50_tf_v15.safetensors", "fc.weight", resnet},
-		{"GoogLeNet's rows", "googlenet_bvlc_caffe.safetensors", "loss3_classifier.weight", googlenet},
+		{"ResNet-50's rows", "resnet50_tf_v15.safetensors", "fc.weight", resnet, "[[0 3] [1 2 4] [5 6] [7 8] [9]]"},
+		{"GoogLeNet's rows", "googlenet_bvlc_caffe.safetensors", "loss3_classifier.weight", googlenet, "[[0 3] [1 2 4] [5 6 7 8] [9]]"},
 	} {
 		f, err := weights.Open(testdata.Path(t, "weights", network.file))
 		if err != nil {
@@ -53,6 +56,18 @@ func TestStudy(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		// The network's rows bear the trees out, those of the same classes in another order do not.
+		shuffled := make([]float32, 0, len(values))
+		for c := range 1000 {
+			shuffled = append(shuffled, values[(c*389+7)%1000*len(values)/1000:][:len(values)/1000]...)
+		}
+		for _, tree := range []*hlta.Tree{embedded, resnet, googlenet} {
+			fit, err := labeltree.Match(tree, nil, classname.New(1000, nil, nil))
+			if err != nil || fit.Doubtful(headOf(t, values, 1000)) || !fit.Doubtful(headOf(t, shuffled, 1000)) {
+				t.Errorf("%s: %v, doubtful: its own %v, in another order %v", network.name, err,
+					fit.Doubtful(headOf(t, values, 1000)), fit.Doubtful(headOf(t, shuffled, 1000)))
+			}
+		}
 		tree := labeltree.FromWeights(headOf(t, values, tensor.Shape[0]), false)
 		kappa, ari := row(network.name+", embedded tree", tree, embedded, 1)
 		if kappa < bar-0.02 || ari < 0.4 {
@@ -61,6 +76,18 @@ func TestStudy(t *testing.T) {
 		row(network.name+", its published tree", tree, network.published, 1)
 		row(network.name+", embedded tree", tree, embedded, 2)
 		row(network.name+", embedded tree", tree, embedded, 3)
+		// Ten of the classes, as of a network tuned to them: cello, acoustic guitar, banjo, violin,
+		// electric guitar, tabby, Egyptian cat, two huskies, sports car.
+		var some []float32
+		inputs := tensor.Shape[1]
+		for _, c := range []int{486, 402, 420, 889, 546, 281, 285, 250, 248, 817} {
+			some = append(some, values[c*inputs:][:inputs]...)
+		}
+		got, err := labeltree.FromWeights(headOf(t, some, 10), false).CutClasses([]int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, 1)
+		t.Logf("%s, ten of them: %v", network.name, got)
+		if want := network.ten; err != nil || fmt.Sprint(got) != want {
+			t.Errorf("%s: ten classes: %v, %v, want %s", network.name, got, err, want)
+		}
 		for _, pair := range [][]int{{486, 889}, {330, 331}, {402, 546}} { // cello, violin; rabbits; guitars
 			if got, err := tree.CutClasses(pair, 1); err != nil || len(got) != 1 {
 				t.Errorf("%s: %v: clusters %v, %v, want one", network.name, pair, got, err)

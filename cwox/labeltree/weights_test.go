@@ -1,6 +1,7 @@
 package labeltree_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -116,6 +117,36 @@ func with(rows []float32, values map[int]float32) []float32 {
 func zeroed(rows []float32, inputs, class int) []float32 {
 	clear(rows[class*inputs:][:inputs])
 	return rows
+}
+
+// Whatever the weights: a tree with every class once, and no level with all of them in one cluster.
+func FuzzFromWeights(f *testing.F) {
+	f.Add([]byte{1, 2, 3, 4, 5, 6, 7, 8}, uint8(3), uint8(2))
+	f.Add([]byte{0, 0, 128, 127, 0, 0, 192, 127, 255, 255, 127, 127}, uint8(5), uint8(1))
+	f.Fuzz(func(t *testing.T, data []byte, classes, inputs uint8) {
+		n, d := 1+int(classes)%20, 1+int(inputs)%8
+		rows := make([]float32, n*d)
+		for i := range rows {
+			var bits [4]byte
+			for k := range bits {
+				if len(data) > 0 {
+					bits[k] = data[(4*i+k)%len(data)]
+				}
+			}
+			rows[i] = math.Float32frombits(binary.LittleEndian.Uint32(bits[:]))
+		}
+		for _, independent := range []bool{false, true} {
+			tree := labeltree.FromWeights(headOf(t, rows, n), independent)
+			if words := tree.Words(); len(words) != n {
+				t.Fatalf("%d words of %d classes", len(words), n)
+			}
+			for level := 1; level <= tree.Levels(); level++ {
+				if k := count(homes(t, tree, n, level)); n > 1 && k < 2 {
+					t.Fatalf("level %d: %d clusters of %d classes", level, k, n)
+				}
+			}
+		}
+	})
 }
 
 // Where classes do not compete a common part of the rows counts.

@@ -436,7 +436,7 @@ func grouping(e *cwox.Explanation) []string {
 	var say string
 	switch t.Source {
 	case cwox.TreeWeights:
-		say = "Groups come from the model itself: the names in one have similar weights in its last layer."
+		say = "Groups come from the model itself: classes whose weights in its last layer are alike form one."
 	case cwox.TreeEmbedded:
 		say = "Groups come from the label tree that is part of cwox, learned from the names that a model gave together for many pictures."
 	case cwox.TreeFile:

@@ -74,7 +74,9 @@ type Input struct {
 // Model identifies the network that was explained.
 type Model struct {
 	Name          string `json:"name"`
+	Settings      string `json:"settings,omitempty"` // of the user, which tensors cannot tell: "stride=conv1"
 	Weights       string `json:"weights"`
+	Key           string `json:"key,omitempty"` // of the state dict in the file
 	WeightsSHA256 string `json:"weights_sha256"`
 	Precision     string `json:"precision"`
 	Kernel        string `json:"kernel"`
@@ -213,7 +215,7 @@ func New(e *cwox.Explanation) (*Report, error) {
 	r := &Report{
 		Image: Image{e.File, e.Picture.SHA256, e.Picture.Width, e.Picture.Height, e.Picture.Orientation},
 		Input: input(e),
-		Model: Model{e.Model.Name, e.Model.WeightsFile, e.Model.WeightsSHA256, e.Model.Precision, e.Model.Kernel, output},
+		Model: Model{e.Model.Name, e.Model.Settings, e.Model.WeightsFile, e.Model.WeightsKey, e.Model.WeightsSHA256, e.Model.Precision, e.Model.Kernel, output},
 		Tree:  Tree{string(e.Tree.Source), e.Tree.File, e.Tree.SHA256, e.Tree.Level, e.Tree.Missing},
 		Top:   []Top{}, Clusters: []Cluster{}, Classes: []Class{}, Warnings: []Warning{},
 		Method: string(e.Method), Variant: string(e.Variant),

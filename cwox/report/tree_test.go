@@ -17,7 +17,7 @@ func TestTree(t *testing.T) {
 		json, page string
 	}{
 		{cwox.TreeInfo{Source: cwox.TreeWeights, SHA256: sum, Level: 1}, `{"source":"weights","sha256":"` + sum + `","level":1}`,
-			"Groups come from the model itself: the names in one have similar weights in its last layer."},
+			"Groups come from the model itself: classes whose weights in its last layer are alike form one."},
 		{cwox.TreeInfo{Source: cwox.TreeEmbedded, SHA256: sum, Level: 2}, `{"source":"embedded","sha256":"` + sum + `","level":2}`,
 			"Groups come from the label tree that is part of cwox, learned from the names that a model gave together for many pictures, cut at its level 2."},
 		{cwox.TreeInfo{Source: cwox.TreeFile, File: "my/<b>tree.json", SHA256: sum, Level: 1, Missing: 3},
