@@ -239,6 +239,9 @@ type input struct {
 func (m *matcher) inputs(chains []*chain, channels int) []input {
 	out := []input{{channels, meanPool, 1}, {2 * channels, concatPool, 1}}
 	for _, c := range chains {
+		if len(out) == 8 {
+			break
+		}
 		if l := c.layers[0]; l.kind == "Linear" && l.in > channels && l.in%channels == 0 {
 			if side := int(math.Round(math.Sqrt(float64(l.in / channels)))); side*side*channels == l.in && side > 1 && side <= 64 {
 				out = append(out, input{l.in, flat, side})

@@ -133,7 +133,7 @@ var anchors = []struct{ family, name string }{
 func (m *matcher) places() []*place {
 	var out []*place
 	for _, t := range m.trunks() {
-		out = append(out, &place{t.prefix, "resnet", t.name, &t})
+		out = append(out, &place{t.prefix, "resnet", t.spelling, &t})
 	}
 	for _, a := range anchors {
 		for _, name := range m.order {
@@ -389,6 +389,9 @@ func (m *matcher) settleResNet(r *resnet, t *trunk) error {
 	}
 	c := choices{}
 	cfg := &m.says.config
+	if t.spelling == "Hugging Face" && cfg.ModelType != "" && !cfg.fromHF && !cfg.fromTimm {
+		return m.errorf("config.json says model_type %q: only \"resnet\" is known", clip(cfg.ModelType))
+	}
 	if cfg.fromHF && cfg.DownsampleInBottleneck != nil {
 		c.early = *cfg.DownsampleInBottleneck
 	}
@@ -575,8 +578,7 @@ func (m *matcher) inBlocks(t *trunk, path string) bool {
 	if !ok {
 		return false
 	}
-	stage := strings.TrimSuffix(t.stage, ".%d") // "layer%d"
-	before, after, _ := strings.Cut(stage, "%d")
+	before, after, _ := strings.Cut(strings.TrimSuffix(t.stage, ".%d"), "%d") // "layer", ""
 	rest, ok = strings.CutPrefix(rest, before)
 	digits := 0
 	for digits < len(rest) && rest[digits] >= '0' && rest[digits] <= '9' {
@@ -736,6 +738,9 @@ func (m *matcher) conv(name, path, norm, normPath string, in int) (conv, error) 
 	}{{".running_mean", mean}, {".running_var", m.shape(normPath + ".running_var")}, {".weight", weight}, {".bias", bias}} {
 		if s.shape == nil && weight == nil && bias == nil {
 			continue // affine=False
+		}
+		if equal(s.shape, []int{c.in}) && c.in != c.out {
+			return c, m.errorf("%q: the channels that come in, not the %d that go out: a network with pre-activation (ResNet v2)?", normPath+s.suffix, c.out)
 		}
 		if s.shape == nil || !equal(s.shape, []int{c.out}) {
 			return c, m.errorf("%q: shape %v, want [%d]", normPath+s.suffix, s.shape, c.out)
