@@ -83,6 +83,7 @@ type matcher struct {
 	spec      Spec
 	says      says
 	prefix    string            // of the network
+	within    string            // what its tensors' names begin with, where the file holds others without a prefix
 	away      []string          // prefixes of other networks
 	names     map[string]*param // by the names that the body and head ask for
 	paths     map[string]string // of layers in the file, by their names in the network
@@ -246,9 +247,9 @@ func (m *matcher) same(places []*place) bool {
 	return true
 }
 
-// words in the names of what stands beside a classifier: losses, metrics, parts of training.
-// BVLC's loss3_classifier is the head, the two before it are auxiliary.
-var words = regexp.MustCompile(`(^|[._])(aux|loss([12_.]|$)|losses|lossfn|criteri|projector|projection|proj_head|predictor|queue|metric|decoder|discriminator|generator|momentum|perceptual|lpips)`)
+// words in the names of what stands beside a classifier: losses, margins, metrics, parts of
+// training. BVLC's loss3_classifier is the head, the two before it are auxiliary.
+var words = regexp.MustCompile(`(^|[._])(aux|loss([12_.]|$)|losses|lossfn|criteri|arc_?face|cos_?face|sphere_?face|(arc_?)?margin|projector|projection|proj_head|predictor|queue|metric|decoder|discriminator|generator|momentum|perceptual|lpips)`)
 
 // aside says that a name is of something beside a classifier.
 func aside(name string) bool { return words.MatchString(strings.ToLower(name)) }
@@ -258,8 +259,10 @@ func aside(name string) bool { return words.MatchString(strings.ToLower(name)) }
 func (m *matcher) exclude(at *place, places []*place) {
 	for _, p := range places {
 		if p != at {
-			if d := distinct(p, places); d != "." {
+			if d := distinct(p, places); d != "." && !strings.HasPrefix(at.prefix, d+".") {
 				m.away = append(m.away, d)
+			} else {
+				m.within = distinct(at, places) + "."
 			}
 		}
 	}
@@ -270,12 +273,31 @@ func (m *matcher) exclude(at *place, places []*place) {
 
 // beside says that a name may be a part of the network beside its trunk.
 func (m *matcher) beside(name string) bool {
+	return !m.elsewhere(name) && !aside(name[m.shared(name):])
+}
+
+// elsewhere says that a name is of another network, or to be ignored.
+func (m *matcher) elsewhere(name string) bool {
+	if !strings.HasPrefix(name, m.within) {
+		return true
+	}
 	for _, p := range m.away {
 		if name == p || strings.HasPrefix(name, p+".") {
-			return false
+			return true
 		}
 	}
-	return !aside(strings.TrimPrefix(name, m.prefix))
+	return false
+}
+
+// shared is how much of a name are components that the trunk's prefix begins with, too.
+func (m *matcher) shared(name string) int {
+	n := 0
+	for i := 0; i < min(len(name), len(m.prefix)) && name[i] == m.prefix[i]; i++ {
+		if name[i] == '.' {
+			n = i + 1
+		}
+	}
+	return n
 }
 
 // match measures the network of a place and finds its head.
@@ -323,6 +345,9 @@ func (m *matcher) arch(at *place, b body, last string, t vision.Transform) (*Arc
 	if err != nil {
 		return nil, err
 	}
+	if err := m.between(head); err != nil {
+		return nil, err
+	}
 	if err := m.check(at); err != nil {
 		return nil, err
 	}
@@ -341,7 +366,7 @@ func (m *matcher) arch(at *place, b body, last string, t vision.Transform) (*Arc
 	case head.pool == meanPool && pool == "":
 		m.assume(Assumption{What: "pool", Taken: "the mean over the last map, as nearly everywhere", Setting: "pool=max"})
 	case head.pool == concatPool:
-		m.assume(Assumption{What: "pool", Taken: "the largest value and the mean of each channel, in this order, as fastai"})
+		m.assume(Assumption{What: "pool", Taken: "the largest value and the mean of each channel, in this order, as fastai", Warn: head.layers[0].kind != "BatchNorm1d"})
 	}
 	name := at.family
 	switch b := b.(type) {
