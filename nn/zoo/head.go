@@ -199,7 +199,11 @@ const (
 // findHead finds the head of the network of the given prefix whose last map has the given
 // number of channels.
 func (m *matcher) findHead(channels int, last string) (*head, error) {
-	chains := m.chains()
+	chosen := m.spec.Settings["head"]
+	chains, err := m.chains(chosen != "")
+	if err != nil {
+		return nil, err
+	}
 	var heads [][]*chain
 	pool, side := meanPool, 1
 	for _, try := range m.inputs(chains, channels) {
@@ -209,8 +213,8 @@ func (m *matcher) findHead(channels int, last string) (*head, error) {
 			break
 		}
 	}
-	if want := m.spec.Settings["head"]; want != "" {
-		return m.chosenHead(heads, want, pool, side, last)
+	if chosen != "" {
+		return m.chosenHead(heads, chosen, pool, side, last)
 	}
 	switch len(heads) {
 	case 0:
@@ -239,6 +243,9 @@ type input struct {
 func (m *matcher) inputs(chains []*chain, channels int) []input {
 	out := []input{{channels, meanPool, 1}, {2 * channels, concatPool, 1}}
 	for _, c := range chains {
+		if len(out) == 8 {
+			break
+		}
 		if l := c.layers[0]; l.kind == "Linear" && l.in > channels && l.in%channels == 0 {
 			if side := int(math.Round(math.Sqrt(float64(l.in / channels)))); side*side*channels == l.in && side > 1 && side <= 64 {
 				out = append(out, input{l.in, flat, side})
@@ -269,6 +276,13 @@ func (m *matcher) chosenHead(heads [][]*chain, want string, pool pooling, side i
 
 // noHead says what is in the file instead of a head.
 func (m *matcher) noHead(chains []*chain, channels int) error {
+	if all, err := m.chains(true); err == nil {
+		for _, c := range all {
+			if c.linear() && c.layers[0].in == channels {
+				return m.errorf("no head: %q takes the %d channels of the last map, but is called like something beside a classifier; if it is the head, say %s", c.layers[0].path+".weight", channels, m.spec.with("head", c.root))
+			}
+		}
+	}
 	for _, c := range chains {
 		if c.linear() {
 			return m.errorf("no head: the last map has %d channels, and no linear layer takes them; %q has shape [%d %d]", channels, c.layers[0].path+".weight", c.layers[0].out, c.layers[0].in)
@@ -278,12 +292,12 @@ func (m *matcher) noHead(chains []*chain, channels int) error {
 }
 
 // chains collects the linear layers and normalisations beside the trunk, by the name above
-// them.
-func (m *matcher) chains() []*chain {
+// them; all says that those called like a loss or a projector count.
+func (m *matcher) chains(all bool) ([]*chain, error) {
 	var out []*chain
 	byRoot := map[string]*chain{}
 	for _, name := range m.tensors.order {
-		if m.used[name] || !m.beside(name) {
+		if m.used[name] || m.elsewhere(name) || !all && !m.beside(name) {
 			continue
 		}
 		var l headLayer
@@ -292,7 +306,12 @@ func (m *matcher) chains() []*chain {
 		switch {
 		case isWeight && len(shape) == 2 && shape[0] > 0 && shape[1] > 0:
 			l = headLayer{kind: "Linear", path: base, in: shape[1], out: shape[0]}
-			l.bias = equal(m.shape(base+".bias"), shape[:1])
+			if bias := m.shape(base + ".bias"); bias != nil {
+				if !equal(bias, shape[:1]) {
+					return nil, m.errorf("%q: shape %v, want [%d]", base+".bias", bias, shape[0])
+				}
+				l.bias = true
+			}
 			if f := m.tensors.params[name].fold; f != nil && f.what != "pruned" {
 				l.note = f.what
 			}
@@ -318,23 +337,48 @@ func (m *matcher) chains() []*chain {
 		}
 		c.layers = append(c.layers, l)
 	}
-	return slices.DeleteFunc(out, func(c *chain) bool { return !c.order() })
+	return slices.DeleteFunc(out, func(c *chain) bool { return !c.order() }), nil
+}
+
+// between finds layers that stand between the trunk and the logits, or may, and cannot be run:
+// parameters below a head's name that none of its layers has, normalisations of the last map
+// or of a layer's outputs without running statistics, recurrent layers and attention.
+func (m *matcher) between(h *head) error {
+	roots, widths := map[string]bool{}, map[int]bool{}
+	for _, l := range h.layers {
+		widths[l.in] = true
+		if l.path != "" {
+			roots[m.root(l.path)] = true
+		}
+	}
+	for _, name := range m.order {
+		if m.used[name] || !m.beside(name) || strings.HasSuffix(name, ".num_batches_tracked") {
+			continue
+		}
+		shape := m.shape(name)
+		base, isWeight := strings.CutSuffix(name, ".weight")
+		switch {
+		case strings.HasSuffix(name, "weight_ih_l0"):
+			return m.errorf("%q: a recurrent layer cannot be run", clip(name))
+		case strings.HasSuffix(name, "in_proj_weight"):
+			return m.errorf("%q: attention behind the trunk cannot be run", clip(name))
+		case isWeight && len(shape) == 1 && m.shape(base+".running_mean") == nil &&
+			(roots[m.root(base)] || widths[shape[0]] && equal(m.shape(base+".bias"), shape)):
+			return m.errorf("%q, shape %v: a layer norm or a PReLU of the head? neither can be run; if it takes no part, say %s", clip(name), shape, m.spec.with("ignore", base))
+		}
+	}
+	return nil
 }
 
 // root is the name above a layer that begins a chain: the first component that is not shared
 // with the trunk's prefix. Numbered components are those of one Sequential.
 func (m *matcher) root(path string) string {
-	parts := strings.Split(path, ".")
-	trunk := strings.Split(m.prefix, ".")
-	shared := 0
-	for shared < len(parts)-1 && shared < len(trunk)-1 && parts[shared] == trunk[shared] {
-		shared++
+	n := m.shared(path)
+	first, _, _ := strings.Cut(path[n:], ".")
+	if _, err := strconv.Atoi(first); err == nil {
+		return path[:n] + "*"
 	}
-	root := parts[shared]
-	if _, err := strconv.Atoi(root); err == nil {
-		return strings.Join(append(parts[:shared:shared], "*"), ".")
-	}
-	return strings.Join(parts[:shared+1], ".")
+	return path[:n] + first
 }
 
 // order sorts the layers so that each takes what the one before gives, and says whether it
@@ -517,13 +561,22 @@ func (m *matcher) place(layers []headLayer, prev, next int) int {
 }
 
 // gap is by how much two numbers in a Sequential differ, -1 of layers that are not numbered
-// in one.
+// in one. Of a network's own last layer, "0.fc", and the next in a Sequential, "1", too.
 func gap(a, b string) int {
-	i, j := strings.LastIndexByte(a, '.')+1, strings.LastIndexByte(b, '.')+1
-	x, errX := strconv.Atoi(a[i:])
-	y, errY := strconv.Atoi(b[j:])
-	if a[:i] != b[:j] || errX != nil || errY != nil || y <= x {
+	as, bs := strings.Split(a, "."), strings.Split(b, ".")
+	i := 0
+	for i < min(len(as), len(bs))-1 && as[i] == bs[i] {
+		i++
+	}
+	x, errX := strconv.Atoi(as[i])
+	y, errY := strconv.Atoi(bs[i])
+	if errX != nil || errY != nil || y <= x || len(bs) > i+1 {
 		return -1
+	}
+	for _, part := range as[i+1:] {
+		if _, err := strconv.Atoi(part); err == nil {
+			return -1
+		}
 	}
 	return y - x
 }

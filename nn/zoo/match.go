@@ -83,6 +83,7 @@ type matcher struct {
 	spec      Spec
 	says      says
 	prefix    string            // of the network
+	within    string            // what its tensors' names begin with, where the file holds others without a prefix
 	away      []string          // prefixes of other networks
 	names     map[string]*param // by the names that the body and head ask for
 	paths     map[string]string // of layers in the file, by their names in the network
@@ -133,7 +134,7 @@ var anchors = []struct{ family, name string }{
 func (m *matcher) places() []*place {
 	var out []*place
 	for _, t := range m.trunks() {
-		out = append(out, &place{t.prefix, "resnet", t.name, &t})
+		out = append(out, &place{t.prefix, "resnet", t.spelling, &t})
 	}
 	for _, a := range anchors {
 		for _, name := range m.order {
@@ -246,9 +247,9 @@ func (m *matcher) same(places []*place) bool {
 	return true
 }
 
-// words in the names of what stands beside a classifier: losses, metrics, parts of training.
-// BVLC's loss3_classifier is the head, the two before it are auxiliary.
-var words = regexp.MustCompile(`(^|[._])(aux|loss([12_.]|$)|losses|lossfn|criteri|projector|projection|proj_head|predictor|queue|metric|decoder|discriminator|generator|momentum|perceptual|lpips)`)
+// words in the names of what stands beside a classifier: losses, margins, metrics, parts of
+// training. BVLC's loss3_classifier is the head, the two before it are auxiliary.
+var words = regexp.MustCompile(`(^|[._])(aux|loss([12_.]|$)|losses|lossfn|criteri|arc_?face|cos_?face|sphere_?face|(arc_?)?margin|projector|projection|proj_head|predictor|queue|metric|decoder|discriminator|generator|momentum|perceptual|lpips)`)
 
 // aside says that a name is of something beside a classifier.
 func aside(name string) bool { return words.MatchString(strings.ToLower(name)) }
@@ -258,8 +259,10 @@ func aside(name string) bool { return words.MatchString(strings.ToLower(name)) }
 func (m *matcher) exclude(at *place, places []*place) {
 	for _, p := range places {
 		if p != at {
-			if d := distinct(p, places); d != "." {
+			if d := distinct(p, places); d != "." && !strings.HasPrefix(at.prefix, d+".") {
 				m.away = append(m.away, d)
+			} else {
+				m.within = distinct(at, places) + "."
 			}
 		}
 	}
@@ -270,12 +273,31 @@ func (m *matcher) exclude(at *place, places []*place) {
 
 // beside says that a name may be a part of the network beside its trunk.
 func (m *matcher) beside(name string) bool {
+	return !m.elsewhere(name) && !aside(name[m.shared(name):])
+}
+
+// elsewhere says that a name is of another network, or to be ignored.
+func (m *matcher) elsewhere(name string) bool {
+	if !strings.HasPrefix(name, m.within) {
+		return true
+	}
 	for _, p := range m.away {
 		if name == p || strings.HasPrefix(name, p+".") {
-			return false
+			return true
 		}
 	}
-	return !aside(strings.TrimPrefix(name, m.prefix))
+	return false
+}
+
+// shared is how much of a name are components that the trunk's prefix begins with, too.
+func (m *matcher) shared(name string) int {
+	n := 0
+	for i := 0; i < min(len(name), len(m.prefix)) && name[i] == m.prefix[i]; i++ {
+		if name[i] == '.' {
+			n = i + 1
+		}
+	}
+	return n
 }
 
 // match measures the network of a place and finds its head.
@@ -323,6 +345,9 @@ func (m *matcher) arch(at *place, b body, last string, t vision.Transform) (*Arc
 	if err != nil {
 		return nil, err
 	}
+	if err := m.between(head); err != nil {
+		return nil, err
+	}
 	if err := m.check(at); err != nil {
 		return nil, err
 	}
@@ -341,7 +366,7 @@ func (m *matcher) arch(at *place, b body, last string, t vision.Transform) (*Arc
 	case head.pool == meanPool && pool == "":
 		m.assume(Assumption{What: "pool", Taken: "the mean over the last map, as nearly everywhere", Setting: "pool=max"})
 	case head.pool == concatPool:
-		m.assume(Assumption{What: "pool", Taken: "the largest value and the mean of each channel, in this order, as fastai"})
+		m.assume(Assumption{What: "pool", Taken: "the largest value and the mean of each channel, in this order, as fastai", Warn: head.layers[0].kind != "BatchNorm1d"})
 	}
 	name := at.family
 	switch b := b.(type) {
@@ -389,6 +414,9 @@ func (m *matcher) settleResNet(r *resnet, t *trunk) error {
 	}
 	c := choices{}
 	cfg := &m.says.config
+	if t.spelling == "Hugging Face" && cfg.ModelType != "" && !cfg.fromHF && !cfg.fromTimm {
+		return m.errorf("config.json says model_type %q: only \"resnet\" is known", clip(cfg.ModelType))
+	}
 	if cfg.fromHF && cfg.DownsampleInBottleneck != nil {
 		c.early = *cfg.DownsampleInBottleneck
 	}
@@ -575,8 +603,7 @@ func (m *matcher) inBlocks(t *trunk, path string) bool {
 	if !ok {
 		return false
 	}
-	stage := strings.TrimSuffix(t.stage, ".%d") // "layer%d"
-	before, after, _ := strings.Cut(stage, "%d")
+	before, after, _ := strings.Cut(strings.TrimSuffix(t.stage, ".%d"), "%d") // "layer", ""
 	rest, ok = strings.CutPrefix(rest, before)
 	digits := 0
 	for digits < len(rest) && rest[digits] >= '0' && rest[digits] <= '9' {
@@ -736,6 +763,9 @@ func (m *matcher) conv(name, path, norm, normPath string, in int) (conv, error) 
 	}{{".running_mean", mean}, {".running_var", m.shape(normPath + ".running_var")}, {".weight", weight}, {".bias", bias}} {
 		if s.shape == nil && weight == nil && bias == nil {
 			continue // affine=False
+		}
+		if equal(s.shape, []int{c.in}) && c.in != c.out {
+			return c, m.errorf("%q: the channels that come in, not the %d that go out: a network with pre-activation (ResNet v2)?", normPath+s.suffix, c.out)
 		}
 		if s.shape == nil || !equal(s.shape, []int{c.out}) {
 			return c, m.errorf("%q: shape %v, want [%d]", normPath+s.suffix, s.shape, c.out)

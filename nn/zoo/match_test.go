@@ -148,6 +148,13 @@ func TestRefusals(t *testing.T) {
 		{"a convolution that does not follow", append(lines("basic", without("layer2.0.conv2.")), "layer2.0.conv2.weight 8,3,3,3"), "", []string{`"layer2.0.conv2.weight"`, "8 come in"}},
 		{"a shape", append(lines("basic", without("layer1.0.bn1.bias")), "layer1.0.bn1.bias 5"), "", []string{`"layer1.0.bn1.bias": shape [5], want [4]`}},
 		{"too many channels", append(lines("basic", without("conv1.")), "conv1.weight 4,12,7,7"), "", []string{"12 input channels"}},
+		{"a layer norm first", append(lines("basic", without("fc.")), "fc.0.weight 8", "fc.0.bias 8", "fc.1.weight 3,8"), "", []string{`"fc.0.weight"`, "layer norm", "ignore=fc.0"}},
+		{"a layer norm beside", append(lines("basic", nil), "norm.weight 8", "norm.bias 8"), "", []string{`"norm.weight"`, "layer norm"}},
+		{"a PReLU", append(lines("basic", without("fc.")), "fc.0.weight 6,8", "fc.1.weight 1", "fc.2.weight 3,6"), "", []string{`"fc.1.weight"`, "PReLU"}},
+		{"an LSTM", append(lines("basic", nil), "lstm.weight_ih_l0 32,8", "lstm.weight_hh_l0 32,8"), "", []string{"recurrent"}},
+		{"a transformer", append(lines("basic", nil), "attention.in_proj_weight 24,8"), "", []string{"attention"}},
+		{"a head called a margin", append(lines("basic", without("fc.")), "arcface.weight 3,8"), "", []string{"no head", `"arcface.weight"`, "head=arcface"}},
+		{"a bias", append(lines("basic", without("fc.bias")), "fc.bias 4"), "", []string{`"fc.bias": shape [4], want [3]`}},
 		{"two networks", both, "", []string{`"a.net.*"`, `"a.old.*"`, "prefix=a.net", "prefix=a.old"}},
 		{"none of two networks", both, ":prefix=b", []string{"prefix=b", `"a.net.*"`}},
 		{"two heads", append(lines("basic", nil), "other.weight 7,8"), "", []string{"fc (3 classes)", "other (7 classes)", "--model :head=fc"}},
@@ -220,6 +227,42 @@ func TestDescribe(t *testing.T) {
 		if got := a.Describe(); got != c.want {
 			t.Errorf("%s\nwant %s", got, c.want)
 		}
+	}
+}
+
+// TestTwo chooses each of two networks in a file.
+func TestTwo(t *testing.T) {
+	for _, c := range []struct{ one, other, choose, chooseOther string }{
+		{"student.", "teacher.", "student", "teacher"},
+		{"model.encoder_q.", "model.encoder_k.", "model.encoder_q", "model.encoder_k"},
+		{"", "ema_model.module.", ".", "ema_model"},
+		{"net.", "net.copy.", "net", "net.copy"},
+		{"models.0.backbone.", "models.1.backbone.", "models.0", "models.1"},
+	} {
+		file := named(t, append(lines("basic", replace(`^`, c.one)), lines("bottleneck", replace(`^`, c.other))...)...)
+		_, err := Match(file, Spec{})
+		for _, choose := range []string{c.choose, c.chooseOther} {
+			if err == nil || !strings.Contains(err.Error(), "--model :prefix="+choose) {
+				t.Errorf("%q, %q: %v, want prefix=%s", c.one, c.other, err, choose)
+			}
+			a, err := Match(file, Spec{Settings: map[string]string{"prefix": choose}})
+			if err != nil {
+				t.Errorf("%q, %q: %v", c.one, c.other, err)
+				continue
+			}
+			prefix, block := c.one, "basic"
+			if choose == c.chooseOther {
+				prefix, block = c.other, "bottleneck"
+			}
+			if a.Facts.Prefix != prefix || a.Facts.Block != block || a.Facts.HeadName != "fc" {
+				t.Errorf("%q, %q: prefix=%s gives %+v", c.one, c.other, choose, a.Facts)
+			}
+		}
+	}
+	// One network that goes by two names.
+	file := named(t, append(lines("basic", replace(`^`, "model.")), lines("basic", replace(`^`, "net."))...)...)
+	if a, err := Match(file, Spec{}); err != nil || a.Facts.Prefix != "model." {
+		t.Errorf("the same twice: %v", err)
 	}
 }
 

@@ -329,7 +329,7 @@ func (s *says) globalPool(prefix string, beside func(path string) bool) string {
 func (s *says) between(from, to string) (relu, known bool, err error) {
 	n := gap(from, to)
 	at := from[:strings.LastIndexByte(from, '.')+1]
-	if n < 1 || at == "" || class(s.modules[strings.TrimSuffix(at, ".")]) != "Sequential" {
+	if n < 1 || at != to[:strings.LastIndexByte(to, '.')+1] || at == "" || class(s.modules[strings.TrimSuffix(at, ".")]) != "Sequential" {
 		return false, false, nil
 	}
 	first, _ := strconv.Atoi(from[len(at):])

@@ -131,18 +131,24 @@ func TestSpellings(t *testing.T) {
 		rename func(string) string
 		prefix string
 	}{
-		"torchvision":         {replace(), ""},
-		"prefix":              {replace(`^`, "net.module.model._orig_mod."), "net.module.model._orig_mod."},
-		"CIFAR":               {replace(`downsample`, "shortcut", `^fc`, "linear"), ""},
-		"head beside":         {replace(`^fc`, "model.head", `^([^m])`, "model.backbone.$1"), "model.backbone."},
-		"mmpretrain":          {replace(`^fc`, "head.fc", `^([^h])`, "backbone.$1"), "backbone."},
-		"layer0":              {replace(`^conv1\.`, "layer0.0.", `^bn1\.`, "layer0.1."), ""},
-		"Hugging Face":        {huggingFace, "resnet."},
-		"children":            {sequential("features.", "classifier.", 4), "features."},
-		"fastai":              {sequential("0.", "1.2.", 4), "0."},
-		"one Sequential":      {sequential("", "9.", 4), ""},
-		"without pooling":     {sequential("backbone.", "backbone_fc.", 2), "backbone."},
-		"residual_function":   {residualFunction, ""},
+		"torchvision":       {replace(), ""},
+		"prefix":            {replace(`^`, "net.module.model._orig_mod."), "net.module.model._orig_mod."},
+		"CIFAR":             {replace(`downsample`, "shortcut", `^fc`, "linear"), ""},
+		"head beside":       {replace(`^fc`, "model.head", `^([^m])`, "model.backbone.$1"), "model.backbone."},
+		"mmpretrain":        {replace(`^fc`, "head.fc", `^([^h])`, "backbone.$1"), "backbone."},
+		"layer0":            {replace(`^conv1\.`, "layer0.0.", `^bn1\.`, "layer0.1."), ""},
+		"Hugging Face":      {huggingFace, "resnet."},
+		"children":          {sequential("features.", "classifier.", 4), "features."},
+		"fastai":            {sequential("0.", "1.2.", 4), "0."},
+		"one Sequential":    {sequential("", "9.", 4), ""},
+		"without pooling":   {sequential("backbone.", "backbone_fc.", 2), "backbone."},
+		"residual_function": {residualFunction, ""},
+		"tutorial":          {replace(`downsample`, "identity_downsample", `^conv1\.`, "conv.", `^bn1\.`, "bn."), ""},
+		"stages":            {func(n string) string { return renumber(n, `^layer\d+\.`, "stages.%d.", 1, -1) }, ""},
+		"in sequence": {func(n string) string {
+			return replace(`residual_function`, "left", `^conv(\d)_x`, "layer$1")(residualFunction(n))
+		}, ""},
+		"pairs":               {replace(`(layer.*)\.conv(\d)\.`, "$1.conv$2.conv.", `(layer.*)\.bn(\d)\.`, "$1.conv$2.bn.", `downsample\.0`, "proj.conv", `downsample\.1`, "proj.bn"), ""},
 		"its own, nested":     {replace(`^`, "a.b-c.d3."), "a.b-c.d3."},
 		"its own, of a layer": {replace(`^`, "layer1."), "layer1."},
 	}
@@ -153,7 +159,7 @@ func TestSpellings(t *testing.T) {
 		layers := func(m *nn.Model) string { return strings.Join(m.Layers(), " ") }
 		for name, s := range spellings {
 			deep := form == "averaged"
-			if deep && slices.Contains([]string{"layer0", "Hugging Face", "children", "fastai", "one Sequential", "without pooling", "residual_function"}, name) {
+			if deep && slices.Contains([]string{"layer0", "Hugging Face", "children", "fastai", "one Sequential", "without pooling", "residual_function", "tutorial", "in sequence", "pairs"}, name) {
 				continue // no such files
 			}
 			rename := s.rename

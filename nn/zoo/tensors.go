@@ -3,6 +3,7 @@ package zoo
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"cwox/weights"
@@ -14,6 +15,7 @@ type tensors struct {
 	file   *weights.File
 	params map[string]*param
 	order  []string // names of params, in file order
+	sorted []string // the same, by name
 }
 
 // param is a parameter of a network: a tensor, or several that a fold makes one.
@@ -89,7 +91,18 @@ func newTensors(f *weights.File) *tensors {
 		t.params[name] = p
 		t.order = append(t.order, name)
 	}
+	t.sorted = slices.Sorted(slices.Values(t.order))
 	return t
+}
+
+// below are the names that begin with a prefix.
+func (t *tensors) below(prefix string) []string {
+	from, _ := slices.BinarySearch(t.sorted, prefix)
+	to := from
+	for to < len(t.sorted) && strings.HasPrefix(t.sorted[to], prefix) {
+		to++
+	}
+	return t.sorted[from:to]
 }
 
 // shape is that of a parameter, nil where there is none.
