@@ -136,7 +136,10 @@ func (f *fields) edges(name string, shortest bool) (short, height, width int) {
 	case '[': // (height, width), in old files
 		height, width = f.size(name)
 	default:
-		o := f.object(name, "height", "width", "shortest_edge", "longest_edge")
+		o := &fields{err: f.err}
+		if f.is(name) == '{' {
+			o = f.object(name, "height", "width", "shortest_edge", "longest_edge")
+		}
 		switch {
 		case o.has("height") && o.has("width"):
 			height, width = o.side("height"), o.side("width")
