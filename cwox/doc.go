@@ -11,7 +11,8 @@
 // Words: a confusion cluster is a group of top classes that share a level-1 latent of
 // the label tree; the foil of a class is the rest of its cluster; the rest of a cluster
 // is the union of the other clusters; a base map is the explainer's, of one target, and a
-// contrastive map is what a method makes of several.
+// contrastive map is what a method makes of several. A transform says how the network's
+// input is made of a picture; what it leaves out is unseen.
 //
 // Contracts: a Classifier is immutable and shared; a Pipeline belongs to one goroutine at a
 // time. Maps have the size of the network's input, row-major float32, and are not negative.
