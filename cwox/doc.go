@@ -3,7 +3,7 @@
 // classes inside each cluster (CWOX-2s; Xie et al., "Two-Stage Holistic and
 // Contrastive Explanation of Image Classification", UAI 2023).
 //
-//	c := &cwox.Classifier{Net: model, Arch: arch, Labels: labels}
+//	c := &cwox.Classifier{Net: model, Arch: arch, Transform: arch.Transform, Labels: labels}
 //	p := cwox.New(c) // one goroutine, many pictures
 //	e, err := p.Explain(ctx, picture, cwox.Options{Tree: tree})
 //	for i, k := range e.Clusters { fmt.Println(i, k.Classes, k.Probability) }

@@ -58,7 +58,7 @@ func huggingFace(f *fields) (Transform, bool) {
 	}
 	kind := f.string("image_processor_type", f.string("feature_extractor_type", ""))
 	if kind == "" {
-		if f.has("size") || f.has("image_mean") {
+		if f.has("do_resize") || f.has("do_normalize") || f.has("image_mean") {
 			f.fail("image_processor_type", "missing: what the other fields mean depends on it")
 		}
 		return Transform{}, false

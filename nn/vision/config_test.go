@@ -100,6 +100,9 @@ func TestTimm(t *testing.T) {
 		if err != nil || !ok || source != ConfigFile || tr.String() != c.want {
 			t.Errorf("%s: %s from %q, error %v, want %s", c.config, tr, source, err, c.want)
 		}
+		if tr, err := ParseTransform("x.json", []byte(c.config)); err != nil || tr.String() != c.want {
+			t.Errorf("%s as any file: %s, error %v, want %s", c.config, tr, err, c.want)
+		}
 		tr, _, ok, err = FromConfig(nil, []byte(`{"image_processor_type":"TimmWrapperImageProcessor","pretrained_cfg":`+c.config+`}`), nil)
 		if strings.HasPrefix(c.config, `{"input_size"`) && (err != nil || !ok || tr.String() != c.want) {
 			t.Errorf("%s in a preprocessor: %s, error %v", c.config, tr, err)
@@ -166,7 +169,7 @@ func TestFromConfigRefuses(t *testing.T) {
 		{`{"pretrained_cfg":{"interpolation":9}}`, "", "", `"interpolation": 9: want one of Pillow's filters`},
 		{`{"pretrained_cfg":{"crop_mode":"spiral"}}`, "", "", `"crop_mode": "spiral"`},
 		{`{"pretrained_cfg":{"std":[0,0,0]}}`, "", "", "standard deviation 0"},
-		{"", `{"size":224}`, "", `preprocessor_config.json: "image_processor_type": missing`},
+		{"", `{"do_resize":true,"size":224}`, "", `preprocessor_config.json: "image_processor_type": missing`},
 		{"", `{"image_processor_type":"PerceiverImageProcessor"}`, "", `"image_processor_type": "PerceiverImageProcessor" is not known: describe the input with --preprocess FILE.json`},
 		{"", `{"image_processor_type":"ViTImageProcessor","size":{"longest_edge":3}}`, "", `"size": {"longest_edge":3}: want a number, "height" and "width", or "shortest_edge"`},
 		{"", `{"image_processor_type":"ViTImageProcessor","size":{"shortest_edge":224}}`, "", `"do_center_crop": false: shorter side to 224, the input has no fixed size`},
@@ -206,6 +209,31 @@ func TestFromConfigRefuses(t *testing.T) {
 	}
 }
 
+// A file of any kind, told apart by its fields.
+func TestParseTransform(t *testing.T) {
+	form, err := json.Marshal(BVLC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ text, name, err string }{
+		{string(form), "bvlc-caffe", ""},
+		{`{"preset":"torchvision","size":64}`, "torchvision", ""},
+		{`{"image_processor_type":"BitImageProcessor"}`, "BitImageProcessor", ""},
+		{`{"image_processor":{"feature_extractor_type":"ViTFeatureExtractor"}}`, "ViTFeatureExtractor", ""},
+		{`{"architecture":"resnet18","num_classes":5,"pretrained_cfg":{"input_size":[3,64,64]}}`, "timm", ""},
+		{`{"size":64}`, "", `vision: mine.json: "mean": missing`},
+		{`{"model_type":"resnet"}`, "", `vision: mine.json: unknown field "model_type"`},
+		{`{"pretrained_cfg":{"crop_pct":7}}`, "", `vision: mine.json: "pretrained_cfg": "crop_pct": 7`},
+		{`{"input_size":[3,64,5000],"mean":0}`, "", "vision: mine.json: an input of 5000x64"},
+		{``, "", "vision: mine.json: not a JSON object"},
+	} {
+		tr, err := ParseTransform("mine.json", []byte(c.text))
+		if c.err == "" && (err != nil || tr.Name != c.name) || c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)) {
+			t.Errorf("%s: %q, error %v, want %q%q", c.text, tr.Name, err, c.name, c.err)
+		}
+	}
+}
+
 // Whatever a configuration holds, it is refused or can be followed.
 func FuzzFromConfig(f *testing.F) {
 	f.Add(`{"pretrained_cfg":{"input_size":[3,160,160],"crop_pct":0.95,"crop_mode":"border","interpolation":"bicubic"}}`, ``, ``)
@@ -217,6 +245,11 @@ func FuzzFromConfig(f *testing.F) {
 		m := map[string]string{}
 		if metadata != "" {
 			m[MetadataKey] = metadata
+		}
+		for _, text := range []string{config, preprocessor, metadata} {
+			if tr, err := ParseTransform("x", []byte(text)); err == nil && tr.check() != nil {
+				t.Fatalf("%s: %v", text, tr.check())
+			}
 		}
 		tr, _, ok, err := FromConfig([]byte(config), []byte(preprocessor), m)
 		if err != nil || !ok {
