@@ -52,13 +52,19 @@ func TestMain(m *testing.M) {
 
 // small is a network of 20 classes for images of 8x8: it takes microseconds.
 func small() *cwox.Classifier {
-	const classes, c, side = 20, 3, 8
-	weight := make([]float32, classes*c*side*side)
+	return smallOf(vision.Transform{Name: "small", Width: 8, Height: 8, Scale: 255, Mean: []float32{0, 0, 0}, Std: []float32{1, 1, 1}})
+}
+
+// smallOf is such a network for the inputs that a transform makes.
+func smallOf(pre vision.Transform) *cwox.Classifier {
+	const classes = 20
+	c := len(pre.Mean)
+	weight := make([]float32, classes*c*pre.Height*pre.Width)
 	for i := range weight {
 		weight[i] = 2 * float32(math.Sin(float64(i*i%1009)))
 	}
-	g := nn.NewGraph(nn.Shape{C: c, H: side, W: side})
-	y := g.Conv("conv", g.Input(), nn.Conv{Weight: weight, Out: classes, KH: side, KW: side, Stride: 1})
+	g := nn.NewGraph(nn.Shape{C: c, H: pre.Height, W: pre.Width})
+	y := g.Conv("conv", g.Input(), nn.Conv{Weight: weight, Out: classes, KH: pre.Height, KW: pre.Width, Stride: 1})
 	identity := make([]float32, classes*classes)
 	for i := range classes {
 		identity[i*classes+i] = 1
@@ -68,7 +74,6 @@ func small() *cwox.Classifier {
 	if err != nil {
 		panic(err)
 	}
-	pre := vision.Transform{Name: "small", Width: side, Height: side, Scale: 255, Mean: []float32{0, 0, 0}, Std: []float32{1, 1, 1}}
 	return &cwox.Classifier{Net: m, Arch: &zoo.Arch{Name: "small", Transform: pre}, Transform: pre, WeightsSHA256: "w"}
 }
 

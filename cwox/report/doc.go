@@ -10,7 +10,8 @@
 //
 // Words: a heatmap is a final, non-negative contrastive map (Eq. 1 or Eq. 2 of the
 // paper); a base map is a saliency map it came from; the foil is what a class or a
-// cluster is contrasted with; an overlay is a photograph under a coloured heatmap.
+// cluster is contrasted with; an overlay is a photograph under a coloured heatmap, which
+// lies on the part of it that the network saw; the rest is dimmed.
 //
 // Contracts. The same explanation gives the same bytes, except for "seconds" and
 // file locations. A file appears whole or not at all (written beside its place,

@@ -186,7 +186,7 @@ type tap struct {
 // share first and is length of them long: half-pixel centres, edges clamped.
 func taps(n, out int, first, length float64) []tap {
 	ts := make([]tap, out)
-	from, size := first*float64(out), length*float64(out)
+	from, size := float64(first*float64(out)), length*float64(out)
 	for i := range ts {
 		pos := (float64(i)+0.5-from)*float64(n)/size - 0.5
 		outside := pos < -0.5 || pos > float64(n)-0.5

@@ -572,7 +572,7 @@ func (b *builder) where(s measurement) string {
 	if b.place.Cropped {
 		of = "what the network saw"
 	}
-	s.row, s.col = b.seen.Y+s.row*b.seen.Height, b.seen.X+s.col*b.seen.Width
+	s.row, s.col = b.seen.Y+float64(s.row*b.seen.Height), b.seen.X+float64(s.col*b.seen.Width)
 	return where(s, of)
 }
 

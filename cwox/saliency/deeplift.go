@@ -6,10 +6,10 @@ import (
 	"cwox/nn"
 )
 
-// DeepLIFT attributes the difference of the target's logit between the picture and a grey one
-// of the mean colour (0 in the network's input) to pixels, by the rescale rule (Shrikumar et
-// al., 2017; nn.DeepLIFT says how each operator is treated). The map is the sum over the
-// colour channels of multiplier times difference, signed, at the resolution of the network's
+// DeepLIFT attributes the difference of the target's logit between the picture and one of 0 in
+// the network's input (the mean colour, where the transform subtracts one) to pixels, by the
+// rescale rule (Shrikumar et al., 2017; nn.DeepLIFT says how each operator is treated). The
+// map is the sum over the channels of multiplier times difference, signed, at the resolution of the network's
 // input; its sum is the difference of the logits. A compound class is the mean of its classes
 // with the weights p_c/p(C).
 type DeepLIFT struct {

@@ -25,51 +25,86 @@ const (
 //
 // timm's test_input_size and test_crop_pct are not used, as timm does not by itself.
 func FromConfig(config, preprocessor []byte, metadata map[string]string) (t Transform, source string, ok bool, err error) {
-	source, t, err = fromConfig(config, preprocessor, metadata)
-	if err == nil && source != "" {
-		if err = t.check(); err != nil {
-			err = fmt.Errorf("%s: %w", source, err)
+	switch text, found := metadata[MetadataKey]; {
+	case found:
+		source = "metadata " + MetadataKey
+		t, err = parseTransform(source, []byte(text))
+		ok = err == nil
+	default:
+		for _, file := range []struct {
+			name string
+			text []byte
+			read func(what string, text []byte) (Transform, bool, error)
+		}{{PreprocessorFile, preprocessor, huggingFaceFile}, {ConfigFile, config, timmFile}} {
+			if file.text == nil || ok || err != nil {
+				continue
+			}
+			if t, ok, err = file.read(file.name, file.text); ok || err != nil {
+				source = file.name
+			}
 		}
 	}
 	if err != nil {
 		return Transform{}, source, false, fmt.Errorf("vision: %w", err)
 	}
-	return t, source, source != "", nil
+	return t, source, ok, nil
 }
 
-func fromConfig(config, preprocessor []byte, metadata map[string]string) (source string, t Transform, err error) {
-	if text, found := metadata[MetadataKey]; found {
-		source = "metadata " + MetadataKey
-		t, err = parseTransform(source, []byte(text))
-		return source, t, err
+// ParseTransform reads a transform from a file's content: the JSON form of Transform, or a
+// file that FromConfig reads, told apart by their fields. What is the file's name, for
+// errors.
+func ParseTransform(what string, text []byte) (Transform, error) {
+	t, ok, err := huggingFaceFile(what, text)
+	if !ok && err == nil {
+		t, ok, err = timmFile(what, text)
 	}
-	if preprocessor != nil {
-		f, err := parseFields(PreprocessorFile, preprocessor, append([]string{"image_processor", "pretrained_cfg"}, processorFields...)...)
-		if err != nil {
-			return PreprocessorFile, t, err
-		}
-		if f.has("image_processor") { // a processor_config.json, for more than pictures
-			f = f.object("image_processor", processorFields...)
-		}
-		t, found := huggingFace(f)
-		if *f.err != nil || found {
-			return PreprocessorFile, t, *f.err
-		}
+	if !ok && err == nil {
+		t, err = parseTransform(what, text)
 	}
-	if config == nil {
-		return "", t, nil
-	}
-	f, err := parseFields(ConfigFile, config, append([]string{"pretrained_cfg"}, timmFields...)...)
 	if err != nil {
-		return ConfigFile, t, err
+		return Transform{}, fmt.Errorf("vision: %w", err)
+	}
+	return t, nil
+}
+
+// huggingFaceFile reads a preprocessor_config.json; false where it is another file.
+func huggingFaceFile(what string, text []byte) (Transform, bool, error) {
+	f, err := parseFields(what, text, append([]string{"image_processor", "pretrained_cfg"}, processorFields...)...)
+	if err != nil {
+		return Transform{}, false, err
+	}
+	if f.has("image_processor") { // a processor_config.json, for more than pictures
+		f = f.object("image_processor", processorFields...)
+	}
+	t, ok := huggingFace(f)
+	return checked(what, t, ok, *f.err)
+}
+
+// timmFile reads a config.json of timm's; false where it is another file.
+func timmFile(what string, text []byte) (Transform, bool, error) {
+	f, err := parseFields(what, text, append([]string{"pretrained_cfg"}, timmFields...)...)
+	if err != nil {
+		return Transform{}, false, err
 	}
 	if f.has("pretrained_cfg") {
 		f = f.object("pretrained_cfg", timmFields...)
 	} else if !f.has("input_size") || !f.has("mean") && !f.has("crop_pct") && !f.has("interpolation") {
-		return "", t, nil // a config.json of another kind
+		return Transform{}, false, nil
 	}
-	t = timmConfig(f)
-	return ConfigFile, t, *f.err
+	return checked(what, timmConfig(f), true, *f.err)
+}
+
+// checked is a transform that was read, where it is sound.
+func checked(what string, t Transform, ok bool, err error) (Transform, bool, error) {
+	if err == nil && ok {
+		if err = t.check(); err != nil {
+			err = fmt.Errorf("%s: %w", what, err)
+		}
+	}
+	if err != nil || !ok {
+		return Transform{}, false, err
+	}
+	return t, true, nil
 }
 
 var timmFields = []string{"input_size", "interpolation", "crop_pct", "crop_mode", "mean", "std"}

@@ -58,7 +58,7 @@ func huggingFace(f *fields) (Transform, bool) {
 	}
 	kind := f.string("image_processor_type", f.string("feature_extractor_type", ""))
 	if kind == "" {
-		if f.has("size") || f.has("image_mean") {
+		if f.has("do_resize") || f.has("do_normalize") || f.has("image_mean") {
 			f.fail("image_processor_type", "missing: what the other fields mean depends on it")
 		}
 		return Transform{}, false
@@ -136,7 +136,10 @@ func (f *fields) edges(name string, shortest bool) (short, height, width int) {
 	case '[': // (height, width), in old files
 		height, width = f.size(name)
 	default:
-		o := f.object(name, "height", "width", "shortest_edge", "longest_edge")
+		o := &fields{err: f.err}
+		if f.is(name) == '{' {
+			o = f.object(name, "height", "width", "shortest_edge", "longest_edge")
+		}
 		switch {
 		case o.has("height") && o.has("width"):
 			height, width = o.side("height"), o.side("width")

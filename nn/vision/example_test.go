@@ -2,6 +2,7 @@ package vision_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"image"
 	"image/color"
@@ -37,6 +38,24 @@ func Example() {
 	// 640 480 png 150528
 	// 0.0741 0.2052 0.4265
 	// alpha-dropped
+}
+
+// How torchvision makes its input, refined by hand, and what it leaves out.
+func ExampleTransform() {
+	var t vision.Transform
+	err := json.Unmarshal([]byte(`{"preset": "torchvision", "size": 160, "interpolation": "bicubic"}`), &t)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(t)
+	seen, unseen := t.Region(640, 480)
+	fmt.Printf("from %.1f, %.1f on %.1f x %.1f pixels, %.0f %% unseen\n", seen.X, seen.Y, seen.Width, seen.Height, 100*unseen)
+	fmt.Println(t.Validate(1))
+	// Output:
+	// shorter side to 182, middle 160x160, bicubic; rgb / 255, mean 0.485 0.456 0.406, std 0.229 0.224 0.225
+	// from 108.4, 29.0 on 423.1 x 422.0 pixels, 42 % unseen
+	// vision: the network's input has 1 channel, the transform makes 3 (rgb): choose the channels grey
 }
 
 func ExamplePicture_Resize() {

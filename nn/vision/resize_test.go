@@ -273,7 +273,7 @@ func TestInputMemory(t *testing.T) {
 	}{
 		{1, 1000000, Paper}, {1, 1000000, shorter}, {1000000, 1, Paper}, {1000000, 1, shorter},
 		{100, 500000, Paper}, {100, 500000, shorter}, {500000, 100, Paper}, {500000, 100, shorter},
-		{1, 50000000, Paper}, {1, 50000000, shorter}, {50000000, 1, Paper}, {50000000, 1, shorter}, {1, 50000000, lanczos}, {50000000, 1, lanczos}, {5000000, 1, squash},
+		{2, 25000000, Paper}, {2, 25000000, shorter}, {1, 50000000, Paper}, {1, 50000000, shorter}, {50000000, 1, Paper}, {50000000, 1, shorter}, {1, 50000000, lanczos}, {50000000, 1, lanczos}, {5000000, 1, squash},
 	} {
 		p := New(c.width, c.height)
 		for i := range p.Pix {
