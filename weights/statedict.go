@@ -39,6 +39,7 @@ const (
 	deepestDict  = 6
 	mostVisited  = 1 << 16 // dicts, lists and objects
 	mostListed   = 256     // items of a list
+	mostCounted  = 1 << 21 // attributes of modules, counting their tensors
 	mostInModule = 1 << 20
 )
 
@@ -139,6 +140,7 @@ func findStateDicts(top any) []candidate {
 	}
 	var found []candidate
 	seen := map[any]bool{}
+	budget := mostCounted
 	queue := []place{{nil, top}} // breadth first: what is nearer to the top comes first
 	for len(queue) > 0 && len(seen) < mostVisited {
 		p := queue[0]
@@ -158,7 +160,7 @@ func findStateDicts(top any) []candidate {
 				}
 			}
 		}
-		if c, ok := newCandidate(p.path, p.value); ok {
+		if c, ok := newCandidate(p.path, p.value, &budget); ok {
 			found = append(found, c)
 		}
 		if o, ok := p.value.(*pickle.Object); ok && isModule(o) {
@@ -217,15 +219,16 @@ func isOptimizer(d *pickle.Dict) bool {
 	return ok1 && ok2
 }
 
-// newCandidate tells whether a value is a state dict or a module, and counts its tensors.
-func newCandidate(path []string, v any) (candidate, bool) {
+// newCandidate tells whether a value is a state dict or a module, and counts its tensors,
+// as far as the budget goes: modules may share their parts.
+func newCandidate(path []string, v any, budget *int) (candidate, bool) {
 	c := candidate{path: path, value: v}
 	for _, key := range path {
 		rank, ema := rankOf(key)
 		c.rank, c.ema = append(c.rank, rank), c.ema || ema
 	}
 	if o, ok := v.(*pickle.Object); ok && isModule(o) {
-		w := &moduleWalk{split: splitModule, countOnly: true}
+		w := &moduleWalk{split: splitModule, budget: budget}
 		if w.walk(o) != nil { // an error is for the one who takes it
 			w.count = max(w.count, 1)
 		}
@@ -317,7 +320,8 @@ func choose(top any, found []candidate, key string) (c candidate, prefix string,
 		}
 		v, rest, path = next, left, append(path, step)
 	}
-	c, ok := newCandidate(path, v)
+	budget := mostCounted
+	c, ok := newCandidate(path, v, &budget)
 	if len(path) == 0 && len(found) > 0 { // only the beginning of names: of the usual dict
 		c, ok = found[0], true
 	}

@@ -288,6 +288,18 @@ func (s storage) conflict(other storage) error {
 	return fmt.Errorf("storage %s is both %d elements of %s and %d of %s", quote(s.key), s.count, s.dtype, other.count, other.dtype)
 }
 
+// isStorage tells whether a persistent id has the form that parseStorage reads.
+func isStorage(id any) bool {
+	t, ok := id.(pickle.Tuple)
+	if !ok || len(t) != 5 && len(t) != 6 || t[0] != any("storage") {
+		return false
+	}
+	typ, ok1 := t[1].(pickle.Global)
+	_, ok2 := t[2].(string)
+	n, ok3 := t[4].(int64)
+	return ok1 && ok2 && ok3 && storageTypes[typ] != "" && n >= 0
+}
+
 // parseStorage reads a persistent id ("storage", type, key, location, count), and
 // for PyTorch before 0.4 a sixth that is None or (key of a part, begin, length).
 func parseStorage(id any) (s storage, err error) {
