@@ -17,8 +17,9 @@ import (
 // usualKeys are the keys under which state dicts are found, the first to be taken first.
 // A key with the word "ema", "swa" or "averaged", an average over training, comes before
 // all the plain ones, in the same order: it is what the training program evaluates (timm,
-// YOLO, BasicSR load it unless told otherwise). One with the word "best" comes after the
-// same without. Unknown keys come last, in the order of the file.
+// YOLO, BasicSR load it unless told otherwise). But it comes after them where it has fewer
+// tensors: many averages leave out the statistics of batch norms. One with the word "best"
+// comes after the same without. Unknown keys come last, in the order of the file.
 var usualKeys = []string{
 	"state_dict", "model_state_dict", "model", "net", "network", "module", "params", "weights",
 	"model_state", "model_weights", "net_state_dict", "network_state_dict", "net_state", "state",
@@ -291,21 +292,29 @@ func order(found []candidate) []candidate {
 			}
 		}
 	}
+	plain := 0 // tensors of the largest that is no average
+	for _, c := range found {
+		if !c.ema && wrapper[c.value] == 0 {
+			plain = max(plain, c.tensors)
+		}
+	}
+	average := func(c candidate) int {
+		switch {
+		case !c.ema:
+			return 1
+		case c.tensors >= plain:
+			return 0
+		}
+		return 2
+	}
 	slices.SortStableFunc(found, func(a, b candidate) int {
 		return cmp.Or(
 			wrapper[a.value]-wrapper[b.value],
-			bit(b.ema)-bit(a.ema),
+			average(a)-average(b),
 			slices.Compare(a.rank, b.rank),
 			len(a.path)-len(b.path))
 	})
 	return found
-}
-
-func bit(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // choose follows a path of keys and indices. What is left of it where a state dict is
