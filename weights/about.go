@@ -12,6 +12,10 @@ type About struct {
 	// hyper_parameters.classes; after the file's name where it is another one:
 	// "config.json id2label".
 	LabelsFrom string
+	// Architecture is the name of the network, where the file or config.json gives one:
+	// "resnetblur50" of timm's or "resnet18" of PyTorch's ImageNet example's "arch". It is
+	// what somebody wrote there, in whatever spelling.
+	Architecture string
 	// Config and Preprocessor are the JSON objects config.json and preprocessor_config.json
 	// in the folder that was opened, or beside a file with one of Hugging Face's names for
 	// weights; nil where there are none.

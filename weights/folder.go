@@ -157,6 +157,9 @@ func (f *File) readConfig(dir string) error {
 			config = v
 		}
 	}
+	if name, ok := field[string](config, "architecture"); ok {
+		f.about.Architecture = name
+	}
 	if labels, key := configLabels(config); labels != nil && f.about.Labels == nil {
 		f.about.Labels, f.about.LabelsFrom = labels, configFile+" "+key
 	}

@@ -85,7 +85,7 @@ func (f *File) takeStateDict(top any, find func(key string) ([]byte, error)) err
 	if err != nil {
 		return wrapKey(taken, err)
 	}
-	f.about.Labels, f.about.LabelsFrom = findLabels(top, taken)
+	f.describe(top, taken)
 	return nil
 }
 
