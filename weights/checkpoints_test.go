@@ -50,6 +50,13 @@ func readCheckpoints(t *testing.T) []checkpointCase {
 	return all.Cases
 }
 
+// architectures are those that files name.
+var architectures = map[string]string{
+	"train_torchvision.pth": "resnet18", "train_timm.pth.tar": "resnet18", "train_imagenet_example.pth.tar": "resnet18",
+	"train_lightning.ckpt": "resnet18", "train_hyperparameters.ckpt": "resnet18", "extra_class_to_idx.pth": "resnet18",
+	"timm_resnet18": "resnet18", "timm_resnetblur50": "resnetblur50", "timm_resnet50d": "resnet50d",
+}
+
 // refusedHere are the cases whose refusal is not a matter of the network that is in the file.
 var refusedHere = []string{
 	"tar_legacy.pth", "dtype_qint8.pth", "lfs_pointer.safetensors", "torchscript_frozen.pt",
@@ -170,6 +177,9 @@ func checkCase(t *testing.T, c checkpointCase, f *File) {
 	about := f.About()
 	if labels != nil && (!slices.Equal(about.Labels, labels) || about.LabelsFrom == "") {
 		t.Errorf("%s: labels %v from %q, want %v", c.File, about.Labels, about.LabelsFrom, labels)
+	}
+	if want := architectures[c.File]; about.Architecture != want {
+		t.Errorf("%s: architecture %q, want %q", c.File, about.Architecture, want)
 	}
 	if c.Kind == "folder" && len(about.Config) == 0 {
 		t.Errorf("%s: config.json was not read", c.File)

@@ -291,8 +291,13 @@ func TestPlainPickle(t *testing.T) {
 			t.Errorf("%s: error %v, want %q", c.name, err, c.want)
 		}
 	}
-	if _, err := Parse("x", []byte("\x80\x03"+dict()+".rest")); err == nil || !strings.Contains(err.Error(), "joblib") {
-		t.Errorf("bytes after the pickle: %v", err)
+	for data, want := range map[string]string{
+		dict() + ".rest": "4 bytes after its end",
+		object("joblib.numpy_pickle.NumpyArrayWrapper", dict("order", str("C"))) + "\xf7": "joblib",
+	} {
+		if _, err := Parse("x", []byte("\x80\x03"+data)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", data, err)
+		}
 	}
 }
 
@@ -322,6 +327,7 @@ func TestForeign(t *testing.T) {
 		{"BZh91AY&SY", "bzip2 -d"},
 		{"\x28\xb5\x2f\xfd\x04\x58", "zstd -d"},
 		{"{\"architectures\": [\"ResNet\"]}", "a JSON text"},
+		{"[      \n{\"a\": 1}]", "a JSON text"},
 		{"sys_info" + strings.Repeat("\x00", 249) + "ustar\x0000", "tar container of the first PyTorch versions"},
 		{strings.Repeat("a", 257) + "ustar\x0000", "a tar archive: unpack it"},
 		{"\x89PNG\r\n\x1a\n", "a picture"},

@@ -96,11 +96,12 @@ func OpenOptions(path string, o Options) (*File, error) {
 func openFile(path string, o Options) (*File, error) {
 	if strings.HasSuffix(path, indexSuffix) {
 		f, err := openSharded(path)
-		if err == nil {
-			err = f.keepKey(o.Key)
-		}
 		if err != nil {
 			return nil, err
+		}
+		if err := f.keepKey(o.Key); err != nil {
+			f.Close()
+			return nil, fmt.Errorf("weights: %s: %w", f.name, err)
 		}
 		return f, nil
 	}

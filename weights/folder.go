@@ -105,6 +105,8 @@ func pickWeights(names []string) (string, error) {
 			return "", errors.New("a folder of torch.distributed.checkpoint: convert it with python -m torch.distributed.checkpoint.format_utils dcp_to_torch")
 		case name == "saved_model.pb":
 			return "", errors.New("a TensorFlow SavedModel: " + toONNX("tf2onnx"))
+		case name == "zero_to_fp32.py":
+			return "", errors.New("a folder of DeepSpeed: run python zero_to_fp32.py . model.pth in it")
 		case name == "data.pkl":
 			return "", errors.New("the unpacked archive of torch.save: pack it again with zip -0 -r, or take the file it came from")
 		case name == "Manifest.json":
@@ -154,6 +156,9 @@ func (f *File) readConfig(dir string) error {
 		if c.name == configFile {
 			config = v
 		}
+	}
+	if name, ok := field[string](config, "architecture"); ok {
+		f.about.Architecture = name
 	}
 	if labels, key := configLabels(config); labels != nil && f.about.Labels == nil {
 		f.about.Labels, f.about.LabelsFrom = labels, configFile+" "+key

@@ -244,6 +244,25 @@ func TestLabels(t *testing.T) {
 	}
 }
 
+func TestArchitecture(t *testing.T) {
+	for _, c := range []struct{ name, pickle, want string }{
+		{"arch", dict("arch", str("resnetblur50"), "state_dict", net2()), "resnetblur50"},
+		{"of the arguments", dict("args", object("argparse.Namespace", dict("model", str("resnet18"))), "model", net2()), "resnet18"},
+		{"a state dict under the same key", dict("model", net2()), ""},
+		{"a sentence", dict("arch", str("my own network"), "state_dict", net2()), ""},
+		{"too long", dict("arch", str(strings.Repeat("x", 65)), "state_dict", net2()), ""},
+	} {
+		f, err := Parse("x", zipFile(c.pickle+".", fourFloats))
+		if err != nil || f.About().Architecture != c.want {
+			t.Errorf("%s: %v, %v, want %q", c.name, f.About(), err, c.want)
+		}
+	}
+	dir := writeFiles(t, map[string]string{"pytorch_model.bin": string(zipFile(net2()+".", fourFloats)), "config.json": `{"architecture": "resnet50d"}`})
+	if got := open(t, dir).About().Architecture; got != "resnet50d" {
+		t.Errorf("config.json: %q", got)
+	}
+}
+
 func TestParseJSON(t *testing.T) {
 	v, err := parseJSON([]byte(` {"a": [1, -2.5, "x", true, null, 1e400, {}], "b": {"c": []}} `))
 	want := &pickle.Dict{Entries: []pickle.Entry{

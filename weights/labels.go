@@ -35,21 +35,22 @@ var labelScopes = []string{
 	"args", "opt", "config", "cfg", "dataset", "data", "info", "extra", "model_args", "model_info",
 }
 
-// findLabels looks for class names beside the state dict that was taken, and among the
-// attributes of a module.
-func findLabels(top any, taken candidate) (labels []string, from string) {
-	type scope struct {
-		name  string
-		value any
-	}
+// scope is a dict or object of a file where it may say something of itself.
+type scope struct {
+	name  string // the path that leads to it
+	value any
+}
+
+// scopesOf are the top level of a pickle, the module that was taken, and labelScopes.
+func scopesOf(top any, taken candidate) []scope {
+	const most, deepest = 64, 2
 	scopes := []scope{{"", top}}
 	if o, ok := taken.value.(*pickle.Object); ok {
 		scopes = append(scopes, scope{taken.key(), o})
 	}
-	const most = 64
 	for i := 0; i < len(scopes) && len(scopes) < most; i++ {
 		s := scopes[i]
-		if strings.Count(s.name, ".") > 1 {
+		if strings.Count(s.name, ".") >= deepest {
 			continue
 		}
 		for _, d := range fields(s.value) {
@@ -60,6 +61,19 @@ func findLabels(top any, taken candidate) (labels []string, from string) {
 			}
 		}
 	}
+	return scopes
+}
+
+// describe notes what is said beside the tensors of a pickle.
+func (f *File) describe(top any, taken candidate) {
+	scopes := scopesOf(top, taken)
+	f.about.Labels, f.about.LabelsFrom = findLabels(scopes)
+	f.about.Architecture = findArchitecture(scopes)
+}
+
+// findLabels looks for class names beside the state dict that was taken, and among the
+// attributes of a module.
+func findLabels(scopes []scope) (labels []string, from string) {
 	for _, s := range scopes {
 		for _, d := range fields(s.value) {
 			if labels, key := labelsIn(d); labels != nil {
@@ -68,6 +82,26 @@ func findLabels(top any, taken candidate) (labels []string, from string) {
 		}
 	}
 	return nil, ""
+}
+
+// architectureKeys are the names of values that may name the network: of PyTorch's ImageNet
+// example and timm's checkpoints, and of the arguments of many training programs.
+var architectureKeys = []string{"arch", "architecture", "model_name", "model", "backbone"}
+
+// findArchitecture looks for the name of the network: one word.
+func findArchitecture(scopes []scope) string {
+	const longest = 64
+	for _, s := range scopes {
+		for _, d := range fields(s.value) {
+			for _, key := range architectureKeys {
+				v, _ := d.Get(key)
+				if name, ok := v.(string); ok && name != "" && len(name) <= longest && !strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' }) {
+					return name
+				}
+			}
+		}
+	}
+	return ""
 }
 
 // fields are the items and the attributes of a value.

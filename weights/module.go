@@ -1,6 +1,7 @@
 package weights
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -54,9 +55,9 @@ type parts struct {
 // tensors of each, then its children. A module that is there twice counts once, where it
 // is first; only one without tensors (an activation) is named at each place.
 type moduleWalk struct {
-	split     func(*pickle.Object) parts
-	class     func(*pickle.Object) Module // the class with what it says itself; nil: its name
-	countOnly bool
+	split  func(*pickle.Object) parts
+	class  func(*pickle.Object) Module // the class with what it says itself; nil: its name
+	budget *int                        // only count the tensors, and no more than these attributes
 
 	count   int // of tensors
 	tensors []named
@@ -98,7 +99,11 @@ func (w *moduleWalk) walk(top *pickle.Object) error {
 			return fmt.Errorf("the module name %s has %d bytes", quote(p.path), len(p.path))
 		}
 		w.count += len(parts.tensors)
-		if !w.countOnly {
+		if w.budget != nil {
+			if *w.budget -= 1 + len(parts.attributes) + len(parts.children) + len(parts.tensors); *w.budget < 0 {
+				return errors.New("too many modules")
+			}
+		} else {
 			if len(w.tensors)+len(parts.tensors) > maxTensors {
 				return fmt.Errorf("more than %d tensors", maxTensors)
 			}

@@ -20,42 +20,55 @@ var numpyTypes = map[string]DType{
 	"i8": I64, "i4": I32, "i2": I16, "i1": I8, "u8": U64, "u4": U32, "u2": U16, "u1": U8,
 }
 
-// ndarray is a pickled array: _reconstruct(...) with the state (version, shape, type,
-// Fortran order, data), or _frombuffer(data, type, shape, order).
-func (r *tensorReader) ndarray(o *pickle.Object) (*Tensor, error) {
-	var shapeOf, typeOf, dataOf any
-	fortran := false
+// pickledArray is what describes an array in a pickle.
+type pickledArray struct {
+	shape, dtype, data any
+	fortran            bool
+}
+
+// pickledArrayOf reads _reconstruct(...) with the state (version, shape, type, Fortran
+// order, data), or _frombuffer(data, type, shape, order).
+func pickledArrayOf(o *pickle.Object) (a pickledArray, ok bool) {
 	if strings.HasSuffix(o.ClassName(), "_frombuffer") {
 		if len(o.Args) != 4 {
-			return nil, wrongArguments(o)
+			return a, false
 		}
-		dataOf, typeOf, shapeOf = o.Args[0], o.Args[1], o.Args[2]
-		fortran = o.Args[3] == any("F")
-	} else {
-		state, _ := o.State.(pickle.Tuple)
-		if len(state) != 5 {
-			return nil, fmt.Errorf("a NumPy array with the state %s", pickle.Describe(o.State))
-		}
-		shapeOf, typeOf, dataOf = state[1], state[2], state[4]
-		fortran = state[3] == any(true) || state[3] == any(int64(1))
+		return pickledArray{o.Args[2], o.Args[1], o.Args[0], o.Args[3] == any("F")}, true
 	}
-	shape, ok := ints(shapeOf)
+	state, _ := o.State.(pickle.Tuple)
+	if len(state) != 5 {
+		return a, false
+	}
+	return pickledArray{state[1], state[2], state[4], state[3] == any(true) || state[3] == any(int64(1))}, true
+}
+
+// ofNumbers tells whether a pickled array has elements that a tensor can have.
+func ofNumbers(o *pickle.Object) bool {
+	a, ok := pickledArrayOf(o)
+	code, _ := numpyType(a.dtype)
+	return ok && numpyTypes[code] != ""
+}
+
+// ndarray is a pickled array of numbers.
+func (r *tensorReader) ndarray(o *pickle.Object) (*Tensor, error) {
+	a, _ := pickledArrayOf(o)
+	shape, ok := ints(a.shape)
 	if !ok {
-		return nil, fmt.Errorf("a NumPy array of the shape %s", pickle.Describe(shapeOf))
+		return nil, fmt.Errorf("a NumPy array of the shape %s", pickle.Describe(a.shape))
 	}
-	code, order, ok := numpyType(typeOf)
+	code, order := numpyType(a.dtype)
 	dtype := numpyTypes[code]
 	switch {
-	case !ok || dtype == "":
+	case dtype == "":
 		return nil, fmt.Errorf("a NumPy array of type %s", quote(code))
 	case order == ">" && dtype.Size() > 1:
 		return nil, errors.New("a big-endian NumPy array: save it after .astype of the other byte order")
 	}
-	data, ok := latin1(dataOf)
+	data, ok := latin1(a.data)
 	if !ok {
-		return nil, fmt.Errorf("a NumPy array with %s as data", pickle.Describe(dataOf))
+		return nil, fmt.Errorf("a NumPy array with %s as data", pickle.Describe(a.data))
 	}
-	return r.array(data, dtype, shape, fortran)
+	return r.array(data, dtype, shape, a.fortran)
 }
 
 // array is a tensor of all of data.
@@ -79,17 +92,18 @@ func (r *tensorReader) array(data []byte, dtype DType, shape []int64, fortran bo
 	return r.view(data, dtype, 0, shape, stride)
 }
 
-// numpyType reads numpy.dtype("f4", ...) with the state (version, byte order, ...).
-func numpyType(v any) (code, order string, ok bool) {
-	o, isObject := v.(*pickle.Object)
-	if !isObject || o.ClassName() != "numpy.dtype" || len(o.Args) == 0 {
-		return "", "", false
+// numpyType reads numpy.dtype("f4", ...) with the state (version, byte order, ...); code
+// is empty where it is no such thing.
+func numpyType(v any) (code, order string) {
+	o, ok := v.(*pickle.Object)
+	if !ok || o.ClassName() != "numpy.dtype" || len(o.Args) == 0 {
+		return "", ""
 	}
-	if state, isTuple := o.State.(pickle.Tuple); isTuple && len(state) > 1 {
+	if state, ok := o.State.(pickle.Tuple); ok && len(state) > 1 {
 		order, _ = state[1].(string)
 	}
-	code, ok = o.Args[0].(string)
-	return strings.TrimLeft(code, "<>|="), order, ok
+	code, _ = o.Args[0].(string)
+	return strings.TrimLeft(code, "<>|="), order
 }
 
 // latin1 is the bytes of a pickled array. Protocols before 3 have no bytes: they are

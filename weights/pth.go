@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"cwox/weights/pickle"
@@ -133,6 +134,9 @@ func legacyStorages(ids []*pickle.Persistent, keys any, rest []byte) (map[string
 	}
 	named := make(map[string]storage, len(l.Items))
 	for _, p := range ids {
+		if !isStorage(p.ID) { // said cheaply: there may be many
+			continue
+		}
 		if s, err := parseStorage(p.ID); err == nil {
 			if before, ok := named[s.key]; ok && (before.dtype != s.dtype || before.count != s.count) {
 				return nil, before.conflict(s)
@@ -187,11 +191,18 @@ func checkSystem(v any) error {
 func (f *File) parsePickle(data []byte) error {
 	m := pickle.NewMachine()
 	top, n, err := f.run(m, data)
+	if err != nil || n != len(data) {
+		for _, name := range f.globals {
+			if strings.HasPrefix(name, "joblib.") {
+				return errors.New("written by joblib, with arrays between the opcodes: save the arrays with numpy.savez")
+			}
+		}
+	}
 	if err != nil {
 		return err
 	}
 	if n != len(data) {
-		return fmt.Errorf("%d bytes after its end (joblib writes such files): save the state_dict with torch.save, or the arrays with numpy.savez", len(data)-n)
+		return fmt.Errorf("%d bytes after its end: save the state_dict with torch.save, or the arrays with numpy.savez", len(data)-n)
 	}
 	err = f.takeStateDict(top, func(key string) ([]byte, error) {
 		return nil, errors.New("a tensor of torch.save in a plain pickle: save the state_dict with torch.save")

@@ -31,7 +31,7 @@ var foreign = []struct {
 	{begins("ftrt", "ptrt"), "a TensorRT engine: take the model that it was made of"},
 	{begins("\x89PNG", "\xff\xd8\xff", "GIF8"), "a picture, not a weight file"},
 	{begins("%PDF"), "a PDF document, not a weight file"},
-	{isOldTar, "the tar container of the first PyTorch versions (before 0.1.10): load it there, or in PyTorch 2.5 or before, and save its state_dict again"},
+	{isOldTar, "the tar container of the first PyTorch versions: load it with torch.load and save its state_dict again"},
 	{at(257, "ustar"), "a tar archive: unpack it (tar -xf) and give the weight file"},
 	{isOpenVINO, "an OpenVINO .xml, which describes the graph of a .bin: give the PyTorch or ONNX model that it was made of"},
 	{isHTML, "an HTML page, not a weight file (a download that failed?)"},
@@ -66,7 +66,7 @@ func sniff(data []byte) (Format, error) {
 	if len(data) == 0 {
 		return "", errors.New("the file is empty")
 	}
-	if len(data) > 8 && data[8] == '{' && !begins("\x1f\x8b", "PK\x03\x04")(data) {
+	if len(data) > 8 && data[8] == '{' && !begins("\x1f\x8b", "PK\x03\x04")(data) && !isJSON(data[:8]) {
 		return Safetensors, nil
 	}
 	switch {
@@ -122,7 +122,7 @@ func isOpenVINO(data []byte) bool {
 
 func isJSON(data []byte) bool {
 	s := head(data)
-	return strings.HasPrefix(s, "{") || strings.HasPrefix(s, "[")
+	return (strings.HasPrefix(s, "{") || strings.HasPrefix(s, "[")) && !strings.Contains(s, "\x00")
 }
 
 // The protocol buffers begin with the field of a version, a small number, then with the

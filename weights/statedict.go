@@ -17,8 +17,9 @@ import (
 // usualKeys are the keys under which state dicts are found, the first to be taken first.
 // A key with the word "ema", "swa" or "averaged", an average over training, comes before
 // all the plain ones, in the same order: it is what the training program evaluates (timm,
-// YOLO, BasicSR load it unless told otherwise). One with the word "best" comes after the
-// same without. Unknown keys come last, in the order of the file.
+// YOLO, BasicSR load it unless told otherwise). But it comes after them where it has fewer
+// tensors: many averages leave out the statistics of batch norms. One with the word "best"
+// comes after the same without. Unknown keys come last, in the order of the file.
 var usualKeys = []string{
 	"state_dict", "model_state_dict", "model", "net", "network", "module", "params", "weights",
 	"model_state", "model_weights", "net_state_dict", "network_state_dict", "net_state", "state",
@@ -39,6 +40,7 @@ const (
 	deepestDict  = 6
 	mostVisited  = 1 << 16 // dicts, lists and objects
 	mostListed   = 256     // items of a list
+	mostCounted  = 1 << 21 // attributes of modules, counting their tensors
 	mostInModule = 1 << 20
 )
 
@@ -83,7 +85,7 @@ func (f *File) takeStateDict(top any, find func(key string) ([]byte, error)) err
 	if err != nil {
 		return wrapKey(taken, err)
 	}
-	f.about.Labels, f.about.LabelsFrom = findLabels(top, taken)
+	f.describe(top, taken)
 	return nil
 }
 
@@ -139,6 +141,7 @@ func findStateDicts(top any) []candidate {
 	}
 	var found []candidate
 	seen := map[any]bool{}
+	budget := mostCounted
 	queue := []place{{nil, top}} // breadth first: what is nearer to the top comes first
 	for len(queue) > 0 && len(seen) < mostVisited {
 		p := queue[0]
@@ -158,7 +161,7 @@ func findStateDicts(top any) []candidate {
 				}
 			}
 		}
-		if c, ok := newCandidate(p.path, p.value); ok {
+		if c, ok := newCandidate(p.path, p.value, &budget); ok {
 			found = append(found, c)
 		}
 		if o, ok := p.value.(*pickle.Object); ok && isModule(o) {
@@ -217,15 +220,16 @@ func isOptimizer(d *pickle.Dict) bool {
 	return ok1 && ok2
 }
 
-// newCandidate tells whether a value is a state dict or a module, and counts its tensors.
-func newCandidate(path []string, v any) (candidate, bool) {
+// newCandidate tells whether a value is a state dict or a module, and counts its tensors,
+// as far as the budget goes: modules may share their parts.
+func newCandidate(path []string, v any, budget *int) (candidate, bool) {
 	c := candidate{path: path, value: v}
 	for _, key := range path {
 		rank, ema := rankOf(key)
 		c.rank, c.ema = append(c.rank, rank), c.ema || ema
 	}
 	if o, ok := v.(*pickle.Object); ok && isModule(o) {
-		w := &moduleWalk{split: splitModule, countOnly: true}
+		w := &moduleWalk{split: splitModule, budget: budget}
 		if w.walk(o) != nil { // an error is for the one who takes it
 			w.count = max(w.count, 1)
 		}
@@ -288,21 +292,29 @@ func order(found []candidate) []candidate {
 			}
 		}
 	}
+	plain := 0 // tensors of the largest that is no average
+	for _, c := range found {
+		if !c.ema && wrapper[c.value] == 0 {
+			plain = max(plain, c.tensors)
+		}
+	}
+	average := func(c candidate) int {
+		switch {
+		case !c.ema:
+			return 1
+		case c.tensors >= plain:
+			return 0
+		}
+		return 2
+	}
 	slices.SortStableFunc(found, func(a, b candidate) int {
 		return cmp.Or(
 			wrapper[a.value]-wrapper[b.value],
-			bit(b.ema)-bit(a.ema),
+			average(a)-average(b),
 			slices.Compare(a.rank, b.rank),
 			len(a.path)-len(b.path))
 	})
 	return found
-}
-
-func bit(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // choose follows a path of keys and indices. What is left of it where a state dict is
@@ -317,7 +329,8 @@ func choose(top any, found []candidate, key string) (c candidate, prefix string,
 		}
 		v, rest, path = next, left, append(path, step)
 	}
-	c, ok := newCandidate(path, v)
+	budget := mostCounted
+	c, ok := newCandidate(path, v, &budget)
 	if len(path) == 0 && len(found) > 0 { // only the beginning of names: of the usual dict
 		c, ok = found[0], true
 	}

@@ -71,22 +71,22 @@ func init() { // not above: the rows refer to it
 		"torch._utils._rebuild_tensor_v2": (*tensorReader).strided,
 		"torch._utils._rebuild_tensor_v3": (*tensorReader).strided,
 
-		"torch._utils._rebuild_parameter":                ofFirst,
-		"torch._utils._rebuild_parameter_with_state":     ofFirst,
-		"torch._utils._rebuild_device_tensor_from_numpy": ofFirst,
-		"torch._utils._rebuild_xla_tensor":               ofFirst,
-		"torch.nn.parameter.Parameter":                   ofFirst, // PyTorch before 0.4
-		"torch.nn.parameter.Buffer":                      ofFirst,
-		"torch.autograd.variable.Variable":               ofFirst,
-		"torch._tensor._rebuild_from_type_v2":            (*tensorReader).subclass,
+		"torch._utils._rebuild_parameter":                     ofFirst,
+		"torch._utils._rebuild_parameter_with_state":          ofFirst,
+		"torch._utils._rebuild_device_tensor_from_numpy":      ofFirst,
+		"torch._utils._rebuild_device_tensor_from_cpu_tensor": ofFirst,
+		"torch._utils._rebuild_xla_tensor":                    ofFirst,
+		"torch.nn.parameter.Parameter":                        ofFirst, // PyTorch before 0.4
+		"torch.nn.parameter.Buffer":                           ofFirst,
+		"torch.autograd.variable.Variable":                    ofFirst,
+		"torch._tensor._rebuild_from_type_v2":                 (*tensorReader).subclass,
 
-		"torch._utils._rebuild_qtensor":                  (*tensorReader).quantised,
-		"torch._utils._rebuild_sparse_tensor":            refuse("a sparse tensor: save it after .to_dense()"),
-		"torch._utils._rebuild_sparse_csr_tensor":        refuse("a sparse tensor: save it after .to_dense()"),
-		"torch._utils._rebuild_nested_tensor":            refuse("a nested tensor"),
-		"torch._utils._rebuild_meta_tensor_no_storage":   refuse("a meta tensor, which has no values"),
-		"torch._utils._rebuild_wrapper_subclass":         refuse("a tensor of a subclass without storage: save the plain tensors"),
-		"torch.distributed.tensor._api._rebuild_dtensor": refuse("a distributed tensor: save it after .full_tensor()"),
+		"torch._utils._rebuild_qtensor":                (*tensorReader).quantised,
+		"torch._utils._rebuild_sparse_tensor":          refuse("a sparse tensor: save it after .to_dense()"),
+		"torch._utils._rebuild_sparse_csr_tensor":      refuse("a sparse tensor: save it after .to_dense()"),
+		"torch._utils._rebuild_nested_tensor":          refuse("a nested tensor"),
+		"torch._utils._rebuild_meta_tensor_no_storage": refuse("a meta tensor, which has no values"),
+		"torch._utils._rebuild_wrapper_subclass":       refuse("a tensor of a subclass without storage: save the plain tensors"),
 
 		"numpy.core.multiarray._reconstruct":  (*tensorReader).ndarray,
 		"numpy._core.multiarray._reconstruct": (*tensorReader).ndarray,
@@ -99,10 +99,14 @@ func refuse(what string) rebuilder {
 	return func(*tensorReader, *pickle.Object) (*Tensor, error) { return nil, errors.New(what) }
 }
 
-// isTensor tells whether a value is a tensor of any kind.
+// isTensor tells whether a value is a tensor of any kind. A NumPy array of strings or of
+// objects is none.
 func isTensor(v any) bool {
 	o, ok := v.(*pickle.Object)
-	return ok && rebuilders[o.ClassName()] != nil
+	if !ok || rebuilders[o.ClassName()] == nil {
+		return false
+	}
+	return !strings.HasPrefix(o.ClassName(), "numpy") || ofNumbers(o)
 }
 
 // tensorReader makes Tensors of pickled ones.
@@ -286,6 +290,18 @@ type storage struct {
 
 func (s storage) conflict(other storage) error {
 	return fmt.Errorf("storage %s is both %d elements of %s and %d of %s", quote(s.key), s.count, s.dtype, other.count, other.dtype)
+}
+
+// isStorage tells whether a persistent id has the form that parseStorage reads.
+func isStorage(id any) bool {
+	t, ok := id.(pickle.Tuple)
+	if !ok || len(t) != 5 && len(t) != 6 || t[0] != any("storage") {
+		return false
+	}
+	typ, ok1 := t[1].(pickle.Global)
+	_, ok2 := t[2].(string)
+	n, ok3 := t[4].(int64)
+	return ok1 && ok2 && ok3 && storageTypes[typ] != "" && n >= 0
 }
 
 // parseStorage reads a persistent id ("storage", type, key, location, count), and

@@ -46,7 +46,7 @@ func (f *File) parseTorchScript(a *archive, root string) error {
 	if err := f.newTensorReader(a.storages(root+"data/")).readAll(w.tensors, keyPrefix(f.options.Key)); err != nil {
 		return err
 	}
-	f.about.Labels, f.about.LabelsFrom = findLabels(top, candidate{value: o})
+	f.describe(top, candidate{value: o})
 	return nil
 }
 
