@@ -263,6 +263,12 @@ func (p *Pipeline) forward(what subject, keep []string, threads int) (*saliency.
 			return nil, fmt.Errorf("cwox: %s: the logit of class %d is %g: the network's output cannot be ranked", c.Arch.Name, i, z)
 		}
 	}
+	if c.Arch.OneLogit() { // -z/2 and z/2 are shown as 0 and z
+		first := in.Logits[0]
+		for i := range in.Logits {
+			in.Logits[i] -= first
+		}
+	}
 	in.Output, in.Prob = c.Output(), c.Output().Probabilities(in.Logits)
 	return in, nil
 }

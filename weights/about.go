@@ -45,8 +45,8 @@ type Global string
 type Dict struct {
 	// Key is the path of dict keys, list indices and attributes that leads to it, dots
 	// between: "state_dict_ema", "checkpoint.model", "" for the file's top level.
-	Key     string
-	Tensors int
+	Key     string `json:"key"`
+	Tensors int    `json:"tensors"`
 }
 
 // Options steer Open.

@@ -7,30 +7,21 @@ import (
 	"os"
 	"strings"
 
+	"cwox/cwox/classname"
 	"cwox/cwox/dataset"
 )
 
-// readLabels reads one class name a line.
-func readLabels(path string, classes int) ([]string, error) {
-	lines, err := readNames(path)
-	if err == nil && len(lines) != classes {
-		err = fmt.Errorf("%s: %d class names, the model has %d classes", path, len(lines), classes)
-	}
-	return lines, err
-}
-
-// readNames reads one class name a line.
-func readNames(path string) ([]string, error) {
+// readNames reads one class name a line, with its synonyms after commas.
+func readNames(path string) (labels []string, synonyms [][]string, err error) {
 	text, err := readLimited(path, 16<<20)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	lines := strings.Split(strings.TrimRight(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n"), "\n")
-	for i, l := range lines {
-		first, _, _ := strings.Cut(l, ",") // lists of synonyms: the first one
-		lines[i] = strings.TrimSpace(first)
+	for line := range strings.Lines(string(text)) {
+		label, others := classname.SplitSynonyms(strings.TrimSpace(line))
+		labels, synonyms = append(labels, label), append(synonyms, others)
 	}
-	return lines, nil
+	return labels, synonyms, nil
 }
 
 // findImages replaces each folder by the images in it, in order of name.

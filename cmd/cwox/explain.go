@@ -193,7 +193,14 @@ func explain(c *cobra.Command, m *modelFlags, f *explainFlags, t *tensorFlags, a
 	p := cwox.New(cl)
 	defer p.Close()
 	if tensors.n > 0 {
-		return explainTensor(c.Context(), p, tensors, f.out, o, m)
+		e, err := explainTensor(c.Context(), p, tensors, o, m)
+		if err != nil {
+			return err
+		}
+		e.Seconds["load"] = load.Seconds()
+		x, _ := tensors.at(0)
+		m.checkStatistics(cl, x)
+		return finish(f.out, e, m)
 	}
 	dirs := outputFolders(f.out, images)
 	var entries []report.IndexEntry
@@ -251,15 +258,14 @@ func finish(dir string, e *cwox.Explanation, m *modelFlags) error {
 }
 
 // explainTensor explains the first of the network inputs given.
-func explainTensor(ctx context.Context, p *cwox.Pipeline, in *inputs, dir string, o cwox.Options, m *modelFlags) error {
+func explainTensor(ctx context.Context, p *cwox.Pipeline, in *inputs, o cwox.Options, m *modelFlags) (*cwox.Explanation, error) {
 	x, name := in.at(0)
 	e, err := withBar(name, &o, m, func() (*cwox.Explanation, error) { return p.ExplainTensor(ctx, x, o) })
 	if err != nil {
-		return err
+		return nil, err
 	}
-	e.File = name
-	e.Picture.SHA256 = in.sha256
-	return finish(dir, e, m)
+	e.File, e.Picture.SHA256 = name, in.sha256
+	return e, nil
 }
 
 // explainOne decodes and explains an image.
@@ -357,17 +363,4 @@ func plural(n int) string {
 		return ""
 	}
 	return "s"
-}
-
-// parseInts reads "486,889".
-func parseInts(text string) ([]int, error) {
-	var out []int
-	for part := range strings.SplitSeq(text, ",") {
-		n, err := strconv.Atoi(strings.TrimSpace(part))
-		if err != nil {
-			return nil, errors.New("want numbers separated by commas")
-		}
-		out = append(out, n)
-	}
-	return out, nil
 }

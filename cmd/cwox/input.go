@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"reflect"
@@ -85,7 +84,7 @@ func (f *inputFlags) base(c *cobra.Command, arch *zoo.Arch, file *weights.File, 
 		return vision.Preset(name, channels, side, side)
 	}
 	switch f.preprocess {
-	case "auto", "timm":
+	case "", "auto", "timm":
 		t, from, ok, err := vision.FromConfig(file.About().Config, file.About().Preprocessor, file.Metadata())
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", file.Name(), err)
@@ -122,28 +121,8 @@ func (f *inputFlags) base(c *cobra.Command, arch *zoo.Arch, file *weights.File, 
 	if err != nil {
 		return nil, err
 	}
-	t, err := parsePreprocess(text)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.preprocess, err)
-	}
-	return &input{Transform: t, from: f.preprocess}, nil
-}
-
-// parsePreprocess reads a transform in its own form, timm's config.json or Hugging Face's
-// preprocessor_config.json.
-func parsePreprocess(text []byte) (vision.Transform, error) {
-	var t vision.Transform
-	own := json.Unmarshal(text, &t)
-	if own == nil {
-		return t, nil
-	}
-	for _, files := range [][2][]byte{{text, nil}, {nil, text}} {
-		t, _, ok, err := vision.FromConfig(files[0], files[1], nil)
-		if ok && err == nil {
-			return t, nil
-		}
-	}
-	return t, own
+	t, err := vision.ParseTransform(f.preprocess, text)
+	return &input{Transform: t, from: f.preprocess}, err
 }
 
 // smallSide is the input of networks that begin without reducing it, by convention: CIFAR's.

@@ -34,6 +34,8 @@ type modelFlags struct {
 
 	// reference says that the authors' variant is asked for, whose input is stretched.
 	reference bool
+	// recorded is the transform of a report, if its explanation is to be made again.
+	recorded *vision.Transform
 	// channels, height and width, if not 0, are those of a network input given as it is.
 	channels, height, width int
 
@@ -146,8 +148,14 @@ func (f *modelFlags) classifier(c *cobra.Command, file *weights.File) (*cwox.Cla
 		return nil, err
 	}
 	cl := &cwox.Classifier{Arch: arch, Transform: in.Transform, MultiLabel: f.multilabel, WeightsFile: file.Path()}
-	if cl.Labels, err = f.chooseLabels(arch, file); err != nil {
+	if cl.Labels, cl.Synonyms, err = f.chooseLabels(arch, file); err != nil {
 		return nil, err
+	}
+	if dicts := file.Dicts(); len(dicts) > 1 {
+		cl.WeightsKey = dicts[0].Key
+	}
+	if len(spec.Settings) > 0 {
+		cl.Settings = zoo.Spec{Settings: spec.Settings}.String()
 	}
 	f.say(arch, file, in)
 	sum := make(chan error, 1)
@@ -166,6 +174,9 @@ func (f *modelFlags) classifier(c *cobra.Command, file *weights.File) (*cwox.Cla
 
 // chooseInput settles the input. A network that is given its input as it is needs none.
 func (f *modelFlags) chooseInput(c *cobra.Command, arch *zoo.Arch, file *weights.File) (*input, error) {
+	if f.recorded != nil {
+		return &input{Transform: *f.recorded}, nil
+	}
 	if f.width == 0 {
 		return f.input.choose(c, arch, file, f.reference)
 	}
@@ -175,12 +186,25 @@ func (f *modelFlags) chooseInput(c *cobra.Command, arch *zoo.Arch, file *weights
 	return &input{Transform: vision.Transform{Name: "given", Width: f.width, Height: f.height}}, nil
 }
 
-// chooseLabels names the classes.
-func (f *modelFlags) chooseLabels(arch *zoo.Arch, file *weights.File) ([]string, error) {
-	if f.labels != "" {
-		return readLabels(f.labels, arch.Facts.Classes)
+// chooseLabels names the classes, and says by what other names they can be found.
+func (f *modelFlags) chooseLabels(arch *zoo.Arch, file *weights.File) (labels []string, synonyms [][]string, err error) {
+	switch {
+	case f.labels != "":
+		if labels, synonyms, err = readNames(f.labels); err != nil {
+			return nil, nil, err
+		}
+		if n := len(labels); n != arch.Classes() && (n != 1 || !arch.OneLogit()) {
+			return nil, nil, fmt.Errorf("%s: %d class names, the model has %d classes", f.labels, n, arch.Classes())
+		}
+	case arch.OneLogit():
+		labels = file.About().Labels
+	default:
+		labels = zoo.FileLabels(file, arch.Classes())
 	}
-	return zoo.FileLabels(file, arch.Facts.Classes), nil
+	if arch.OneLogit() {
+		labels = zoo.OneLogitLabels(labels)
+	}
+	return labels, synonyms, nil
 }
 
 // checkStatistics compares a network with the statistics in its weights, on one input, and says

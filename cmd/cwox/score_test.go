@@ -53,8 +53,8 @@ func TestScoreUsage(t *testing.T) {
 	for args, says := range map[string]string{
 		"score x.jpg":                                            "--map FILE",
 		"score --map m.npy x.jpg":                                "--pos CLASS",
-		"score --map m.npy --pos cello x.jpg":                    "--pos cello: want numbers",
-		"score --map m.npy --pos 1 --neg b x.jpg":                "--neg b: want numbers",
+		"score --model demo --map m.npy --pos cello x.jpg":       `--pos cello: `,
+		"score --model demo --map m.npy --pos 1 --neg 36 x.jpg":  "--neg 36: ",
 		"score --map m.npy --pos 1 --step 0 x.jpg":               "--step 0",
 		"score --map m.npy --pos 1 --definition mine x.jpg":      "--definition mine: want paper or reference",
 		"score --map m.npy --pos 1 --delta 2 x.jpg":              "--delta 2",

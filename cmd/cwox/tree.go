@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"cwox/cwox"
+	"cwox/cwox/classname"
 	"cwox/hlta"
 	"cwox/internal/drawnworld"
 	"cwox/nn/zoo"
@@ -64,7 +65,7 @@ type wordFlags struct {
 
 func (f *wordFlags) add(c *cobra.Command) {
 	s := c.Flags()
-	s.StringVar(&f.classes, "classes", "", "only these classes, e.g. 486,889")
+	s.StringVar(&f.classes, "classes", "", "only these classes, e.g. cello,889")
 	s.StringVar(&f.words, "words", "", "only these words, e.g. c486,c889")
 	f.addLabels(c)
 }
@@ -76,17 +77,14 @@ func (f *wordFlags) addLabels(c *cobra.Command) {
 }
 
 // chosen are the words asked for, in the order given; nil if none are.
-func (f *wordFlags) chosen(c *cobra.Command) ([]string, error) {
+func (f *wordFlags) chosen(c *cobra.Command, names *classname.Names) ([]string, error) {
 	var out []string
 	if f.classes != "" {
-		classes, err := parseInts(f.classes)
+		classes, err := names.List(f.classes)
 		if err != nil {
 			return nil, usage(c, "--classes %s: %v", f.classes, err)
 		}
 		for _, class := range classes {
-			if class < 0 {
-				return nil, usage(c, "--classes %s: class %d is negative", f.classes, class)
-			}
 			out = append(out, hlta.ClassWord(class))
 		}
 	}
@@ -101,15 +99,16 @@ func (f *wordFlags) chosen(c *cobra.Command) ([]string, error) {
 	return out, nil
 }
 
-// names returns the function that names the words of a tree, "" where there is no name.
-func (f *wordFlags) names(tree *hlta.Tree) (func(word string) string, error) {
+// names are those of the classes that the words of a tree stand for.
+func (f *wordFlags) names(tree *hlta.Tree) (*classname.Names, error) {
 	highest, all := highestClass(tree.Words())
 	var labels []string
+	var synonyms [][]string
 	switch {
 	case f.noLabels:
 	case f.labels != "":
 		var err error
-		if labels, err = readNames(f.labels); err != nil {
+		if labels, synonyms, err = readNames(f.labels); err != nil {
 			return nil, err
 		}
 		switch {
@@ -125,12 +124,17 @@ func (f *wordFlags) names(tree *hlta.Tree) (func(word string) string, error) {
 	case all && highest >= 500 && highest < 1000: // fewer are hardly ImageNet's
 		labels = zoo.Labels(1000)
 	}
+	return classname.New(0, labels, synonyms), nil
+}
+
+// labelled is the function that names words, "" where there is no name.
+func labelled(names *classname.Names) func(word string) string {
 	return func(word string) string {
-		if class, ok := hlta.ParseClassWord(word); ok && class < len(labels) {
-			return labels[class]
+		if class, ok := hlta.ParseClassWord(word); ok {
+			return names.Label(class)
 		}
 		return ""
-	}, nil
+	}
 }
 
 // highestClass is the highest class that a word stands for, -1 if none does, and whether all
@@ -148,15 +152,24 @@ func highestClass(words []string) (highest int, all bool) {
 	return highest, all
 }
 
-// parseEvidence reads 'c486,!889': words or classes, those with ! are absent.
-func parseEvidence(text string) (e hlta.Evidence, err error) {
+// parseEvidence reads 'cello,!c889': words of the tree or classes by number or name; those with
+// ! are absent.
+func parseEvidence(text string, tree *hlta.Tree, names *classname.Names) (e hlta.Evidence, err error) {
+	known := map[string]bool{}
+	for _, w := range tree.Words() {
+		known[w] = true
+	}
 	for part := range strings.SplitSeq(text, ",") {
 		word, absent := strings.CutPrefix(strings.TrimSpace(part), "!")
 		if word == "" {
 			return e, errors.New("want words or classes separated by commas, with ! before those that are absent")
 		}
-		if classes, err := parseInts(word); err == nil && classes[0] >= 0 {
-			word = hlta.ClassWord(classes[0])
+		if !known[word] {
+			class, err := names.Find(word)
+			if err != nil {
+				return e, err
+			}
+			word = hlta.ClassWord(class)
 		}
 		if absent {
 			e.Absent = append(e.Absent, word)

@@ -37,14 +37,14 @@ TREE the embedded one) and write it as
 			if err != nil {
 				return err
 			}
-			label, err := f.names(tree)
+			names, err := f.names(tree)
 			if err != nil {
 				return err
 			}
 			write := tree.WriteJSON
 			switch to {
 			case "nodes":
-				write = func(w io.Writer) error { return tree.WriteNodes(w, label) }
+				write = func(w io.Writer) error { return tree.WriteNodes(w, labelled(names)) }
 			case "bif":
 				write = tree.WriteBIF
 			case "partition":

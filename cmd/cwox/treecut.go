@@ -21,18 +21,19 @@ classes is cut, without classes or words the whole of it.`,
   cwox tree cut --level 2`,
 		Args: oneTree,
 		RunE: func(c *cobra.Command, args []string) error {
-			words, err := f.chosen(c)
-			if err != nil {
-				return err
-			}
 			tree, _, err := readTree(args)
 			if err != nil {
 				return err
 			}
-			label, err := f.names(tree)
+			names, err := f.names(tree)
 			if err != nil {
 				return err
 			}
+			words, err := f.chosen(c, names)
+			if err != nil {
+				return err
+			}
+			label := labelled(names)
 			if words == nil {
 				words = tree.Words()
 			}
@@ -44,13 +45,13 @@ classes is cut, without classes or words the whole of it.`,
 				return printGroups(words, groups)
 			}
 			for i, group := range groups {
-				names := make([]string, len(group))
+				members := make([]string, len(group))
 				for k, w := range group {
-					if names[k] = words[w]; label(words[w]) != "" {
-						names[k] = fmt.Sprintf("%s (%s)", label(words[w]), words[w])
+					if members[k] = words[w]; label(words[w]) != "" {
+						members[k] = fmt.Sprintf("%s (%s)", label(words[w]), words[w])
 					}
 				}
-				fmt.Printf("%d: %s\n", i+1, strings.Join(names, ", "))
+				fmt.Printf("%d: %s\n", i+1, strings.Join(members, ", "))
 			}
 			return nil
 		},

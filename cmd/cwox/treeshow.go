@@ -43,7 +43,7 @@ to be absent: exact, by message passing over the whole tree.`,
 	}
 	f.add(c)
 	s := c.Flags()
-	s.StringVar(&f.given, "given", "", "show probabilities given these words or classes, e.g. 'c486,!c889'")
+	s.StringVar(&f.given, "given", "", "show probabilities given these words or classes, e.g. 'cello,!c889'")
 	s.IntVar(&f.level, "level", 0, "text: the lowest level shown (0: words); drawings: the level whose groups have a colour each (default 1)")
 	s.BoolVar(&f.ascii, "ascii", false, "draw branches in ASCII")
 	s.StringVarP(&f.out, "output", "o", "", "draw into this file (.svg or .html), or print into it (.txt)")
@@ -59,26 +59,27 @@ func treeShow(c *cobra.Command, f *showFlags, args []string) error {
 	case f.out != "" && f.json:
 		return usage(c, "--json prints to standard output: not with -o")
 	}
-	words, err := f.chosen(c)
+	whole, name, err := readTree(args)
+	if err != nil {
+		return err
+	}
+	names, err := f.names(whole)
+	if err != nil {
+		return err
+	}
+	label := labelled(names)
+	words, err := f.chosen(c, names)
 	if err != nil {
 		return err
 	}
 	var evidence hlta.Evidence
 	if f.given != "" {
-		if evidence, err = parseEvidence(f.given); err != nil {
+		if evidence, err = parseEvidence(f.given, whole, names); err != nil {
 			return usage(c, "--given %s: %v", f.given, err)
 		}
 	}
-	whole, name, err := readTree(args)
-	if err != nil {
-		return err
-	}
 	if f.level < 0 || f.level > whole.Levels() {
 		return fmt.Errorf("--level %d: the tree has levels 0 (words) to %d", f.level, whole.Levels())
-	}
-	label, err := f.names(whole)
-	if err != nil {
-		return err
 	}
 	tree := whole
 	if words != nil {

@@ -21,6 +21,7 @@ import (
 
 func newVerify() *cobra.Command {
 	var m modelFlags
+	var t tensorFlags
 	var image string
 	c := &cobra.Command{
 		Use:   "verify [flags] DIR",
@@ -32,17 +33,18 @@ printed instead, and the exit code is 1.`,
 		Example: `  cwox verify cwox-out
   cwox verify --image moved/photo.jpg --weights resnet50.pth cwox-out`,
 		Args: exactly(1, "the folder of a report"),
-		RunE: func(c *cobra.Command, args []string) error { return verify(c, &m, image, args[0]) },
+		RunE: func(c *cobra.Command, args []string) error { return verify(c, &m, &t, image, args[0]) },
 	}
 	c.Flags().StringVar(&image, "image", "", "the image, if it is not where the report says")
 	c.Flags().StringVar(&m.weights, "weights", "", "the weight file, if it is not where the report says")
+	c.Flags().StringVar(&t.name, "tensor-name", "", "the tensor in the file of network inputs that the report was made from")
 	c.Flags().StringVar(&m.labels, "labels", "", "class names that the report was made with")
 	c.Flags().IntVar(&m.threads, "threads", 0, "goroutines to compute with (default: all processors)")
 	m.addOutput(c)
 	return c
 }
 
-func verify(c *cobra.Command, m *modelFlags, image, dir string) error {
+func verify(c *cobra.Command, m *modelFlags, t *tensorFlags, image, dir string) error {
 	old, err := report.ReadJSON(filepath.Join(dir, report.JSONFile))
 	if err != nil {
 		return err
@@ -53,7 +55,15 @@ func verify(c *cobra.Command, m *modelFlags, image, dir string) error {
 	if m.weights == "" {
 		m.weights = old.Model.Weights
 	}
-	m.model, m.precision, m.seed = old.Model.Name, old.Model.Precision, old.Seed
+	m.model, m.key, m.precision, m.seed = old.Model.Settings, old.Model.Key, old.Model.Precision, old.Seed
+	if m.weights == "" {
+		m.model = old.Model.Name // the demo's, which is embedded
+	}
+	m.reference = old.Variant == string(cwox.Reference)
+	tensors, err := m.recordedInput(old, image, t)
+	if err != nil {
+		return err
+	}
 	m.direct = strings.HasSuffix(old.Model.Kernel, "-direct")
 	cl, closeFile, err := m.load(c)
 	if err != nil {
@@ -75,7 +85,12 @@ func verify(c *cobra.Command, m *modelFlags, image, dir string) error {
 	}
 	p := cwox.New(cl)
 	defer p.Close()
-	e, err := explainOne(c.Context(), p, image, o, m)
+	var e *cwox.Explanation
+	if tensors.n > 0 {
+		e, err = explainTensor(c.Context(), p, tensors, o, m)
+	} else {
+		e, err = explainOne(c.Context(), p, image, o, m)
+	}
 	if err != nil {
 		return err
 	}
@@ -91,6 +106,21 @@ func verify(c *cobra.Command, m *modelFlags, image, dir string) error {
 		return err
 	}
 	return compareReports(dir, again, old, m)
+}
+
+// recordedInput makes the network's input that of a report: its transform, or the file of
+// inputs that were given as they are.
+func (f *modelFlags) recordedInput(r *report.Report, image string, t *tensorFlags) (*inputs, error) {
+	switch {
+	case r.Input == nil: // of an older release
+		f.input.preprocess = "paper"
+	case r.Input.Transform != nil:
+		f.recorded = r.Input.Transform
+	default:
+		t.file = strings.TrimSuffix(image, "[0]")
+		return t.read(f)
+	}
+	return &inputs{}, nil
 }
 
 // compareReports compares the maps and the numbers of two report folders.

@@ -386,7 +386,7 @@ appears whole or not at all, and is the same bytes whenever IN is.`,
 			if err := convert(&f, out); err != nil {
 				return err
 			}
-			in, err := inspect(c, &modelFlags{weights: out, input: inputFlags{preprocess: "auto"}})
+			in, err := inspect(c, &modelFlags{weights: out, precision: "f32"})
 			if err != nil {
 				return err
 			}

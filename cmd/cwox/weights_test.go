@@ -201,8 +201,12 @@ func TestWeightsInspect(t *testing.T) {
 	}
 	// The form that other programs rely on, every field spelled out.
 	var got struct {
-		File, Format, SHA256 string
-		Globals              []string
+		File, Format, SHA256, Why string
+		Keys                      []struct {
+			Key     string
+			Tensors int
+		}
+		Globals []string
 		Tensors              []struct {
 			Name, DType string
 			Shape       []int

@@ -146,7 +146,10 @@ func (c *checkpoint) check(t *testing.T, f *weights.File) string {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	got := s.Forward(v)
+	got := slices.Clone(s.Forward(v))
+	if a.OneLogit() { // -z/2 and z/2
+		got = []float32{got[1] - got[0]}
+	}
 	tolerance := max(2e-5, c.Tolerance)
 	// What a state dict does not tell is right or wrong by luck: the plain network is loaded.
 	d := differ(got, want)
@@ -160,13 +163,17 @@ func (c *checkpoint) check(t *testing.T, f *weights.File) string {
 		return "wrong"
 	}
 	if c.GradCAM != nil {
-		maps := gradcam(t, s, m, a.ClusterLayer, 0, []int{c.GradCAM.Class})
+		class, scale := c.GradCAM.Class, float32(1)
+		if a.OneLogit() {
+			class, scale = 1, 2
+		}
+		maps := gradcam(t, s, m, a.ClusterLayer, 0, []int{class})
 		var flat []float64
 		for _, row := range c.GradCAM.Map {
 			flat = append(flat, row...)
 		}
 		for i, v := range maps {
-			maps[i] = max(v, 0)
+			maps[i] = max(scale*v, 0)
 		}
 		if d := differ(maps, flat); !(d <= max(1e-4, c.Tolerance)) {
 			t.Errorf("Grad-CAM differs by %.3g of the maximum", d)

@@ -1,5 +1,17 @@
 package zoo
 
+// OneLogit says that the network has a single logit, whose sigmoid is a probability. It is
+// built as a network of two classes: see TwoClasses.
+func (a *Arch) OneLogit() bool { return a.Facts.Classes == 1 }
+
+// Classes is the number of classes of the network built.
+func (a *Arch) Classes() int {
+	if a.OneLogit() {
+		return 2
+	}
+	return a.Facts.Classes
+}
+
 // TwoClasses makes of the last linear layer of a network with one logit z, weight [1][inputs] and
 // bias [1] or nil, that of a network with two classes, "not it" and "it", with the logits -z/2
 // and z/2. Their softmax is 1 - sigmoid(z) and sigmoid(z), and both have a gradient, so that
