@@ -41,7 +41,7 @@ func NewIndexEntry(folder string, e *cwox.Explanation) (IndexEntry, error) {
 	if err := jpeg.Encode(&thumb, photographOf(e, 192), &jpeg.Options{Quality: 75}); err != nil {
 		return IndexEntry{}, fmt.Errorf("report: %s: thumbnail: %w", e.File, err)
 	}
-	return IndexEntry{Folder: folder, File: e.File, Lead: newBuilder(e, r, Place{}).lead(),
+	return IndexEntry{Folder: folder, File: e.File, Lead: newBuilder(e, r, place{}).lead(),
 		Thumbnail: thumb.Bytes(), Warnings: len(r.Warnings)}, nil
 }
 

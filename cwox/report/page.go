@@ -109,7 +109,7 @@ type tile struct {
 	Against  string // "" without contrast
 	Alt      string // the whole tile in words
 	Where    string // "Strongest at the upper left; ..."
-	Place           // of the heatmap
+	place           // of the heatmap
 	Heat     template.URL
 	Shared   template.CSS // brightness under the shared scale, in (0, 1]
 	Max      string
@@ -124,11 +124,11 @@ type origin struct {
 	Plus, Minus       template.URL
 	PlusSay, MinusSay string
 	Sign, Word, How   string
-	Place
+	place
 }
 
-// Place is where a heatmap lies on the photograph.
-type Place struct {
+// place is where a heatmap lies on the photograph.
+type place struct {
 	ViewBox string       // of the photograph
 	Box     template.CSS // the heatmap's, in per cent of it; "" for the whole
 	Cropped bool         // there is a part that the network did not see
@@ -160,7 +160,7 @@ func newPage(e *cwox.Explanation, r *Report, photo *image.RGBA) *page {
 	p.Folded = folded(p.Warnings)
 
 	seen := shareSeen(e)
-	place := Place{ViewBox: fmt.Sprintf("0 0 %d %d", p.Width, p.Height)}
+	place := place{ViewBox: fmt.Sprintf("0 0 %d %d", p.Width, p.Height)}
 	if seen != whole {
 		p.Unseen = outside(seen, p.Width, p.Height)
 		place.Cropped = true
@@ -186,11 +186,11 @@ type builder struct {
 	groupMax, classMax float32       // the shared scales
 	side               int           // of the embedded heatmaps
 	seen               vision.Region // in shares of the photograph's sides
-	place              Place
+	place              place
 }
 
-func newBuilder(e *cwox.Explanation, r *Report, place Place) *builder {
-	b := &builder{e: e, r: r, names: labels(e), prob: map[int]float64{}, seen: shareSeen(e), place: place}
+func newBuilder(e *cwox.Explanation, r *Report, at place) *builder {
+	b := &builder{e: e, r: r, names: labels(e), prob: map[int]float64{}, seen: shareSeen(e), place: at}
 	for _, t := range e.Top {
 		b.prob[t.Class] = t.Probability
 	}
@@ -332,7 +332,7 @@ func (b *builder) relation(together, alike string) string {
 
 func (b *builder) tile(stage, name, against string, m saliency.Map, top float32, n *saliency.Noise) tile {
 	s := measure(m)
-	t := tile{Stage: stage, Step: b.step(stage, against != ""), For: name, Against: against, Where: capital(b.where(s)), Place: b.place,
+	t := tile{Stage: stage, Step: b.step(stage, against != ""), For: name, Against: against, Where: capital(b.where(s)), place: b.place,
 		Heat: heatURL(m, s.max, b.side), Max: short(s.max), MaxValue: s.max, Shared: "1"}
 	if top > 0 {
 		t.Shared = template.CSS(strconv.FormatFloat(float64(s.max/top), 'f', 4, 64))
@@ -382,7 +382,7 @@ func (b *builder) origin(t tile, plus, minus *saliency.Map, how string) *origin 
 	o := &origin{
 		Plus: heatURL(*plus, top, originSide), PlusSay: "what speaks for " + t.For,
 		Minus: heatURL(*minus, top, originSide), MinusSay: "what speaks for " + t.Against,
-		Sign: "\u2212", Word: "minus", How: how, Place: b.place,
+		Sign: "\u2212", Word: "minus", How: how, place: b.place,
 	}
 	if b.e.Method == cwox.CWOX1sB {
 		o.Sign, o.Word = "\u00f7", "times the inverse of"

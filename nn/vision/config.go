@@ -25,46 +25,57 @@ const (
 //
 // timm's test_input_size and test_crop_pct are not used, as timm does not by itself.
 func FromConfig(config, preprocessor []byte, metadata map[string]string) (t Transform, source string, ok bool, err error) {
-	switch text, found := metadata[MetadataKey]; {
-	case found:
-		source = "metadata " + MetadataKey
-		t, err = parseTransform(source, []byte(text))
-		ok = err == nil
-	default:
-		for _, file := range []struct {
-			name string
-			text []byte
-			read func(what string, text []byte) (Transform, bool, error)
-		}{{PreprocessorFile, preprocessor, huggingFaceFile}, {ConfigFile, config, timmFile}} {
-			if file.text == nil || ok || err != nil {
-				continue
-			}
-			if t, ok, err = file.read(file.name, file.text); ok || err != nil {
-				source = file.name
-			}
+	for _, p := range []struct {
+		name string
+		text []byte
+		read func(what string, text []byte) (Transform, bool, error)
+	}{
+		{"metadata " + MetadataKey, ownForm(metadata), ownFile},
+		{PreprocessorFile, preprocessor, huggingFaceFile},
+		{ConfigFile, config, timmFile},
+	} {
+		if p.text == nil {
+			continue
+		}
+		t, ok, err := p.read(p.name, p.text)
+		if err != nil {
+			return Transform{}, p.name, false, fmt.Errorf("vision: %w", err)
+		}
+		if ok {
+			return t, p.name, true, nil
 		}
 	}
-	if err != nil {
-		return Transform{}, source, false, fmt.Errorf("vision: %w", err)
-	}
-	return t, source, ok, nil
+	return Transform{}, "", false, nil
 }
 
 // ParseTransform reads a transform from a file's content: the JSON form of Transform, or a
 // file that FromConfig reads, told apart by their fields. What is the file's name, for
 // errors.
 func ParseTransform(what string, text []byte) (Transform, error) {
-	t, ok, err := huggingFaceFile(what, text)
-	if !ok && err == nil {
-		t, ok, err = timmFile(what, text)
+	for _, read := range []func(string, []byte) (Transform, bool, error){huggingFaceFile, timmFile, ownFile} {
+		t, ok, err := read(what, text)
+		if err != nil {
+			return Transform{}, fmt.Errorf("vision: %w", err)
+		}
+		if ok {
+			return t, nil
+		}
 	}
-	if !ok && err == nil {
-		t, err = parseTransform(what, text)
+	panic("vision: what is no other file is one of our own form, or an error")
+}
+
+// ownForm is what a weight file's metadata say; nil where they say nothing.
+func ownForm(metadata map[string]string) []byte {
+	if text, ok := metadata[MetadataKey]; ok {
+		return []byte(text)
 	}
-	if err != nil {
-		return Transform{}, fmt.Errorf("vision: %w", err)
-	}
-	return t, nil
+	return nil
+}
+
+// ownFile reads the JSON form of Transform; what is not one is an error.
+func ownFile(what string, text []byte) (Transform, bool, error) {
+	t, err := parseTransform(what, text)
+	return t, err == nil, err
 }
 
 // huggingFaceFile reads a preprocessor_config.json; false where it is another file.
