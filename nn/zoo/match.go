@@ -138,7 +138,7 @@ func (m *matcher) places() []*place {
 	}
 	for _, a := range anchors {
 		for _, name := range m.order {
-			if prefix, ok := strings.CutSuffix(name, a.name); ok && (prefix == "" || strings.HasSuffix(prefix, ".")) {
+			if prefix, ok := strings.CutSuffix(name, a.name); ok && len(out) < maxNetworks && (prefix == "" || strings.HasSuffix(prefix, ".")) {
 				out = append(out, &place{prefix, a.family, "torchvision", nil})
 			}
 		}

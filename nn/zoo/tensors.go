@@ -44,6 +44,9 @@ var folds = []fold{
 	{"spectral norm", ".weight", []string{".parametrizations.weight.original", ".parametrizations.weight.0._u", ".parametrizations.weight.0._v"}, 0, spectralNorm},
 }
 
+// maxName bounds the names of parameters; a tensor with a longer one is nobody's.
+const maxName = 256
+
 // newTensors lists the parameters of a file.
 func newTensors(f *weights.File) *tensors {
 	t := &tensors{file: f, params: map[string]*param{}}
@@ -80,6 +83,8 @@ func newTensors(f *weights.File) *tensors {
 	for _, name := range names {
 		p := made[name]
 		switch {
+		case len(name) > maxName:
+			continue
 		case p != nil:
 			name = strings.TrimSuffix(name, p.fold.parts[p.fold.shaped]) + p.fold.into
 		case part[name]:
