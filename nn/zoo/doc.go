@@ -26,7 +26,7 @@
 // are decided by the user's Spec (spec.go lists the settings), by the layers of a whole
 // pickled module, by a config.json of Hugging Face or timm (says.go), and are otherwise
 // assumed: Facts.Assumed lists what and how to choose otherwise. What cannot be run is an
-// error that names it (refuse.go), never the plain network in silence. Measure and Compare
+// error that names it (refuse.go), never the plain network in silence. CheckStatistics and Compare
 // (statistics.go) look for wrong assumptions in the batch normalisations' statistics; that
 // they find none is no proof.
 package zoo

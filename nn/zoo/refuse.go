@@ -85,12 +85,13 @@ func partOf(name string) string {
 // refuse names the family of a file that holds no network that can be run; those around a
 // ResNet only, if trunk is set. It is nil where none fits.
 func (m *matcher) refuse(trunk bool) error {
+	names := m.order[:min(len(m.order), 1<<13)]
 	for i := range families {
 		f := &families[i]
 		if trunk && !f.trunk {
 			continue
 		}
-		if mark := f.in(m.tensors.order); mark != "" {
+		if mark := f.in(names); mark != "" {
 			return m.errorf("holds %s (%q): cwox runs ResNet, Wide ResNet, ResNeXt and GoogLeNet classifiers", f.name, clip(mark))
 		}
 	}

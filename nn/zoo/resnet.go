@@ -2,7 +2,6 @@ package zoo
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"cwox/nn"
@@ -359,6 +358,31 @@ func (r *resnet) width() (width int, inner float64, groups int) {
 	return out / 4, float64(4*convs[1].out) / float64(out), convs[1].groups
 }
 
+// name is the usual one of a ResNet, or a description.
+func (r *resnet) name() string {
+	for _, a := range archs {
+		if k, ok := a.body.(*resnet); ok && k.key(0) == r.key(0) {
+			return a.Name
+		}
+	}
+	if base := r.base(); base != "" {
+		return base + r.stemSuffix()
+	}
+	return r.describe()
+}
+
+// base is the name of the network with a stem of 7x7 where this has another kernel.
+func (r *resnet) base() string {
+	if len(r.stem) == 1 && r.stem[0].kernel != 7 {
+		for _, a := range archs {
+			if k, ok := a.body.(*resnet); ok && k.key(0) == r.key(7) {
+				return a.Name
+			}
+		}
+	}
+	return ""
+}
+
 // describe is the name of a network that has none.
 func (r *resnet) describe() string {
 	width, inner, groups := r.width()
@@ -408,132 +432,4 @@ func (r *resnet) stemText() string {
 		return s + ", no max-pool"
 	}
 	return s + " + max-pool"
-}
-
-// measureResNet reads a ResNet off names and shapes. The error says what is in the way.
-func (m *matcher) measureResNet(t *trunk) (*resnet, error) {
-	r := &resnet{}
-	if err := m.measureStem(t, r); err != nil {
-		return nil, err
-	}
-	in := r.stem[len(r.stem)-1].out
-	for stage := 1; m.shape(t.prefix+t.block(stage, 0)+"."+t.conv.of(1)+".weight") != nil; stage++ {
-		var blocks []block
-		for i := 0; ; i++ {
-			at := t.prefix + t.block(stage, i) + "."
-			if m.shape(at+t.conv.of(1)+".weight") == nil {
-				break
-			}
-			b, err := m.measureBlock(t, fmt.Sprintf("layer%d.%d", stage, i), at, in)
-			if err != nil {
-				return nil, err
-			}
-			in = b.convs[len(b.convs)-1].out
-			blocks = append(blocks, b)
-		}
-		r.stages = append(r.stages, blocks)
-	}
-	return r, nil
-}
-
-// measureStem reads the first convolution, or the three of a deep stem.
-func (m *matcher) measureStem(t *trunk, r *resnet) error {
-	for _, s := range stems {
-		first, norm := t.prefix+s[0], t.prefix+s[1]
-		switch {
-		case len(m.shape(first+".weight")) == 4 && m.normed(first, norm):
-			c, err := m.conv("conv1", first, "bn1", norm, 0)
-			r.stem = []conv{c}
-			return err
-		case len(m.shape(first+".0.weight")) == 4 && len(m.shape(first+".3.weight")) == 4:
-			in := 0
-			for i := range 3 {
-				at := fmt.Sprintf("%s.%d", first, 3*i+1)
-				if i == 2 && !m.isNorm(at) {
-					at = norm
-				}
-				c, err := m.conv(deepConv(i), fmt.Sprintf("%s.%d", first, 3*i), deepNorm(i, 3), at, in)
-				if err != nil {
-					return err
-				}
-				r.stem = append(r.stem, c)
-				in = c.out
-			}
-			return nil
-		}
-	}
-	for _, s := range stems {
-		first, norm := t.prefix+s[0], t.prefix+s[1]
-		if m.shape(first+".weight") == nil {
-			continue
-		}
-		if m.shape(norm+".weight") == nil {
-			return m.errorf("%q is there but no normalisation %q after it: a network with pre-activation (ResNet v2)?", first+".weight", norm)
-		}
-		return m.errorf("%q: no running mean and variance: group norm, or a file without buffers (named_parameters() in place of state_dict())", norm)
-	}
-	return m.errorf("the residual blocks %q have no stem: no %q, nor any other that is known", t.prefix+t.block(1, 0)+".*", t.prefix+stems[0][0]+".weight")
-}
-
-// measureBlock reads a residual block whose tensors' names begin with at.
-func (m *matcher) measureBlock(t *trunk, name, at string, in int) (block, error) {
-	var b block
-	from := in
-	fail := func(err error) (block, error) { // a part that is known says more
-		for _, other := range m.below(at) {
-			if what := partOf(strings.TrimPrefix(other, m.prefix)); what != "" {
-				return b, m.errorf("%q is in a residual block: %s cannot be run", clip(other), what)
-			}
-		}
-		return b, err
-	}
-	for k := 1; m.shape(at+t.conv.of(k)+".weight") != nil; k++ {
-		c, err := m.conv(fmt.Sprintf("%s.conv%d", name, k), at+t.conv.of(k), fmt.Sprintf("%s.bn%d", name, k), at+t.norm.of(k), from)
-		if err != nil {
-			return fail(err)
-		}
-		from = c.out
-		b.convs = append(b.convs, c)
-	}
-	var kernels []int
-	for _, c := range b.convs {
-		kernels = append(kernels, c.kernel)
-	}
-	if !slices.Equal(kernels, []int{3, 3}) && !slices.Equal(kernels, []int{1, 3, 1}) {
-		return fail(m.errorf("%q: convolutions of kernel sizes %v; a ResNet's blocks have 3 3 (basic) or 1 3 1 (bottleneck)", at+"*", kernels))
-	}
-	var err error
-	if b.shortcut, err = m.measureShortcut(name, at, in); err != nil {
-		return fail(err)
-	}
-	if b.shortcut != nil && b.shortcut.out != from {
-		return fail(m.errorf("%q: %d channels, the block's convolutions give %d", m.paths[b.shortcut.name]+".weight", b.shortcut.out, from))
-	}
-	if b.shortcut == nil && from != in {
-		return fail(m.errorf("%q: %d channels come in and %d go out, but no shortcut convolution is there: shortcuts without parameters (option A of the ResNet paper, e.g. akamaster's CIFAR networks) cannot be run", at+"*", in, from))
-	}
-	return b, nil
-}
-
-// measureShortcut reads the convolution that is left in a block, nil where there is none.
-func (m *matcher) measureShortcut(name, at string, in int) (*conv, error) {
-	for _, tensor := range m.below(at) {
-		path, ok := strings.CutSuffix(tensor, ".weight")
-		if !ok || m.used[tensor] || len(m.shape(tensor)) != 4 {
-			continue
-		}
-		for _, s := range shortcuts {
-			base, ok := strings.CutSuffix(path, s.conv)
-			if !ok || !m.normed(path, base+s.norm) || strings.Contains(base[len(at):], ".") {
-				continue
-			}
-			c, err := m.conv(name+".downsample.0", path, name+".downsample.1", base+s.norm, in)
-			if err == nil && s.averaged && c.kernel != 1 {
-				err = m.errorf("%q: a %dx%d convolution after an average pooling", tensor, c.kernel, c.kernel)
-			}
-			c.averaged = s.averaged
-			return &c, err
-		}
-	}
-	return nil, nil
 }

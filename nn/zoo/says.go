@@ -189,12 +189,22 @@ func (s *says) check(prefix string, foreign, trunk func(path string) bool) error
 			}
 		}
 		known := slices.Contains(inert, name) || slices.Contains([]string{"ReLU", "Conv2d", "BatchNorm2d", "SyncBatchNorm", "FrozenBatchNorm2d", "AvgPool2d", "MaxPool2d", "BatchNormAct2d"}, name)
-		if trunk(path) && !known && !s.holds[path] {
+		if trunk(path) && (name == "AvgPool2d" || name == "MaxPool2d") {
+			k, ok := side(m.Attributes["kernel_size"])
+			stride, okStride := side(m.Attributes["stride"])
+			if name == "MaxPool2d" || !shortcutPool.MatchString(path) || ok && okStride && (k != 2 || stride != 2 && stride != 1) {
+				return fmt.Errorf("%q is a %s: pooling in a residual block, but 2x2 in a shortcut, cannot be run (anti-aliasing?)", clip(path), clip(m.Class))
+			}
+		}
+		if (trunk(path) || slices.Contains([]string{"relu", "act", "act1", "activation", "maxpool"}, strings.TrimPrefix(path, prefix))) && !known && !s.holds[path] {
 			return fmt.Errorf("%q is a %s, which is not known: what it computes cannot be told", clip(path), clip(m.Class))
 		}
 	}
 	return nil
 }
+
+// shortcutPool is the place of a ResNet-D's average pooling.
+var shortcutPool = regexp.MustCompile(`(downsample|shortcut)\.(0|pool)$`)
 
 // functions are activations of torch.nn.functional.
 var functions = []string{"silu", "gelu", "leaky_relu", "leaky_relu_", "prelu", "rrelu", "elu", "elu_", "celu", "selu", "mish", "hardswish", "hardtanh", "relu6", "tanh", "sigmoid", "hardsigmoid", "softplus"}

@@ -87,6 +87,9 @@ func (t *trunk) block(stage, block int) string {
 	return fmt.Sprintf(t.stage, t.first+stage-1, block)
 }
 
+// maxNetworks bounds the networks looked for in a file.
+const maxNetworks = 32
+
 // trunks finds the bodies of ResNets by their first block, in the order of the table.
 func (t *tensors) trunks() []trunk {
 	var convs []string // names of convolutions that may be the first of a first block
@@ -106,6 +109,9 @@ func (t *tensors) trunks() []trunk {
 						prefix, ok := strings.CutSuffix(name, at)
 						if !ok || prefix != "" && !strings.HasSuffix(prefix, ".") || t.shape(prefix+anchor(first-1)) != nil {
 							continue
+						}
+						if len(out) == maxNetworks {
+							return out
 						}
 						if !slices.ContainsFunc(out, func(o trunk) bool { return o.prefix == prefix }) {
 							out = append(out, trunk{prefix, s.name, stage, first, layers.conv, layers.norm})

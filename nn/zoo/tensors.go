@@ -44,6 +44,9 @@ var folds = []fold{
 	{"spectral norm", ".weight", []string{".parametrizations.weight.original", ".parametrizations.weight.0._u", ".parametrizations.weight.0._v"}, 0, spectralNorm},
 }
 
+// maxName bounds the names of parameters; a tensor with a longer one is nobody's.
+const maxName = 256
+
 // newTensors lists the parameters of a file.
 func newTensors(f *weights.File) *tensors {
 	t := &tensors{file: f, params: map[string]*param{}}
@@ -80,6 +83,8 @@ func newTensors(f *weights.File) *tensors {
 	for _, name := range names {
 		p := made[name]
 		switch {
+		case len(name) > maxName:
+			continue
 		case p != nil:
 			name = strings.TrimSuffix(name, p.fold.parts[p.fold.shaped]) + p.fold.into
 		case part[name]:
@@ -135,30 +140,26 @@ func (p *param) load(f *weights.File) ([]float32, error) {
 	for _, name := range p.parts {
 		x, ok := f.Tensor(name)
 		if !ok {
-			return nil, fmt.Errorf("%s: %q: missing", f.Name(), name)
+			return nil, fmt.Errorf("%q: missing", name)
 		}
 		if p.fold == nil {
 			if !equal(x.Shape, p.shape) {
-				return nil, fmt.Errorf("%s: %q: shape %v, want %v", f.Name(), name, x.Shape, p.shape)
+				return nil, fmt.Errorf("%q: shape %v, want %v", name, x.Shape, p.shape)
 			}
-			v, err := x.Float32()
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", f.Name(), err)
-			}
-			return v, nil
+			return x.Float32()
 		}
 		v, err := x.Float64()
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", f.Name(), err)
+			return nil, err
 		}
 		parts, shapes = append(parts, v), append(shapes, x.Shape)
 	}
 	if !equal(shapes[p.fold.shaped], p.shape) {
-		return nil, fmt.Errorf("%s: %q: shape %v, want %v", f.Name(), p.parts[p.fold.shaped], shapes[p.fold.shaped], p.shape)
+		return nil, fmt.Errorf("%q: shape %v, want %v", p.parts[p.fold.shaped], shapes[p.fold.shaped], p.shape)
 	}
 	v, err := p.fold.value(parts, shapes)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %q: %s: %w", f.Name(), p.parts[0], p.fold.what, err)
+		return nil, fmt.Errorf("%q: %s: %w", p.parts[0], p.fold.what, err)
 	}
 	out := make([]float32, len(v))
 	for i := range v {

@@ -93,8 +93,9 @@ type LoadOptions struct {
 // maxSide bounds the input's sides.
 const maxSide = 4096
 
-// Load builds the network from a weight file, which must stay open until Load returns. An
-// architecture from Lookup is first found in the file, as Match does.
+// Load builds the network from a weight file, which must stay open as long as the model is
+// used. An architecture from Lookup is first found in the file, as Match does; of one from
+// Match the file must have the tensors that Match saw.
 func (a *Arch) Load(f *weights.File, o LoadOptions) (*nn.Model, error) {
 	if a.names == nil {
 		m, err := Match(f, Spec{Name: a.Name})
@@ -106,12 +107,12 @@ func (a *Arch) Load(f *weights.File, o LoadOptions) (*nn.Model, error) {
 	m, err := a.compile(a.Facts.Classes, o, func(name string, shape []int) ([]float32, error) {
 		p := a.names[name]
 		if p == nil {
-			return nil, fmt.Errorf("%s: %q: missing, want shape %v", f.Name(), name, shape)
+			return nil, fmt.Errorf("%q: missing, want shape %v", name, shape)
 		}
 		return p.load(f)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", strings.TrimSuffix(f.Name(), ":"), err)
+		return nil, fmt.Errorf("%s: %w", f.Name(), err)
 	}
 	return m, nil
 }
@@ -140,32 +141,6 @@ func (a *Arch) compile(classes int, o LoadOptions, param paramFunc) (*nn.Model, 
 		return nil, b.err
 	}
 	return nn.Compile(b.Graph, o.CompileOptions)
-}
-
-// Describe says in a line what Match took:
-//
-//	resnet50 (10 classes), keys "model.*" (161 of 163 tensors), head fc.1; criterion.weight ignored
-func (a *Arch) Describe() string {
-	f := &a.Facts
-	s := fmt.Sprintf("%s (%s)", a.Name, plural(f.Classes, "class", "classes"))
-	if f.Channels != 3 {
-		s = fmt.Sprintf("%s (%s, %s)", a.Name, plural(f.Classes, "class", "classes"), plural(f.Channels, "input channel", "input channels"))
-	}
-	if f.Prefix != "" {
-		s += fmt.Sprintf(", keys %q", f.Prefix+"*")
-	} else if len(f.Ignored) > 0 {
-		s += ","
-	}
-	if f.Prefix != "" || len(f.Ignored) > 0 {
-		s += fmt.Sprintf(" (%d of %d tensors)", f.Taken, f.Taken+len(f.Ignored))
-	}
-	if f.HeadName != "fc" {
-		s += ", head " + f.HeadName
-	}
-	if len(f.Ignored) > 0 {
-		s += "; " + list(f.Ignored, 3) + " ignored"
-	}
-	return s
 }
 
 // paramFunc fetches a parameter of the given shape.
@@ -293,29 +268,3 @@ func spread(w []float32) []float32 {
 
 // equal compares shapes.
 func equal(a, b []int) bool { return slices.Equal(a, b) }
-
-// plural counts things.
-func plural(n int, one, more string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, more)
-}
-
-// list names some things and counts the others.
-func list(names []string, most int) string {
-	if len(names) <= most {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
-}
-
-// OfPaper says that the network is one of those that the paper explains, or the demo's, which
-// was trained for the same input: pictures stretched to it.
-func (a *Arch) OfPaper() bool {
-	switch a.Name {
-	case "resnet50", "googlenet", "googlenet-caffe":
-		return a.Facts.Classes == 1000
-	}
-	return a.Name == Demo
-}
