@@ -33,15 +33,17 @@ func TestStudy(t *testing.T) {
 			name, level, count(x), count(y), share, kappa, ari)
 		return kappa, ari
 	}
-	bar, _ := row("embedded tree, published ResNet-50", embedded, resnet, 1)
-	row("published GoogLeNet, published ResNet-50", googlenet, resnet, 1)
+	kappa1, ari1 := row("embedded tree, published ResNet-50", embedded, resnet, 1)
+	kappa2, ari2 := row("published GoogLeNet, published ResNet-50", googlenet, resnet, 1)
+	row("published GoogLeNet, embedded tree", googlenet, embedded, 1)
+	leastKappa, leastARI := min(kappa1, kappa2)-0.01, min(ari1, ari2) // the lists are no exact measure
 	for _, network := range []struct {
 		name, file, weight string
-		published          *hlta.Tree
+		published, other   *hlta.Tree
 		ten                string
 	}{
-		{"ResNet-50's rows", "resnet50_tf_v15.safetensors", "fc.weight", resnet, "[[0 3] [1 2 4] [5 6] [7 8] [9]]"},
-		{"GoogLeNet's rows", "googlenet_bvlc_caffe.safetensors", "loss3_classifier.weight", googlenet, "[[0 3] [1 2 4] [5 6 7 8] [9]]"},
+		{"ResNet-50's rows", "resnet50_tf_v15.safetensors", "fc.weight", resnet, googlenet, "[[0 3] [1 2 4] [5 6] [7 8] [9]]"},
+		{"GoogLeNet's rows", "googlenet_bvlc_caffe.safetensors", "loss3_classifier.weight", googlenet, resnet, "[[0 3] [1 2 4] [5 6] [7 8] [9]]"},
 	} {
 		f, err := weights.Open(testdata.Path(t, "weights", network.file))
 		if err != nil {
@@ -70,10 +72,11 @@ func TestStudy(t *testing.T) {
 		}
 		tree := labeltree.FromWeights(headOf(t, values, tensor.Shape[0]), false)
 		kappa, ari := row(network.name+", embedded tree", tree, embedded, 1)
-		if kappa < bar-0.02 || ari < 0.4 {
-			t.Errorf("%s: kappa %.3f, ARI %.3f: want at least %.3f, as two learned trees have, and 0.4", network.name, kappa, ari, bar-0.02)
+		k, a := row(network.name+", its published tree", tree, network.published, 1)
+		if kappa, ari := min(k, kappa), min(a, ari); kappa < leastKappa || ari < leastARI {
+			t.Errorf("%s: kappa %.3f, ARI %.3f: want at least %.3f and %.3f, as two learned trees have", network.name, kappa, ari, leastKappa, leastARI)
 		}
-		row(network.name+", its published tree", tree, network.published, 1)
+		row(network.name+", the other network's published tree", tree, network.other, 1)
 		row(network.name+", embedded tree", tree, embedded, 2)
 		row(network.name+", embedded tree", tree, embedded, 3)
 		// Ten of the classes, as of a network tuned to them: cello, acoustic guitar, banjo, violin,
@@ -87,6 +90,11 @@ func TestStudy(t *testing.T) {
 		t.Logf("%s, ten of them: %v", network.name, got)
 		if want := network.ten; err != nil || fmt.Sprint(got) != want {
 			t.Errorf("%s: ten classes: %v, %v, want %s", network.name, got, err, want)
+		}
+		// The paper's Fig. 3.
+		five, err := tree.CutClasses([]int{486, 402, 420, 889, 546}, 1)
+		if want := "[[486 889] [402 420 546]]"; err != nil || fmt.Sprint(five) != want {
+			t.Errorf("%s: the paper's five classes: %v, %v, want %s", network.name, five, err, want)
 		}
 		for _, pair := range [][]int{{486, 889}, {330, 331}, {402, 546}} { // cello, violin; rabbits; guitars
 			if got, err := tree.CutClasses(pair, 1); err != nil || len(got) != 1 {
@@ -103,7 +111,7 @@ func TestStudy(t *testing.T) {
 	}
 	tree := labeltree.FromWeights(headOf(t, values, demo.Classes), false)
 	ari := hlta.ARI(homes(t, tree, demo.Classes, 1), homes(t, demo.Tree(), demo.Classes, 1))
-	t.Logf("the demo's rows, its tree: ARI %.3f", ari)
+	t.Logf("the demo's rows, its tree: %d and %d clusters, ARI %.3f", len(tree.Latents(1)), len(demo.Tree().Latents(1)), ari)
 	if ari < 0.9 {
 		t.Errorf("the demo's families: ARI %.3f", ari)
 	}
