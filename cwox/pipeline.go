@@ -203,8 +203,8 @@ func (p *Pipeline) explainAll(ctx context.Context, s subject, o Options, methods
 		}
 		e.Warnings = append(e.Warnings, e.Input.remarks()...)
 		e.Warnings = append(e.Warnings, warnings...)
-		if o.use != nil && o.use.doubtful && j.method == CWOX2s {
-			e.Warnings = append(e.Warnings, Warning{TreeDoubtful, "Classes that the label tree has together have weights in the model's last layer that are no more alike than those of any classes: is it the tree of another model?"})
+		if o.use != nil && j.method == CWOX2s {
+			e.Warnings = append(e.Warnings, o.use.remarks(top, p.classifier)...)
 		}
 		e.Warnings = append(e.Warnings, j.remarks(e, p.classifier)...)
 		e.Seconds = maps.Clone(seconds)

@@ -46,8 +46,11 @@ const (
 	TreeWeights  TreeSource = "weights"  // the network's last layer (labeltree.FromWeights)
 )
 
-// TreeDoubtful is the code of the warning that the model's weights do not bear its tree out.
-const TreeDoubtful = "tree-doubtful"
+// Codes of warnings about the label tree.
+const (
+	TreeDoubtful = "tree-doubtful" // the model's weights do not bear it out
+	TreeLacks    = "tree-lacks"    // it lacks classes that are explained
+)
 
 // TreeInfo identifies what the confusion clusters come from.
 type TreeInfo struct {
@@ -141,6 +144,18 @@ func useTree(c *Classifier, t *hlta.Tree, file string) (*treeUse, error) {
 	}
 	u.doubtful = u.source != TreeWeights && u.fit.Doubtful(c.Net)
 	return u, nil
+}
+
+// remarks are the warnings that follow from the tree for the classes explained.
+func (u *treeUse) remarks(top []int, c *Classifier) []Warning {
+	var out []Warning
+	if u.doubtful {
+		out = append(out, Warning{TreeDoubtful, "Classes that the label tree has together have weights in the model's last layer that are no more alike than those of any classes: is it the tree of another model?"})
+	}
+	if lacking := u.fit.Lacking(top); len(lacking) > 0 {
+		out = append(out, Warning{TreeLacks, fmt.Sprintf("The label tree lacks %s, so that each is a cluster of its own: learn it from more images.", c.names(lacking))})
+	}
+	return out
 }
 
 // treeHash is the SHA-256 of a tree's tree.json.

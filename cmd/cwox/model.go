@@ -202,7 +202,7 @@ func (f *modelFlags) chooseLabels(arch *zoo.Arch, file *weights.File) (labels []
 		labels = zoo.FileLabels(file, arch.Classes())
 	}
 	if arch.OneLogit() {
-		labels = zoo.OneLogitLabels(labels)
+		labels = cwox.BinaryLabels(labels)
 	}
 	return labels, synonyms, nil
 }

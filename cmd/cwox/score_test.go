@@ -51,8 +51,8 @@ func TestScore(t *testing.T) {
 
 func TestScoreUsage(t *testing.T) {
 	for args, says := range map[string]string{
-		"score x.jpg":                                            "--map FILE",
-		"score --map m.npy x.jpg":                                "--pos CLASS",
+		"score x.jpg":             "--map FILE",
+		"score --map m.npy x.jpg": "--pos CLASS",
 		"score --model demo --map m.npy --pos cello x.jpg":       `--pos cello: `,
 		"score --model demo --map m.npy --pos 1 --neg 36 x.jpg":  "--neg 36: ",
 		"score --map m.npy --pos 1 --step 0 x.jpg":               "--step 0",

@@ -207,7 +207,7 @@ func TestWeightsInspect(t *testing.T) {
 			Tensors int
 		}
 		Globals []string
-		Tensors              []struct {
+		Tensors []struct {
 			Name, DType string
 			Shape       []int
 		}

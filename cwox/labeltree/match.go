@@ -1,6 +1,7 @@
 package labeltree
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -114,22 +115,41 @@ func NameWords(t *hlta.Tree, names *classname.Names) {
 }
 
 // Cut groups classes by the latent of a level that they belong to: see hlta.Tree.Cut. A class
-// that the tree lacks is an error.
+// that the tree lacks, since it never was among the top ones when the tree was learned, is a
+// group of its own.
 func (f *Fit) Cut(classes []int, level int) ([][]int, error) {
-	words := make([]string, len(classes))
+	var words []string
+	var at []int // the places in classes that have words
+	var out [][]int
 	for i, c := range classes {
-		if words[i] = f.words[c]; words[i] == "" {
-			return nil, fmt.Errorf("the label tree lacks %s (word %s is not among its %d words): learn it from more images, give clusters by hand, or explain without a tree of your own",
-				describe(f.names, c), hlta.ClassWord(c), len(f.words)-f.Missing)
+		if f.words[c] == "" {
+			out = append(out, []int{i})
+			continue
 		}
+		words, at = append(words, f.words[c]), append(at, i)
 	}
 	groups, err := f.tree.Cut(words, level)
+	if err != nil {
+		return nil, err
+	}
 	for _, g := range groups {
+		for i := range g {
+			g[i] = at[g[i]]
+		}
+		out = append(out, g)
+	}
+	slices.SortFunc(out, func(a, b []int) int { return cmp.Compare(a[0], b[0]) })
+	for _, g := range out {
 		for i := range g {
 			g[i] = classes[g[i]]
 		}
 	}
-	return groups, err
+	return out, nil
+}
+
+// Lacking are those of some classes that the tree lacks.
+func (f *Fit) Lacking(classes []int) []int {
+	return slices.DeleteFunc(slices.Clone(classes), func(c int) bool { return f.words[c] != "" })
 }
 
 // byName are the classes of words that are all names.

@@ -37,15 +37,3 @@ func FileLabels(f *weights.File, classes int) []string {
 	}
 	return nil
 }
-
-// OneLogitLabels are the two names of a network with one logit that a file or a user gives:
-// both, or that of what the logit speaks for ("positive" where nobody says).
-func OneLogitLabels(names []string) []string {
-	switch len(names) {
-	case 2:
-		return names
-	case 1:
-		return []string{"not " + names[0], names[0]}
-	}
-	return []string{"not positive", "positive"}
-}
