@@ -185,6 +185,9 @@ func findStateDicts(top any) []candidate {
 			}
 		}
 		if o, ok := p.value.(*pickle.Object); ok {
+			for i, arg := range o.Args[:min(len(o.Args), mostListed)] { // of a named tuple
+				below(strconv.Itoa(i), arg)
+			}
 			if d := attributes(o); d != nil {
 				for e := range d.All() {
 					if k, ok := e.Key.(string); ok {
@@ -376,6 +379,9 @@ func item(v any, key string) (any, bool) {
 		return items[i], true
 	}
 	if o, ok := v.(*pickle.Object); ok && !isModule(o) {
+		if err == nil && i >= 0 && i < int64(len(o.Args)) {
+			return o.Args[i], true
+		}
 		if d := attributes(o); d != nil {
 			return d.Get(key)
 		}
