@@ -99,7 +99,7 @@ func TestAround(t *testing.T) {
 		{"gzip of a legacy file", gzipOf(legacy), PTHLegacy, ""},
 		{"zip, stored", zipOf(zipEntry{name: "run/best.pth", data: pth}, readme), PTHZip, ""},
 		{"zip, deflated", zipOf(zipEntry{name: "run/best.ckpt", data: legacy, method: zip.Deflate}, readme), PTHLegacy, ""},
-		{"of a Macintosh", zipOf(zipEntry{name: "m.safetensors", data: safe}, zipEntry{name: "__MACOSX/._m.safetensors", data: "x"}), Safetensors, ""},
+		{"of a Macintosh", zipOf(zipEntry{name: "m.safetensors", data: safe}, zipEntry{name: "__MACOSX/m.safetensors", data: "x"}, zipEntry{name: "._m.safetensors", data: "x"}), Safetensors, ""},
 		{"gzip in zip", zipOf(zipEntry{name: "m.pth.gz", data: gzipOf(pth)}), PTHZip, ""},
 		{"torch.export of PyTorch 2.1", zipOf(zipEntry{name: "serialized_exported_program.json", data: "{}"},
 			zipEntry{name: "serialized_state_dict.pt", data: pth}), TorchExport, ""},
@@ -197,6 +197,8 @@ func TestTorchScript(t *testing.T) {
     input = torch._convolution(x, weight, None, [2, 2], [3, 0], [1, 1], False, [0, 0], 8, False, False, True, True)
     return input
 `},
+		// Two calls of a function say nothing of the layer.
+		{name: "m/code/__torch__/my.py", data: "class Net(Module):\n  def forward(x):\n    y = torch.max_pool2d(x, [3, 3], [2, 2])\n    z = torch.max_pool2d(y, [2, 2], [1, 1])\n"},
 		{name: "m/constants.pkl", data: "\x80\x02)."},
 	}
 	f, err := Parse("x.pt", []byte(zipOf(files...)))
@@ -359,6 +361,9 @@ func TestFloat8(t *testing.T) {
 		if got != c.want && !(got != got && c.want != c.want) {
 			t.Errorf("%s: %g, want %g", c.name, got, c.want)
 		}
+	}
+	if !math.Signbit(float64(e4m3[0x80])) || !math.Signbit(float64(e5m2[0x80])) {
+		t.Error("0x80 is not -0")
 	}
 	// E5M2 is the upper half of binary16.
 	for i := range 256 {

@@ -38,7 +38,7 @@ func TestFolder(t *testing.T) {
 	}{
 		{"Hugging Face", map[string]string{"config.json": config, "preprocessor_config.json": "{}", "model.safetensors": safe, "pytorch_model.bin": pth, "training_args.bin": "x"}, Safetensors, ""},
 		{".bin", map[string]string{"config.json": config, "pytorch_model.bin": pth, "optimizer.pt": "x", "README.md": ""}, PTHZip, ""},
-		{"the only one", map[string]string{"config.json": config, "best.ckpt": pth, ".hidden.pt": "x"}, PTHZip, ""},
+		{"the only one", map[string]string{"config.json": config, "best.ckpt": pth, ".hidden.pt": "x", "optimizer.pt": "x", "rng_state.pth": "x"}, PTHZip, ""},
 		{"several", map[string]string{"a.pth": pth, "b.pth": pth}, "", `2 weight files, "a.pth", "b.pth": name one`},
 		{"several indices", map[string]string{"a.index.json": "{}", "b.index.json": "{}"}, "", "2 indices of weights"},
 		{"none", map[string]string{"README.md": "x"}, "", "a folder without weights"},
@@ -232,6 +232,7 @@ func TestLabels(t *testing.T) {
 	for config, want := range map[string]string{
 		`{"label_names": ["cat", "dog"], "label_descriptions": {"cat": "a cat", "dog": "a dog"}}`:                                        "cat,dog",
 		`{"label_names": ["n02123045", "n02099601"], "label_descriptions": {"n02123045": "tabby cat", "n02099601": "golden retriever"}}`: "tabby cat,golden retriever",
+		`{"label_names": ["n0212304x"], "label_descriptions": {"n0212304x": "no WordNet id"}}`:                                           "n0212304x",
 		`{"pretrained_cfg": {"label_names": ["n02123045"]}}`:                                                                             "n02123045",
 		`{"id2label": {"0": "LABEL_0", "1": "LABEL_1"}, "label2id": {"LABEL_0": 0, "LABEL_1": 1}}`:                                       "",
 		`{"label2id": {"dog": 1, "cat": 0}}`:                                                                                             "cat,dog",

@@ -134,67 +134,81 @@ func findStateDicts(top any) []candidate {
 		path  []string
 		value any
 	}
-	switch top.(type) {
-	case *pickle.Dict, *pickle.List, pickle.Tuple, *pickle.Object:
-	default:
-		return nil
-	}
 	var found []candidate
 	seen := map[any]bool{}
 	budget := mostCounted
-	queue := []place{{nil, top}} // breadth first: what is nearer to the top comes first
+	var queue []place // breadth first: what is nearer to the top comes first
+	add := func(path []string, v any) {
+		switch v.(type) {
+		case *pickle.Dict, *pickle.List, pickle.Tuple, *pickle.Object:
+			if len(queue) < mostVisited && !isTensor(v) {
+				queue = append(queue, place{path, v})
+			}
+		}
+	}
+	add(nil, top)
 	for len(queue) > 0 && len(seen) < mostVisited {
 		p := queue[0]
 		queue = queue[1:]
 		if t, ok := p.value.(pickle.Tuple); ok {
-			p.value = &pickle.List{Items: t} // no other value holds a tuple by its address
+			p.value = &pickle.List{Items: t} // a tuple has no address: it is seen at each place
 		}
 		if seen[p.value] {
 			continue
 		}
 		seen[p.value] = true
-		below := func(key string, v any) {
-			switch v.(type) {
-			case *pickle.Dict, *pickle.List, pickle.Tuple, *pickle.Object:
-				if len(p.path) < deepestDict && len(queue) < mostVisited && !isTensor(v) && !never(key) {
-					queue = append(queue, place{append(slices.Clip(p.path), key), v})
-				}
-			}
-		}
 		if c, ok := newCandidate(p.path, p.value, &budget); ok {
 			found = append(found, c)
 		}
-		if o, ok := p.value.(*pickle.Object); ok && isModule(o) {
-			continue // its parts are named below it
-		}
-		if d, ok := mapping(p.value); ok {
-			if isOptimizer(d) {
-				continue
-			}
-			for e := range d.All() {
-				switch k := e.Key.(type) {
-				case string:
-					below(k, e.Value)
-				case int64:
-					below(strconv.FormatInt(k, 10), e.Value)
+		if len(p.path) < deepestDict {
+			eachBelow(p.value, func(key string, v any) {
+				if !never(key) {
+					add(append(slices.Clip(p.path), key), v)
 				}
-			}
-		} else if items, ok := sequence(p.value); ok {
-			for i, item := range items[:min(len(items), mostListed)] {
-				below(strconv.Itoa(i), item)
-			}
-		}
-		if o, ok := p.value.(*pickle.Object); ok {
-			if d := attributes(o); d != nil {
-				for e := range d.All() {
-					if k, ok := e.Key.(string); ok {
-						below(k, e.Value)
-					}
-				}
-			}
+			})
 		}
 	}
 	return order(found)
+}
+
+// eachBelow visits the values in a dict, list or object by their keys, indices and names
+// of attributes. What is in a module or an optimizer is part of it.
+func eachBelow(v any, visit func(key string, v any)) {
+	o, isObject := v.(*pickle.Object)
+	if isObject && isModule(o) {
+		return
+	}
+	if d, ok := mapping(v); ok {
+		if isOptimizer(d) {
+			return
+		}
+		eachEntry(d, visit)
+	} else if items, ok := sequence(v); ok {
+		eachItem(items, visit)
+	}
+	if isObject {
+		eachItem(o.Args, visit) // of a named tuple
+		if d := attributes(o); d != nil {
+			eachEntry(d, visit)
+		}
+	}
+}
+
+func eachEntry(d *pickle.Dict, visit func(key string, v any)) {
+	for e := range d.All() {
+		switch k := e.Key.(type) {
+		case string:
+			visit(k, e.Value)
+		case int64:
+			visit(strconv.FormatInt(k, 10), e.Value)
+		}
+	}
+}
+
+func eachItem(items []any, visit func(key string, v any)) {
+	for i, item := range items[:min(len(items), mostListed)] {
+		visit(strconv.Itoa(i), item)
+	}
 }
 
 // never tells whether a key leads to other things than networks.
@@ -376,6 +390,9 @@ func item(v any, key string) (any, bool) {
 		return items[i], true
 	}
 	if o, ok := v.(*pickle.Object); ok && !isModule(o) {
+		if err == nil && i >= 0 && i < int64(len(o.Args)) {
+			return o.Args[i], true
+		}
 		if d := attributes(o); d != nil {
 			return d.Get(key)
 		}

@@ -80,6 +80,9 @@ func TestStateDicts(t *testing.T) {
 		{"statistics beside", dict("state_dict", net, "stats", dict("mean", f32(4))), "", []Dict{{"state_dict", 2}}},
 		{"numbered dicts", "}" + num(7) + net + "s", "", []Dict{{"7", 2}}},
 		{"in a Namespace", object("argparse.Namespace", dict("model", net)), "", []Dict{{"model", 2}}},
+		{"in a named tuple", "cmy.utils\nCheckpoint\n" + num(3) + net + "\x86\x81", "", []Dict{{"1", 2}}},
+		{"key in a named tuple", "cmy.utils\nCheckpoint\n" + net + big + "\x86\x81", "1", []Dict{{"1", 4}, {"0", 2}}},
+		{"in an object's attributes", object("fastai.Learner", dict("model", module("m.Net", dict("w", f32(4)), dict(), dict()))), "", []Dict{{"model", 1}}},
 		{"subclass of OrderedDict", "cmy.utils\nMyDict\n)R(" + str("a.b") + f32(4) + "u", "", []Dict{{"", 1}}},
 		{"subclass of OrderedDict of Python 2", calling("my.utils.MyDict", listOps(listOps(str("a.b"), f32(4)))+"\x85"), "", []Dict{{"", 1}}},
 		{"defaultdict", calling("collections.defaultdict", "c__builtin__\nlist\n\x85") + "(" + str("a.b") + f32(4) + "u", "", []Dict{{"", 1}}},
@@ -130,6 +133,8 @@ func TestKeyOfNames(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 		} else if !slices.Equal(f.Names(), c.want) {
 			t.Errorf("%s: %v, want %v", c.name, f.Names(), c.want)
+		} else if _, ok := f.Tensor("student.w"); ok {
+			t.Errorf("%s: a tensor of the other network is there", c.name)
 		}
 		if _, err := parseOptions("x", c.data, Options{Key: "nobody"}); err == nil || !strings.Contains(err.Error(), `no state dict at key "nobody"`) {
 			t.Errorf("%s: a key that is not there: %v", c.name, err)
@@ -151,7 +156,7 @@ func TestModules(t *testing.T) {
 	norm := module("torch.nn.modules.batchnorm.BatchNorm2d", dict("weight", f32(2), "bias", f32(2)),
 		dict("running_mean", f32(2), "scratch", f32(1), "none", "N"), dict(),
 		"eps", "G\x3f\x50\x62\x4d\xd2\xf1\xa9\xfc", "_non_persistent_buffers_set", calling("__builtin__.set", listOps(str("scratch"))+"\x85"),
-		"_forward_hooks", calling("collections.OrderedDict", ")"), "training", "\x89")
+		"_forward_hooks", calling("collections.OrderedDict", ")"), "_is_full_backward_hook", "N", "training", "\x89")
 	net := module("my.Net", dict("scale", f32(1)), dict(), dict(
 		"conv", conv("stride", num(2)+num(2)+"\x86", "padding", listOps(num(3), num(3)), "act", "ctorch.nn.functional\nsilu\n",
 			"norm_layer", calling("functools.partial", "cm\nf\n\x85"), "size", calling("torch.Size", num(2)+"\x85\x85"),

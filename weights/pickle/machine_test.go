@@ -115,6 +115,7 @@ func TestErrors(t *testing.T) {
 		{"string", "X\xff\xff\xff\xffab.", "4294967295 bytes wanted"},
 		{"bytes", "\x8e\xff\xff\xff\xff\xff\xff\xff\x7fab.", "bytes wanted"},
 		{"UTF-8", "X\x01\x00\x00\x00\xff.", "not UTF-8"},
+		{"no surrogate", "X\x03\x00\x00\x00\xed\xc0\x80.", "not UTF-8"},
 		{"memo", "h\x05.", "memo entry 5"},
 		{"memo by name", "gx\n.", `memo entry "x"`},
 		{"store nothing", "q\x05.", "the stack is empty"},
