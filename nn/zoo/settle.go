@@ -186,6 +186,7 @@ func (m *matcher) check(at *place) error {
 			heads[m.root(path)] = true
 		}
 	}
+	delete(heads, m.prefix+"*") // one Sequential of trunk and head: its layers are looked at
 	foreign := func(path string) bool {
 		return !m.beside(path) || heads[m.root(path)] && path != strings.TrimSuffix(m.prefix, ".")
 	}
