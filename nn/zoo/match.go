@@ -44,6 +44,7 @@ type matcher struct {
 	paths     map[string]string // of layers in the file, by their names in the network
 	used      map[string]bool   // names of parameters taken
 	published bool              // a GoogLeNet of the published widths
+	dense     int               // weights of convolutions in groups, written as dense ones
 	assumed   []Assumption
 }
 

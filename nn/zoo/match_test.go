@@ -392,6 +392,31 @@ func TestWhole(t *testing.T) {
 	}
 }
 
+// TestWholeSequential looks at the layers of one Sequential of trunk and head.
+func TestWholeSequential(t *testing.T) {
+	for class, want := range map[string]string{
+		"torch.nn.modules.activation.ReLU": "", "torch.nn.modules.activation.GELU": "GELU",
+	} {
+		for _, path := range []string{"2", "4.0.relu"} {
+			f := named(t, lines("basic", sequential("", "9.", 4))...)
+			m := map[string]weights.Module{"": module("torch.nn.modules.container.Sequential"), "10": module("torch.nn.modules.activation.Sigmoid")}
+			for i := range 10 {
+				m[strconv.Itoa(i)] = module("torch.nn.modules.linear.Identity")
+			}
+			m["4.0"], m["4.0.conv1"] = module("torchvision.models.resnet.BasicBlock"), module("torch.nn.modules.conv.Conv2d")
+			m[path] = module(class)
+			*f.About() = weights.About{Modules: m}
+			a, err := Match(f, Spec{})
+			if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+				t.Errorf("%s at %s: %v", class, path, err)
+			}
+			if err == nil && a.body.(*resnet).pool != nil {
+				t.Error("a max-pooling where the Sequential has none")
+			}
+		}
+	}
+}
+
 // TestWholeHead reads what stands between the linear layers of a head.
 func TestWholeHead(t *testing.T) {
 	for class, want := range map[string]string{
@@ -489,7 +514,7 @@ func FuzzMatch(f *testing.F) {
 		}
 		a.Describe()
 		// Small networks are built, on the smallest input that could do.
-		if elements := len(text); elements < 1<<14 {
+		if elements := len(text); elements < 1<<14 && a.Facts.Groups <= 4 {
 			a.Load(file, LoadOptions{Width: 32, Height: 48})
 		}
 	})

@@ -155,8 +155,10 @@ func (m *matcher) conv(name, path, norm, normPath string, in int) (conv, error) 
 			return c, m.errorf("%q: shape %v takes %d channels, %d come in", path+".weight", shape, c.in, in)
 		}
 		c.groups, c.in = in/c.in, in
-		if c.groups > 1 && c.out*c.in*c.kernel*c.kernel > maxDense {
-			return c, m.errorf("%q: %d groups of %v weights are too many", path+".weight", c.groups, shape)
+		if c.groups > 1 {
+			if m.dense += c.out * c.in * c.kernel * c.kernel; m.dense > maxDense {
+				return c, m.errorf("%q: %d groups: written as dense convolutions those of this network have more than %d weights", path+".weight", c.groups, maxDense)
+			}
 		}
 	}
 	if bias := m.shape(path + ".bias"); bias != nil {
@@ -201,7 +203,7 @@ func (m *matcher) conv(name, path, norm, normPath string, in int) (conv, error) 
 // Bounds on what a file may ask for.
 const (
 	maxChannels = 1 << 16
-	maxDense    = 1 << 26 // weights of a convolution in groups written as a dense one
+	maxDense    = 3 << 27 // weights of all convolutions in groups written as dense ones, 1.5 GiB; ResNeXt-101 64x4d has 0.34e9
 )
 
 // isNorm says that a path is a batch normalisation.

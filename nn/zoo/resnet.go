@@ -109,7 +109,7 @@ func (k *knownResNet) form() *resnet {
 // newResNet is a ResNet for colour pictures as torchvision has it: width is that of the first
 // stage's blocks and doubles from stage to stage.
 func newResNet(kind string, stem []int, width int, depth []int) *resnet {
-	r := &resnet{pool: stemPool()}
+	r := &resnet{}
 	in := 3
 	for i, out := range stem {
 		c := conv{name: "conv1", norm: "bn1", in: in, out: out, kernel: 7}
@@ -144,7 +144,7 @@ func newResNet(kind string, stem []int, width int, depth []int) *resnet {
 		}
 		r.stages = append(r.stages, blocks)
 	}
-	r.choose(choices{})
+	r.choose(false, 1)
 	return r
 }
 
@@ -158,34 +158,17 @@ func deepNorm(i, n int) string {
 	return fmt.Sprintf("conv1.%d", 3*i+1)
 }
 
-// choices are what shapes do not tell of a ResNet.
-type choices struct {
-	early       bool    // stride on the first convolution of a bottleneck
-	firstStride int     // of the first stage; 0 means 1
-	stemStride  int     // of the first convolution; 0 means by its kernel: 1 for 3x3, else 2
-	eps         float64 // 0 means 1e-5
-	pool        string  // of the stem: "on", "off" or "" by the kernel: none after a single 3x3
-}
-
-// choose sets strides, paddings, eps and the pooling of the stem. An identity shortcut means
-// that the block keeps the size of the map.
-func (r *resnet) choose(c choices) {
-	if c.eps == 0 {
-		c.eps = 1e-5
-	}
+// choose sets what shapes do not tell, as it is nearly everywhere: the stride of a stage in its
+// first block, on the 3x3 convolution, or on the first one if early is set; that of the first
+// stage is first; a stem of stride 2 and a max-pooling, or neither where its single convolution
+// is 3x3. An identity shortcut means that the block keeps the size of the map.
+func (r *resnet) choose(early bool, first int) {
 	for conv := range r.convs() {
-		conv.stride, conv.pad, conv.eps, conv.groups = 1, conv.kernel/2, c.eps, max(conv.groups, 1)
-	}
-	small := r.small()
-	r.stem[0].stride = c.stemStride
-	if c.stemStride == 0 {
-		r.stem[0].stride = 2
-		if small {
-			r.stem[0].stride = 1
-		}
+		conv.stride, conv.pad, conv.eps, conv.groups = 1, conv.kernel/2, 1e-5, max(conv.groups, 1)
 	}
 	r.pool = nil
-	if c.pool == "on" || c.pool == "" && !small {
+	if !r.small() {
+		r.stem[0].stride = 2
 		r.pool = stemPool()
 	}
 	for i, blocks := range r.stages {
@@ -193,13 +176,13 @@ func (r *resnet) choose(c choices) {
 			b := &blocks[j]
 			stride := 2
 			if i == 0 {
-				stride = max(c.firstStride, 1)
+				stride = first
 			}
 			if j > 0 || b.shortcut == nil {
 				stride = 1
 			}
 			at := 0
-			if len(b.convs) == 3 && !c.early {
+			if len(b.convs) == 3 && !early {
 				at = 1
 			}
 			b.convs[at].stride = stride

@@ -14,28 +14,29 @@ func (m *matcher) settleResNet(r *resnet, t *trunk) error {
 	if err := m.says.config.check(); err != nil {
 		return m.errorf("%w", err)
 	}
-	c := choices{}
+	early, first := false, 1
 	cfg := &m.says.config
 	if t.spelling == "Hugging Face" && cfg.ModelType != "" && !cfg.fromHF && !cfg.fromTimm {
 		return m.errorf("config.json says model_type %q: only \"resnet\" is known", clip(cfg.ModelType))
 	}
 	if cfg.fromHF && cfg.DownsampleInBottleneck != nil {
-		c.early = *cfg.DownsampleInBottleneck
+		early = *cfg.DownsampleInBottleneck
 	}
 	if cfg.fromHF && cfg.DownsampleInFirstStage != nil && *cfg.DownsampleInFirstStage {
-		c.firstStride = 2
+		first = 2
 	}
-	r.choose(c)
-	if k := r.stem[0].kernel; len(r.stem) == 1 && k != 3 && k != 7 && m.says.modules == nil && m.spec.Settings["conv1_stride"] == "" {
-		return m.errorf("%q: a stem of %dx%d: its stride is not in the file; say %s", m.paths["conv1"]+".weight", k, k, m.spec.with("conv1_stride", "2"))
-	}
+	r.choose(early, first)
 
 	// The layers of a whole module.
+	set := m.spec.Settings
 	told, n := 0, 0
 	for conv := range r.convs() {
 		ok, err := m.says.conv(conv, m.paths[conv.name], m.paths[conv.norm])
 		if err != nil {
 			return m.errorf("%w", err)
+		}
+		if k := conv.kernel; n == 0 && len(r.stem) == 1 && k != 3 && k != 7 && !ok && set["conv1_stride"] == "" {
+			return m.errorf("%q: a stem of %dx%d: its stride is not in the file; say %s", m.paths["conv1"]+".weight", k, k, m.spec.with("conv1_stride", "2"))
 		}
 		n++
 		if ok {
@@ -54,7 +55,6 @@ func (m *matcher) settleResNet(r *resnet, t *trunk) error {
 		r.pool = pool
 	}
 
-	set := m.spec.Settings
 	if s := set["stride"]; s != "" {
 		if r.kind() == "basic" {
 			return m.errorf("--model setting stride=%s: the blocks are basic, their stride is on conv1", s)
@@ -186,6 +186,7 @@ func (m *matcher) check(at *place) error {
 			heads[m.root(path)] = true
 		}
 	}
+	delete(heads, m.prefix+"*") // one Sequential of trunk and head: its layers are looked at
 	foreign := func(path string) bool {
 		return !m.beside(path) || heads[m.root(path)] && path != strings.TrimSuffix(m.prefix, ".")
 	}

@@ -20,7 +20,7 @@ func small() map[string]*Arch {
 	grey.stem[0].in = 1
 	cifar := newResNet("basic", []int{4}, 4, []int{2, 1, 1})
 	cifar.stem[0].kernel = 3
-	cifar.choose(choices{})
+	cifar.choose(false, 1)
 	averaged := newResNet("bottleneck", []int{2, 3, 4}, 2, []int{1, 2})
 	for c := range averaged.convs() {
 		c.averaged = strings.Contains(c.name, "downsample") && c.stride == 2

@@ -50,9 +50,15 @@ func CheckStatistics(m *nn.Model, x []float32) (Statistics, error) {
 	}
 	defer s.Close()
 	s.Forward(x)
+	return StatisticsOf(s.Drift(0)), nil
+}
+
+// StatisticsOf sums up what a session with Moments says of an image: for callers that run the
+// network anyway.
+func StatisticsOf(drifts []nn.Drift) Statistics {
 	var out Statistics
 	worst := -1.0
-	for _, d := range s.Drift(0) {
+	for _, d := range drifts {
 		if d.Pixels < minPixels {
 			out.Small++
 			continue
@@ -68,7 +74,7 @@ func CheckStatistics(m *nn.Model, x []float32) (Statistics, error) {
 		out.Z /= float64(out.Layers)
 		out.LogVar /= float64(out.Layers)
 	}
-	return out, nil
+	return out
 }
 
 // Distance is what candidates are compared by: the sum of both figures.

@@ -125,7 +125,7 @@ func (t *tensors) shape(name string) []int {
 func (t *tensors) floats(name string) bool {
 	for _, part := range t.params[name].parts {
 		switch x, _ := t.file.Tensor(part); x.DType {
-		case weights.I64, weights.I32, weights.I16, weights.I8, weights.U64, weights.U32, weights.U16, weights.U8:
+		case weights.I64, weights.I32, weights.I16, weights.I8, weights.U64, weights.U32, weights.U16, weights.U8, weights.Bool:
 			return false
 		}
 	}

@@ -90,8 +90,11 @@ type LoadOptions struct {
 	Width, Height int
 }
 
-// maxSide bounds the input's sides.
-const maxSide = 4096
+// Bounds on the network's input.
+const (
+	maxSide   = 4096
+	maxPixels = 1 << 22
+)
 
 // Load builds the network from a weight file, which must stay open as long as the model is
 // used. An architecture from Lookup is first found in the file, as Match does; of one from
@@ -130,8 +133,8 @@ func (a *Arch) compile(classes int, o LoadOptions, param paramFunc) (*nn.Model, 
 	if o.Width == 0 && o.Height == 0 {
 		o.Width, o.Height = a.Transform.Width, a.Transform.Height
 	}
-	if o.Width < 1 || o.Height < 1 || o.Width > maxSide || o.Height > maxSide {
-		return nil, fmt.Errorf("zoo: an input of %dx%d pixels: want 1 to %d", o.Width, o.Height, maxSide)
+	if o.Width < 1 || o.Height < 1 || o.Width > maxSide || o.Height > maxSide || o.Width*o.Height > maxPixels {
+		return nil, fmt.Errorf("zoo: an input of %dx%d pixels: want sides of 1 to %d, at most %d in all", o.Width, o.Height, maxSide, maxPixels)
 	}
 	in, _ := a.body.channels()
 	b := &builder{Graph: nn.NewGraph(nn.Shape{C: in, H: o.Height, W: o.Width}), param: param}
