@@ -287,8 +287,8 @@ func describeLabels(labels []string, descriptions any) []string {
 	return out
 }
 
-// metadataLabels are those of the strings of a safetensors header: "classes", one a line,
-// or any of the keys as JSON.
+// metadataLabels are those of the strings of a safetensors header: "classes", one a line (a
+// single line is a remark, as "1000, in the usual order"), or any of the keys as JSON.
 func metadataLabels(metadata map[string]string) ([]string, string) {
 	d := &pickle.Dict{}
 	for _, row := range labelKeys {
@@ -303,6 +303,9 @@ func metadataLabels(metadata map[string]string) ([]string, string) {
 			}
 		}
 		if _, isText := v.(string); isText {
+			if !strings.Contains(strings.TrimSuffix(text, "\n"), "\n") {
+				continue
+			}
 			l := &pickle.List{}
 			for line := range strings.SplitSeq(strings.TrimSuffix(text, "\n"), "\n") {
 				l.Items = append(l.Items, line)

@@ -225,11 +225,11 @@ func (f *modelFlags) say(arch *zoo.Arch, file *weights.File, in *input) {
 	if f.quiet || file.Path() == "" {
 		return
 	}
-	fmt.Fprintln(os.Stderr, "weights:", printable(arch.Describe()))
+	fmt.Fprintln(os.Stderr, "weights:", visible(arch.Describe()))
 	if dicts := file.Dicts(); len(dicts) > 1 {
 		var others []string
 		for _, d := range dicts[1:] {
-			others = append(others, "--key "+printable(d.Key))
+			others = append(others, "--key "+visible(d.Key))
 		}
 		fmt.Fprintf(os.Stderr, "weights: took %q of the file; %s takes another\n", dicts[0].Key, strings.Join(others, " or "))
 	}
@@ -243,7 +243,7 @@ func (f *modelFlags) say(arch *zoo.Arch, file *weights.File, in *input) {
 		if in.Crop != vision.NoCrop {
 			other = "--preprocess paper stretches the whole picture instead"
 		}
-		fmt.Fprintf(os.Stderr, "input: %s, %s; %s\n", in.String(), in.from, other)
+		fmt.Fprintf(os.Stderr, "input: %s %s; %s\n", in.Geometry(), in.from, other)
 	}
 }
 

@@ -302,7 +302,7 @@ func (in *inspection) print() {
 		}
 	}
 	if in.Model == "" {
-		line("model", "none that is known here: %s", printable(in.Why))
+		line("model", "none: %s", visible(in.Why))
 	} else {
 		line("model", "%s with %d classes", in.Model, in.Classes)
 		line("head", "%s", printable(in.Head))
@@ -312,11 +312,13 @@ func (in *inspection) print() {
 		if in.Input != nil {
 			line("input", "%s (%s)", in.Input.String(), printable(in.InputFrom))
 		} else {
-			line("input", "%s", printable(in.InputFrom))
+			line("input", "%s", visible(in.InputFrom))
 		}
 	}
-	if n := len(in.Labels); n > 0 {
-		line("labels", "%d: %s ... %s", n, printable(in.Labels[0]), printable(in.Labels[n-1]))
+	if n := len(in.Labels); n > 0 && (n == in.Classes || in.Classes == 1) {
+		line("labels", "%s ... %s", printable(in.Labels[0]), printable(in.Labels[n-1]))
+	} else if n > 0 {
+		line("labels", "%d, of another number of classes: not used", n)
 	}
 	for _, name := range in.Ignored[:min(len(in.Ignored), 8)] {
 		line("ignored", "%s", printable(name))
@@ -364,6 +366,12 @@ func printable(text string) string {
 		return quoted
 	}
 	return text
+}
+
+// visible is printable for a sentence, whose own quotation marks stay as they are.
+func visible(text string) string {
+	quoted := strconv.Quote(text)
+	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
 }
 
 func newWeightsConvert() *cobra.Command {

@@ -22,11 +22,12 @@ func Labels(classes int) []string {
 }
 
 // FileLabels names the classes as a weight file does, one each: its own labels
-// (weights.About), or those in its metadata under "classes", one a line. A file that names
-// none is given Labels'; one whose labels are another number of classes, nil.
+// (weights.About), or those in its metadata under "classes", one a line; a single line there
+// is a remark. A file that names none is given Labels'; one whose labels are another number of
+// classes, nil.
 func FileLabels(f *weights.File, classes int) []string {
 	own := f.About().Labels
-	if text, ok := f.Metadata()["classes"]; len(own) == 0 && ok {
+	if text, ok := f.Metadata()["classes"]; len(own) == 0 && ok && strings.Contains(text, "\n") {
 		own = strings.Split(text, "\n")
 	}
 	switch len(own) {

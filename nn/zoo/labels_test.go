@@ -20,6 +20,7 @@ func TestFileLabels(t *testing.T) {
 		{"labels of the file", 3, []string{"ant", "bee", "cat"}, "x\ny\nz", []string{"ant", "bee", "cat"}},
 		{"metadata", 3, nil, "x\ny\nz", []string{"x", "y", "z"}},
 		{"another number", 3, []string{"ant", "bee"}, "x\ny\nz", nil},
+		{"a remark", 1000, nil, "1000, in the usual order", Labels(1000)},
 		{"none", 3, nil, "", nil},
 		{"none of a thousand", 1000, nil, "", Labels(1000)},
 		{"other labels of a thousand", 1000, make([]string, 999), "", nil},
