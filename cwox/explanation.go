@@ -31,6 +31,7 @@ type Input struct {
 	// Transform made the input; nil where the input was given as it is, and Picture only
 	// shows it.
 	Transform *vision.Transform
+	From      string // Classifier.TransformFrom
 	// Seen is the part of the picture that the input shows, in the picture's pixels; Unseen
 	// is the share of the picture outside of it.
 	Seen   vision.Region

@@ -60,7 +60,7 @@ func (s subject) shown(c *Classifier, in *saliency.Input) (*vision.Picture, Inpu
 	}
 	t := c.Transform
 	seen, unseen := t.Region(s.pic.Width, s.pic.Height)
-	return s.pic, Input{Transform: &t, Seen: seen, Unseen: unseen}
+	return s.pic, Input{Transform: &t, From: c.TransformFrom, Seen: seen, Unseen: unseen}
 }
 
 // muchUnseen is the share of the picture from which on a reader is told that it was cut off.

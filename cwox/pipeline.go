@@ -20,10 +20,12 @@ import (
 type Classifier struct {
 	Net  *nn.Model
 	Arch *zoo.Arch // its name, its default pivot layers
-	// Transform makes the network's input of a picture.
-	Transform vision.Transform
-	Labels    []string   // names of the classes; nil where there are none
-	Synonyms  [][]string // further names of the classes, to find them by; may be nil
+	// Transform makes the network's input of a picture; TransformFrom says in words where it
+	// was found ("config.json", "as torchvision does").
+	Transform     vision.Transform
+	TransformFrom string
+	Labels        []string   // names of the classes; nil where there are none
+	Synonyms      [][]string // further names of the classes, to find them by; may be nil
 	// MultiLabel says that classes do not compete: each has the sigmoid of its logit.
 	MultiLabel bool
 
@@ -31,6 +33,8 @@ type Classifier struct {
 	// and the settings of the user that tensors cannot tell ("stride=conv1": zoo.Spec).
 	WeightsFile, WeightsKey, WeightsSHA256 string
 	Settings                               string
+	// Warnings are what a reader of every explanation must know of the network.
+	Warnings []Warning
 }
 
 // Label is a class's name, or "" where it has none.
@@ -202,6 +206,7 @@ func (p *Pipeline) explainAll(ctx context.Context, s subject, o Options, methods
 			e.Warnings = append(e.Warnings, Warning{n.Code, n.Message})
 		}
 		e.Warnings = append(e.Warnings, e.Input.remarks()...)
+		e.Warnings = append(e.Warnings, p.classifier.Warnings...)
 		e.Warnings = append(e.Warnings, warnings...)
 		if o.use != nil && j.method == CWOX2s {
 			e.Warnings = append(e.Warnings, o.use.remarks(top, p.classifier)...)

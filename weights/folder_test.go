@@ -220,7 +220,7 @@ func TestLabels(t *testing.T) {
 	for metadata, want := range map[string]string{
 		`{"classes":"cat\ndog"}`: "cat dog", `{"classes":"cat\ndog\n"}`: "cat dog",
 		`{"classes":"1000, in the usual order"}`: "",
-		`{"classes":"[\"cat\", \"dog\"]"}`: "cat dog", `{"id2label":"{\"1\": \"dog\", \"0\": \"cat\"}"}`: "cat dog",
+		`{"classes":"[\"cat\", \"dog\"]"}`:       "cat dog", `{"id2label":"{\"1\": \"dog\", \"0\": \"cat\"}"}`: "cat dog",
 		`{"class_to_idx":"{\"dog\": 1, \"cat\": 0}"}`: "cat dog", `{"config":"{\"label_names\": [\"cat\", \"dog\"]}"}`: "cat dog",
 		`{"class_to_idx":"{\"dog\": 1, \"cat\""}`: "", `{"other":"cat"}`: "",
 	} {

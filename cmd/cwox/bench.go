@@ -49,6 +49,9 @@ bench/peers/run in the source tree compares with ONNX Runtime and OpenVINO.`,
 			if err := m.check(c); err != nil {
 				return err
 			}
+			if m.model == "" {
+				m.model = defaultModel
+			}
 			o.Model, o.Threads, o.Compile = m.model, m.threads, m.compile()
 			if m.weights != "" {
 				var closers []func()

@@ -60,6 +60,7 @@ Writes what explain writes, and scene.png, truth.json and the masks that it name
 	s.StringVar(&m.precision, "precision", "f32", "arithmetic: f32, or bf16 (faster, less exact)")
 	m.addOutput(c)
 	f.add(c, "cwox-demo")
+	m.completeClasses(c, "classes")
 	_ = c.RegisterFlagCompletionFunc("scene", cobra.FixedCompletions(sceneNames(), cobra.ShellCompDirectiveNoFileComp))
 	return c
 }

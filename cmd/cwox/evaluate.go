@@ -175,6 +175,7 @@ func evaluate(c *cobra.Command, m *modelFlags, f *evaluateFlags, source string) 
 	if err != nil {
 		return err
 	}
+	m.reference = f.variant == string(cwox.Reference)
 	cl, closeFile, err := m.load(c)
 	if err != nil {
 		return err

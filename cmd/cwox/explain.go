@@ -163,6 +163,7 @@ Writes report.json, maps.safetensors, overlays and a self-contained index.html.`
 	m.add(c)
 	f.add(c, "cwox-out")
 	t.add(c)
+	m.completeClasses(c, "classes")
 	return c
 }
 
@@ -199,7 +200,7 @@ func explain(c *cobra.Command, m *modelFlags, f *explainFlags, t *tensorFlags, a
 		}
 		e.Seconds["load"] = load.Seconds()
 		x, _ := tensors.at(0)
-		m.checkStatistics(cl, x)
+		e.Warnings = append(e.Warnings, m.checkStatistics(cl, x)...)
 		return finish(f.out, e, m)
 	}
 	dirs := outputFolders(f.out, images)
@@ -218,7 +219,7 @@ func explain(c *cobra.Command, m *modelFlags, f *explainFlags, t *tensorFlags, a
 		}
 		if i == 0 {
 			e.Seconds["load"] = load.Seconds()
-			m.checkStatistics(cl, cl.Transform.Tensor(e.Picture))
+			e.Warnings = append(e.Warnings, m.checkStatistics(cl, cl.Transform.Tensor(e.Picture))...)
 		}
 		if err := finish(dirs[i], e, m); err != nil {
 			return err

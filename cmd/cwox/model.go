@@ -13,6 +13,8 @@ import (
 	"cwox/asm"
 	"cwox/bench"
 	"cwox/cwox"
+	"cwox/cwox/classname"
+	"cwox/cwox/report"
 	"cwox/internal/demo"
 	"cwox/nn"
 	"cwox/nn/vision"
@@ -34,8 +36,8 @@ type modelFlags struct {
 
 	// reference says that the authors' variant is asked for, whose input is stretched.
 	reference bool
-	// recorded is the transform of a report, if its explanation is to be made again.
-	recorded *vision.Transform
+	// recorded is the input of a report, if its explanation is to be made again.
+	recorded *report.Input
 	// channels, height and width, if not 0, are those of a network input given as it is.
 	channels, height, width int
 
@@ -147,7 +149,7 @@ func (f *modelFlags) classifier(c *cobra.Command, file *weights.File) (*cwox.Cla
 	if err != nil {
 		return nil, err
 	}
-	cl := &cwox.Classifier{Arch: arch, Transform: in.Transform, MultiLabel: f.multilabel, WeightsFile: file.Path()}
+	cl := &cwox.Classifier{Arch: arch, Transform: in.Transform, TransformFrom: in.from, MultiLabel: f.multilabel, WeightsFile: file.Path()}
 	if cl.Labels, cl.Synonyms, err = f.chooseLabels(arch, file); err != nil {
 		return nil, err
 	}
@@ -156,6 +158,9 @@ func (f *modelFlags) classifier(c *cobra.Command, file *weights.File) (*cwox.Cla
 	}
 	if len(spec.Settings) > 0 {
 		cl.Settings = zoo.Spec{Settings: spec.Settings}.String()
+	}
+	for _, a := range arch.Facts.Warnings() {
+		cl.Warnings = append(cl.Warnings, cwox.Warning{Code: "assumed", Message: a.String() + "."})
 	}
 	f.say(arch, file, in)
 	sum := make(chan error, 1)
@@ -175,7 +180,7 @@ func (f *modelFlags) classifier(c *cobra.Command, file *weights.File) (*cwox.Cla
 // chooseInput settles the input. A network that is given its input as it is needs none.
 func (f *modelFlags) chooseInput(c *cobra.Command, arch *zoo.Arch, file *weights.File) (*input, error) {
 	if f.recorded != nil {
-		return &input{Transform: *f.recorded}, nil
+		return &input{Transform: *f.recorded.Transform, from: f.recorded.From}, nil
 	}
 	if f.width == 0 {
 		return f.input.choose(c, arch, file, f.reference)
@@ -207,16 +212,21 @@ func (f *modelFlags) chooseLabels(arch *zoo.Arch, file *weights.File) (labels []
 	return labels, synonyms, nil
 }
 
-// checkStatistics compares a network with the statistics in its weights, on one input, and says
-// so where they do not fit.
-func (f *modelFlags) checkStatistics(cl *cwox.Classifier, x []float32) {
-	if f.quiet {
-		return
-	}
+// statistics is the code of the warning that the statistics in the weights do not fit.
+const statistics = "statistics"
+
+// checkStatistics compares a network with the statistics in its weights, on one input: a
+// warning where they do not fit, which is said too.
+func (f *modelFlags) checkStatistics(cl *cwox.Classifier, x []float32) []cwox.Warning {
 	s, err := zoo.CheckStatistics(cl.Net, x)
-	if text := s.Warning(); err == nil && text != "" {
-		fmt.Fprintf(os.Stderr, "cwox: %s ('cwox weights check' tries the alternatives)\n", text)
+	if err != nil || s.Warning() == "" {
+		return nil
 	}
+	w := cwox.Warning{Code: statistics, Message: s.Warning() + ". 'cwox weights check' tries the alternatives."}
+	if !f.quiet {
+		fmt.Fprintln(os.Stderr, "cwox:", w.Message)
+	}
+	return []cwox.Warning{w}
 }
 
 // say prints what was taken: a line for the network, one for the input where nothing but a
@@ -233,10 +243,8 @@ func (f *modelFlags) say(arch *zoo.Arch, file *weights.File, in *input) {
 		}
 		fmt.Fprintf(os.Stderr, "weights: took %q of the file; %s takes another\n", dicts[0].Key, strings.Join(others, " or "))
 	}
-	for _, a := range arch.Facts.Assumed {
-		if a.Warn {
-			fmt.Fprintln(os.Stderr, "weights:", a)
-		}
+	for _, a := range arch.Facts.Warnings() {
+		fmt.Fprintln(os.Stderr, "weights:", a)
 	}
 	if in.guess {
 		other := "--preprocess torchvision crops as torchvision does"
@@ -265,4 +273,39 @@ func (f *modelFlags) warnSlowBF16() {
 
 func (f *modelFlags) vision() vision.Options {
 	return vision.Options{IgnoreOrientation: f.ignoreOrientation}
+}
+
+// completeClasses completes a list of classes: of the weight file or the labels named so far,
+// else ImageNet's.
+func (f *modelFlags) completeClasses(c *cobra.Command, flags ...string) {
+	for _, flag := range flags {
+		_ = c.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, _ []string, text string) ([]string, cobra.ShellCompDirective) {
+			return f.classNames().Complete(text, 100), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+		})
+	}
+}
+
+// classNames are the classes as far as the flags tell without building the network.
+func (f *modelFlags) classNames() *classname.Names {
+	if f.labels != "" {
+		if labels, synonyms, err := readNames(f.labels); err == nil {
+			return classname.New(len(labels), labels, synonyms)
+		}
+	}
+	labels := zoo.Labels(1000)
+	file := demo.Weights()
+	if f.model != zoo.Demo || f.weights != "" {
+		var err error
+		if file, err = f.open(); err != nil {
+			return classname.New(len(labels), labels, nil)
+		}
+		defer file.Close()
+	}
+	spec, _ := zoo.ParseSpec(f.model)
+	if arch, err := zoo.Match(file, spec); err == nil {
+		if own, synonyms, err := f.chooseLabels(arch, file); err == nil {
+			return classname.New(arch.Classes(), own, synonyms)
+		}
+	}
+	return classname.New(len(labels), labels, nil)
 }

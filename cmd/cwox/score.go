@@ -91,6 +91,7 @@ input. A heatmap that cannot be scored gets a status other than ok, and no numbe
 	s.IntVar(&f.count, "count", 0, "cover this many pixels, to compare heatmaps (default: all salient ones)")
 	s.StringVar(&f.curve, "curve", "", "write the contrastive score curve to this CSV file")
 	f.measure.add(c, faithfulness.DefaultAUCSteps)
+	m.completeClasses(c, "pos", "neg")
 	return c
 }
 

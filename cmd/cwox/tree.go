@@ -70,6 +70,23 @@ func (f *wordFlags) add(c *cobra.Command) {
 	f.addLabels(c)
 }
 
+// complete completes class names: those of the tree that is named, the embedded one's else.
+func (f *wordFlags) complete(c *cobra.Command, flags ...string) {
+	for _, flag := range flags {
+		_ = c.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, args []string, text string) ([]string, cobra.ShellCompDirective) {
+			tree, _, err := readTree(args)
+			if err != nil {
+				tree = cwox.EmbeddedTree()
+			}
+			names, err := f.names(tree)
+			if err != nil {
+				return nil, cobra.ShellCompDirectiveError
+			}
+			return names.Complete(text, 100), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+		})
+	}
+}
+
 func (f *wordFlags) addLabels(c *cobra.Command) {
 	s := c.Flags()
 	s.StringVar(&f.labels, "labels", "", "class names, one a line (default: those of the embedded trees; ImageNet's where all words are classes, up to one from 500 to 999)")

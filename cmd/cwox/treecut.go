@@ -57,6 +57,7 @@ classes is cut, without classes or words the whole of it.`,
 		},
 	}
 	f.add(c)
+	f.complete(c, "classes")
 	c.Flags().IntVar(&level, "level", 1, "level of the tree to cut at")
 	c.Flags().BoolVar(&asJSON, "json", false, "print lists of classes, or of words where not all stand for classes")
 	return c

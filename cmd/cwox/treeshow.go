@@ -42,6 +42,7 @@ to be absent: exact, by message passing over the whole tree.`,
 		RunE: func(c *cobra.Command, args []string) error { return treeShow(c, &f, args) },
 	}
 	f.add(c)
+	f.complete(c, "classes")
 	s := c.Flags()
 	s.StringVar(&f.given, "given", "", "show probabilities given these words or classes, e.g. 'cello,!c889'")
 	s.IntVar(&f.level, "level", 0, "text: the lowest level shown (0: words); drawings: the level whose groups have a colour each (default 1)")

@@ -86,13 +86,18 @@ func verify(c *cobra.Command, m *modelFlags, t *tensorFlags, image, dir string) 
 	p := cwox.New(cl)
 	defer p.Close()
 	var e *cwox.Explanation
+	var x []float32
 	if tensors.n > 0 {
+		x, _ = tensors.at(0)
 		e, err = explainTensor(c.Context(), p, tensors, o, m)
-	} else {
-		e, err = explainOne(c.Context(), p, image, o, m)
+	} else if e, err = explainOne(c.Context(), p, image, o, m); err == nil {
+		x = cl.Transform.Tensor(e.Picture)
 	}
 	if err != nil {
 		return err
+	}
+	if slices.ContainsFunc(old.Warnings, func(w report.Warning) bool { return w.Code == statistics }) {
+		e.Warnings = append(e.Warnings, m.checkStatistics(cl, x)...) // only the first image of a run has it
 	}
 	if e.Picture.SHA256 != old.Image.SHA256 {
 		return fmt.Errorf("%s: SHA-256 %s, the report was made from %s", image, e.Picture.SHA256, old.Image.SHA256)
@@ -115,7 +120,7 @@ func (f *modelFlags) recordedInput(r *report.Report, image string, t *tensorFlag
 	case r.Input == nil: // of an older release
 		f.input.preprocess = "paper"
 	case r.Input.Transform != nil:
-		f.recorded = r.Input.Transform
+		f.recorded = r.Input
 	default:
 		t.file = strings.TrimSuffix(image, "[0]")
 		return t.read(f)

@@ -67,8 +67,9 @@ type Image struct {
 type Input struct {
 	// Transform made the input; nil where it was given as it is.
 	Transform *vision.Transform `json:"transform,omitempty"`
-	Seen      vision.Region     `json:"seen"`   // the part that the input shows, in the picture's pixels
-	Unseen    float64           `json:"unseen"` // share of the picture outside of it
+	From      string            `json:"from,omitempty"` // where it was found, in words
+	Seen      vision.Region     `json:"seen"`           // the part that the input shows, in the picture's pixels
+	Unseen    float64           `json:"unseen"`         // share of the picture outside of it
 }
 
 // Model identifies the network that was explained.
@@ -435,7 +436,7 @@ func input(e *cwox.Explanation) *Input {
 	if e.Input.Seen == (vision.Region{}) {
 		return nil
 	}
-	return &Input{e.Input.Transform, e.Input.Seen, e.Input.Unseen}
+	return &Input{e.Input.Transform, e.Input.From, e.Input.Seen, e.Input.Unseen}
 }
 
 // foil lists what a class is contrasted with (paper Eq. 2 and section 5; the
