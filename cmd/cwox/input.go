@@ -238,8 +238,8 @@ func parseSize(text string) (h, w int, err error) {
 	return h, w, nil
 }
 
-// perChannel reads one value, or one for each channel; without text it is what was there, one
-// value of it where the channels have become fewer or more.
+// perChannel reads one value, or one for each channel. Without text it is what was there, and
+// 0.5 where that was of another number of channels, which nearly everybody takes for grey.
 func perChannel(text string, was []float32, channels int) ([]float32, error) {
 	values := was
 	if text != "" {
@@ -258,12 +258,8 @@ func perChannel(text string, was []float32, channels int) ([]float32, error) {
 	if len(values) == channels || len(values) == 0 {
 		return values, nil
 	}
-	if text == "" && channels == 1 {
-		return values, nil // the transform says what is missing
+	if text == "" {
+		values = []float32{0.5}
 	}
-	out := make([]float32, channels)
-	for i := range out {
-		out[i] = values[0]
-	}
-	return out, nil
+	return slices.Repeat(values[:1], channels), nil
 }
