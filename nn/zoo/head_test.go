@@ -154,6 +154,8 @@ func TestHeads(t *testing.T) {
 			func(p file, f features) []float64 { return p.linear("head", f.mean) }, "generator.head: Linear without bias", "", false},
 		{"both pools, linear first", func(p file) { p.more("fc.weight", classes, 2*c) }, nil, "",
 			func(p file, f features) []float64 { return p.linear("fc", append(slices.Clone(f.max), f.mean...)) }, "concat(max pool, average pool), fc: Linear without bias", "pool", true},
+		{"both pools, as told", func(p file) { p.more("fc.weight", classes, 2*c) }, nil, ":pool=avg+max",
+			func(p file, f features) []float64 { return p.linear("fc", append(slices.Clone(f.mean), f.max...)) }, "concat(average pool, max pool), fc: Linear without bias", "", false},
 		{"batch norm first", func(p file) { p.moreNorm("fc.0", c); p.more("fc.2.weight", classes, c); p.more("fc.2.bias", classes) }, nil, "",
 			func(p file, f features) []float64 { return p.linear("fc.2", p.batchNorm("fc.0", f.mean)) }, "fc.0: BatchNorm1d, fc.2: Linear", "", false},
 		{"batch norm beside", func(p file) { p.moreNorm("neck", c); p.more("fc.weight", classes, c) }, nil, "",

@@ -162,6 +162,11 @@ func TestRefusals(t *testing.T) {
 		{"an unknown name", lines("basic", nil), "resnet51", []string{"resnet51", "known: ", "resnet-basic-1-1-w4"}},
 		{"another name", lines("basic", nil), "resnet50", []string{"--model resnet50: the tensors are those of resnet-basic-1-1-w4 (3 classes)"}},
 		{"another family's setting", lines("basic", nil), ":transform_input=on", []string{"transform_input", "googlenet", "resnet"}},
+		{"a pooling that the head does not take", lines("basic", nil), ":pool=max+avg", []string{"pool=max+avg: the head takes fc: Linear"}},
+		{"a pooling of both", append(lines("basic", without("fc.")), "fc.weight 3,16"), ":pool=avg", []string{"pool=avg: the head takes concat"}},
+		{"Caffe's names", []string{"res2a_branch2a.weight 4,4,1,1"}, "", []string{"Caffe"}},
+		{"volumes", []string{"conv1.weight 4,1,7,7,7", "layer1.0.conv1.weight 4,4,3,3,3"}, "", []string{"three dimensions"}},
+		{"iresnet", append(lines("basic", nil), "layer1.0.prelu.weight 4"), "", []string{"PReLU"}},
 		{"a setting of bottlenecks", lines("basic", nil), ":stride=conv1", []string{"stride=conv1", "basic"}},
 	} {
 		spec, err := ParseSpec(c.spec)
@@ -459,7 +464,7 @@ func TestConfig(t *testing.T) {
 		{`{"architecture":"resnet50","model_args":{"act_layer":"silu"}}`, nil, "silu"},
 		{`{"architecture":"resnet50","model_args":{"output_stride":8}}`, nil, "dilation"},
 		{`{"architecture":"resnet50","model_args":{"aa_layer":"blur"}}`, nil, "blur"},
-		{`{"architecture":"resnet50","model_args":{"global_pool":"catavgmax"}}`, nil, "catavgmax"},
+		{`{"architecture":"resnet50","model_args":{"global_pool":"avgmax"}}`, nil, "avgmax"},
 		{`{"architecture":"resnet50","model_args":{"norm_layer":"groupnorm"}}`, nil, "groupnorm"},
 		{`[1,2`, func(r *resnet, _ *head) bool { return true }, ""},
 	} {
