@@ -73,7 +73,12 @@ func (h *head) build(b *builder, x *nn.Node, classes int) {
 			if b.err != nil {
 				return
 			}
-			x = b.Conv(l.name, x, nn.Conv{Weight: w, Bias: bias, Out: l.out, KH: side, KW: side, Stride: 1})
+			out := l.out
+			if l.name == h.last && out == 1 && b.twoClasses {
+				w, bias = TwoClasses(w, bias)
+				out = 2
+			}
+			x = b.Conv(l.name, x, nn.Conv{Weight: w, Bias: bias, Out: out, KH: side, KW: side, Stride: 1})
 		case "BatchNorm1d":
 			x = b.norm(l.name, x, l.eps, l.plain)
 		case "ReLU":

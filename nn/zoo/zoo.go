@@ -88,6 +88,8 @@ type LoadOptions struct {
 	nn.CompileOptions
 	// Width and Height are those of the network's input; 0 means Transform's.
 	Width, Height int
+	// TwoClasses makes two classes of a single logit; see the function of this name.
+	TwoClasses bool
 }
 
 // Bounds on the network's input.
@@ -137,7 +139,7 @@ func (a *Arch) compile(classes int, o LoadOptions, param paramFunc) (*nn.Model, 
 		return nil, fmt.Errorf("zoo: an input of %dx%d pixels: want sides of 1 to %d, at most %d in all", o.Width, o.Height, maxSide, maxPixels)
 	}
 	in, _ := a.body.channels()
-	b := &builder{Graph: nn.NewGraph(nn.Shape{C: in, H: o.Height, W: o.Width}), param: param}
+	b := &builder{Graph: nn.NewGraph(nn.Shape{C: in, H: o.Height, W: o.Width}), param: param, twoClasses: o.TwoClasses}
 	x := a.body.build(b)
 	a.head.build(b, x, classes)
 	if b.err != nil {
@@ -153,8 +155,9 @@ type paramFunc func(name string, shape []int) ([]float32, error)
 // everything it makes is empty.
 type builder struct {
 	*nn.Graph
-	param paramFunc
-	err   error
+	param      paramFunc
+	twoClasses bool // see LoadOptions
+	err        error
 }
 
 // get fetches a parameter.
