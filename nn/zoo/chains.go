@@ -290,6 +290,9 @@ func (m *matcher) newHead(chains []*chain, pool pooling, side int, last string) 
 			l.name = last
 		}
 		m.take(l.name, l.path)
+		if eps, ok := number(m.says.modules[l.path].Attributes["eps"]); ok && eps >= 0 && eps <= 1 {
+			l.eps = eps
+		}
 		h.layers = append(h.layers, l)
 		if i >= ends {
 			continue

@@ -397,6 +397,21 @@ func TestWhole(t *testing.T) {
 	}
 }
 
+// TestWholeNorm reads eps of a normalisation in the head.
+func TestWholeNorm(t *testing.T) {
+	f := named(t, append(lines("basic", without("fc.")), "fc.0.running_mean 8", "fc.0.running_var 8", "fc.0.weight 8", "fc.0.bias 8", "fc.1.weight 3,8")...)
+	m := whole(newResNet("basic", []int{4}, 4, []int{1, 1}))
+	m["fc"], m["fc.0"], m["fc.1"] = module("torch.nn.modules.container.Sequential"), module("torch.nn.modules.batchnorm.BatchNorm1d", "eps", 1e-2), module("torch.nn.modules.linear.Linear")
+	*f.About() = weights.About{Modules: m}
+	a, err := Match(f, Spec{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := a.head.layers[0]; l.kind != "BatchNorm1d" || l.eps != 1e-2 {
+		t.Errorf("%+v", l)
+	}
+}
+
 // TestWholeSequential looks at the layers of one Sequential of trunk and head.
 func TestWholeSequential(t *testing.T) {
 	for class, want := range map[string]string{
