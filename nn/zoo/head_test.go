@@ -203,6 +203,18 @@ func TestHeads(t *testing.T) {
 			p.more("head_b.weight", classes, 6)
 		}, nil, ":head=head_b", func(p file, f features) []float64 { return p.linear("head_b", relu(p.linear("neck", f.mean))) },
 			"neck: Linear without bias, ReLU, head_b: Linear without bias", "", true},
+		{"one of a ModuleDict", func(p file) {
+			p.more("heads.a.weight", 3, c)
+			p.more("heads.b.0.weight", 6, c)
+			p.more("heads.b.2.weight", classes, 6)
+		}, nil, ":head=heads.b", func(p file, f features) []float64 { return p.linear("heads.b.2", relu(p.linear("heads.b.0", f.mean))) },
+			"heads.b.0: Linear without bias, ReLU, heads.b.2: Linear without bias", "activation of the head", false},
+		{"one of a module with a shared layer", func(p file) {
+			p.more("net.shared.weight", 6, c)
+			p.more("net.a.weight", 3, 6)
+			p.more("net.b.weight", classes, 6)
+		}, nil, ":head=net.b", func(p file, f features) []float64 { return p.linear("net.b", relu(p.linear("net.shared", f.mean))) },
+			"net.shared: Linear without bias, ReLU, net.b: Linear without bias", "activation of the head", false},
 		{"aside", func(p file) {
 			p.more("fc.weight", classes, c)
 			p.more("projector.0.weight", 4, c)

@@ -158,6 +158,7 @@ func TestRefusals(t *testing.T) {
 		{"two networks", both, "", []string{`"a.net.*"`, `"a.old.*"`, "prefix=a.net", "prefix=a.old"}},
 		{"none of two networks", both, ":prefix=b", []string{"prefix=b", `"a.net.*"`}},
 		{"two heads", append(lines("basic", nil), "other.weight 7,8"), "", []string{"fc (3 classes)", "other (7 classes)", "--model :head=fc"}},
+		{"heads in a ModuleList", append(lines("basic", without("fc.")), "heads.0.weight 7,8", "heads.1.weight 5,8"), "", []string{"heads.0 (7 classes)", "heads.1 (5 classes)", "head=heads.0"}},
 		{"none of two heads", append(lines("basic", nil), "other.weight 7,8"), ":head=third", []string{"head=third", "fc, other"}},
 		{"an unknown name", lines("basic", nil), "resnet51", []string{"resnet51", "known: ", "resnet-basic-1-1-w4"}},
 		{"another name", lines("basic", nil), "resnet50", []string{"--model resnet50: the tensors are those of resnet-basic-1-1-w4 (3 classes)"}},
