@@ -45,6 +45,17 @@ func TestDrift(t *testing.T) {
 	}
 	defer whole.Close()
 	logits := append([]float32(nil), whole.Forward(in)...)
+	// In bfloat16 nothing but the figures' last digits differ.
+	half, err := Compile(g, CompileOptions{BF16: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hs, err := half.NewSession(SessionOptions{Batch: images, Moments: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hs.Close()
+	hs.Forward(in)
 	var first []Drift
 	for _, o := range []SessionOptions{{Batch: 3, Threads: 1, Moments: true}, {Batch: 3, Threads: 3, Moments: true}, {Batch: 1, Moments: true}} {
 		s, err := m.NewSession(o)
@@ -78,6 +89,9 @@ func TestDrift(t *testing.T) {
 		t.Fatalf("%d figures, want %d", len(first), images*len(inputs))
 	}
 	for i, d := range first {
+		if h := hs.Drift(i / len(inputs))[i%len(inputs)]; math.Abs(h.Z-d.Z) > 0.02*d.Z+0.02 || math.Abs(h.LogVar-d.LogVar) > 0.02*d.LogVar+0.02 {
+			t.Errorf("in bfloat16 %+v, want about %+v", h, d)
+		}
 		act, shape, err := whole.Activation(i/len(inputs), inputs[d.Layer])
 		if err != nil {
 			t.Fatal(err)

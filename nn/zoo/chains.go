@@ -22,10 +22,11 @@ func (c *chain) linear() bool {
 	return slices.ContainsFunc(c.layers, func(l headLayer) bool { return l.kind == "Linear" })
 }
 
-// Bounds on heads: layers in a chain, chains in a head, heads.
+// Bounds on heads: layers in a chain, heads, chains in all.
 const (
 	maxHeadLayers = 64
 	maxHeads      = 64
+	maxChains     = 1024
 )
 
 // findHead finds the head of the network of the given prefix whose last map has the given
@@ -93,7 +94,8 @@ func (m *matcher) chosenHead(heads [][]*chain, want string, pool pooling, side i
 	var names []string
 	for _, h := range heads {
 		for i, c := range h {
-			if (c.root == want || strings.TrimPrefix(c.root, m.prefix) == want) && c.linear() {
+			own := strings.TrimPrefix(c.root, m.prefix)
+			if (c.root == want || own == want || strings.HasPrefix(want, own+".")) && c.linear() {
 				return m.newHead(h[:i+1], pool, side, last)
 			}
 			names = append(names, c.root)
@@ -169,7 +171,43 @@ func (m *matcher) chains(all bool) ([]*chain, error) {
 		}
 		c.layers = append(c.layers, l)
 	}
-	return slices.DeleteFunc(out, func(c *chain) bool { return !c.order() }), nil
+	// Layers below one name that are no chain are several: heads in a ModuleDict.
+	var chains []*chain
+	for len(out) > 0 && len(chains) < maxChains {
+		c := out[0]
+		out = out[1:]
+		if c.order() {
+			chains = append(chains, c)
+		} else if len(c.layers) > 1 {
+			out = append(c.split(), out...)
+		}
+	}
+	return chains, nil
+}
+
+// split divides a chain by the next component of its layers' names.
+func (c *chain) split() []*chain {
+	var out []*chain
+	byRoot := map[string]*chain{}
+	at := len(strings.TrimSuffix(c.root, "*"))
+	for _, l := range c.layers {
+		root := l.path
+		if rest := strings.TrimPrefix(l.path[min(at, len(l.path)):], "."); rest != "" {
+			next, _, _ := strings.Cut(rest, ".")
+			root = l.path[:len(l.path)-len(rest)] + next
+		}
+		part := byRoot[root]
+		if part == nil {
+			part = &chain{root: root}
+			byRoot[root] = part
+			out = append(out, part)
+		}
+		part.layers = append(part.layers, l)
+	}
+	if len(out) == 1 && out[0].root == c.root { // cannot be: a path is there once
+		return nil
+	}
+	return out
 }
 
 // root is the name above a layer that begins a chain: the first component that is not shared
@@ -290,6 +328,9 @@ func (m *matcher) newHead(chains []*chain, pool pooling, side int, last string) 
 			l.name = last
 		}
 		m.take(l.name, l.path)
+		if eps, ok := number(m.says.modules[l.path].Attributes["eps"]); ok && eps >= 0 && eps <= 1 {
+			l.eps = eps
+		}
 		h.layers = append(h.layers, l)
 		if i >= ends {
 			continue

@@ -406,6 +406,35 @@ func TestSettings(t *testing.T) {
 	}
 }
 
+// TestOneLogit gives the case with one output two classes: the softmax is the sigmoid that the
+// case names.
+func TestOneLogit(t *testing.T) {
+	f := open(t, "checkpoints", "head_sigmoid1.pth")
+	a, err := Match(f, Spec{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := a.Load(f, LoadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, _ := open(t, "checkpoints", orInput("")).Tensor("input")
+	v, err := x.Float32()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := m.NewSession(nn.SessionOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	logits := s.Forward(v)
+	const want = 0.3227863609023829
+	if p := 1 / (1 + math.Exp(float64(logits[0])-float64(logits[1]))); m.Classes() != 2 || math.Abs(p-want) > 1e-5 {
+		t.Errorf("%d classes, logits %v, probability %g, want %g", m.Classes(), logits, p, want)
+	}
+}
+
 // run is the network's logits on an input of the cases.
 func run(t *testing.T, a *Arch, f *weights.File, input string) []float32 {
 	t.Helper()

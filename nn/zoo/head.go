@@ -24,10 +24,11 @@ type pooling string
 
 // The poolings.
 const (
-	meanPool   pooling = ""         // the mean
-	maxPool    pooling = "max"      // the largest value
-	concatPool pooling = "max+mean" // both, one after the other: fastai
-	flat       pooling = "flat"     // the map itself, of a stated size
+	meanPool   pooling = ""        // the mean
+	maxPool    pooling = "max"     // the largest value
+	concatPool pooling = "max+avg" // both, one after the other: fastai
+	catPool    pooling = "avg+max" // timm's catavgmax
+	flat       pooling = "flat"    // the map itself, of a stated size
 )
 
 // headLayer is a layer of a head.
@@ -73,7 +74,7 @@ func (h *head) build(b *builder, x *nn.Node, classes int) {
 				return
 			}
 			out := l.out
-			if i >= len(layers)-1 && out == 1 {
+			if l.name == h.last && out == 1 {
 				w, bias = TwoClasses(w, bias)
 				out = 2
 			}
@@ -98,6 +99,8 @@ func (h *head) take(b *builder, x *nn.Node, in int) *nn.Node {
 		return globalMax(b, name, x)
 	case concatPool:
 		return b.Concat(name, globalMax(b, name+".max", x), b.MeanPool(name+".mean", x))
+	case catPool:
+		return b.Concat(name, b.MeanPool(name+".mean", x), globalMax(b, name+".max", x))
 	case flat:
 		if s := x.Shape(); s.H != h.side || s.W != h.side {
 			b.fail("zoo: the head's first layer takes %d inputs, %d channels of a %dx%d map without pooling; the last map is %dx%d here: choose the input size of the training", in, s.C, h.side, h.side, s.H, s.W)
@@ -161,6 +164,8 @@ func (h *head) String() string {
 		parts = append(parts, "max pool")
 	case concatPool:
 		parts = append(parts, "concat(max pool, average pool)")
+	case catPool:
+		parts = append(parts, "concat(average pool, max pool)")
 	case flat:
 		parts = append(parts, fmt.Sprintf("the %dx%d map", h.side, h.side))
 	}

@@ -154,6 +154,8 @@ func TestHeads(t *testing.T) {
 			func(p file, f features) []float64 { return p.linear("head", f.mean) }, "generator.head: Linear without bias", "", false},
 		{"both pools, linear first", func(p file) { p.more("fc.weight", classes, 2*c) }, nil, "",
 			func(p file, f features) []float64 { return p.linear("fc", append(slices.Clone(f.max), f.mean...)) }, "concat(max pool, average pool), fc: Linear without bias", "pool", true},
+		{"both pools, as told", func(p file) { p.more("fc.weight", classes, 2*c) }, nil, ":pool=avg+max",
+			func(p file, f features) []float64 { return p.linear("fc", append(slices.Clone(f.mean), f.max...)) }, "concat(average pool, max pool), fc: Linear without bias", "", false},
 		{"batch norm first", func(p file) { p.moreNorm("fc.0", c); p.more("fc.2.weight", classes, c); p.more("fc.2.bias", classes) }, nil, "",
 			func(p file, f features) []float64 { return p.linear("fc.2", p.batchNorm("fc.0", f.mean)) }, "fc.0: BatchNorm1d, fc.2: Linear", "", false},
 		{"batch norm beside", func(p file) { p.moreNorm("neck", c); p.more("fc.weight", classes, c) }, nil, "",
@@ -201,6 +203,18 @@ func TestHeads(t *testing.T) {
 			p.more("head_b.weight", classes, 6)
 		}, nil, ":head=head_b", func(p file, f features) []float64 { return p.linear("head_b", relu(p.linear("neck", f.mean))) },
 			"neck: Linear without bias, ReLU, head_b: Linear without bias", "", true},
+		{"one of a ModuleDict", func(p file) {
+			p.more("heads.a.weight", 3, c)
+			p.more("heads.b.0.weight", 6, c)
+			p.more("heads.b.2.weight", classes, 6)
+		}, nil, ":head=heads.b", func(p file, f features) []float64 { return p.linear("heads.b.2", relu(p.linear("heads.b.0", f.mean))) },
+			"heads.b.0: Linear without bias, ReLU, heads.b.2: Linear without bias", "activation of the head", false},
+		{"one of a module with a shared layer", func(p file) {
+			p.more("net.shared.weight", 6, c)
+			p.more("net.a.weight", 3, 6)
+			p.more("net.b.weight", classes, 6)
+		}, nil, ":head=net.b", func(p file, f features) []float64 { return p.linear("net.b", relu(p.linear("net.shared", f.mean))) },
+			"net.shared: Linear without bias, ReLU, net.b: Linear without bias", "activation of the head", false},
 		{"aside", func(p file) {
 			p.more("fc.weight", classes, c)
 			p.more("projector.0.weight", 4, c)

@@ -123,22 +123,8 @@ func (m *matcher) arch(at *place, b body, last string, t vision.Transform) (*Arc
 	if err := m.check(at); err != nil {
 		return nil, err
 	}
-	pool := m.says.globalPool(m.prefix, m.apart(at))
-	if pool == "" {
-		pool = m.says.config.pool()
-	}
-	if set := m.spec.Settings["pool"]; set != "" {
-		pool = set
-	}
-	switch {
-	case pool != "" && pool != "avg" && pool != "max":
-		return nil, m.errorf("global pooling %q cannot be run: avg and max can", clip(pool))
-	case head.pool == meanPool && pool == "max":
-		head.pool = maxPool
-	case head.pool == meanPool && pool == "":
-		m.assume(Assumption{What: "pool", Taken: "the mean over the last map, as nearly everywhere", Setting: "pool=max"})
-	case head.pool == concatPool:
-		m.assume(Assumption{What: "pool", Taken: "the largest value and the mean of each channel, in this order, as fastai", Warn: head.layers[0].kind != "BatchNorm1d"})
+	if err := m.settlePool(head, at); err != nil {
+		return nil, err
 	}
 	name := at.family
 	switch b := b.(type) {
@@ -177,6 +163,11 @@ func (m *matcher) nothing() error {
 	}
 	if i := slices.IndexFunc(m.order, func(n string) bool { return strings.HasSuffix(n, "fc.weight") || strings.HasSuffix(n, ".weight") }); i < 0 {
 		return m.errorf("no network: no tensor is called \"*.weight\" (%s)", resembles(m.order))
+	}
+	for _, name := range m.order {
+		if n := len(m.shape(name)); strings.HasSuffix(name, ".weight") && (n == 5 || n == 3) {
+			return m.errorf("no network that is known: %q, shape %v, convolves in %s, pictures have two", clip(name), m.shape(name), map[int]string{3: "one dimension", 5: "three dimensions"}[n])
+		}
 	}
 	return m.errorf("no network that is known: no residual blocks (\"layer1.0.conv1.weight\") and no inception modules, after any prefix; it holds %s", resembles(m.order))
 }

@@ -158,10 +158,16 @@ func TestRefusals(t *testing.T) {
 		{"two networks", both, "", []string{`"a.net.*"`, `"a.old.*"`, "prefix=a.net", "prefix=a.old"}},
 		{"none of two networks", both, ":prefix=b", []string{"prefix=b", `"a.net.*"`}},
 		{"two heads", append(lines("basic", nil), "other.weight 7,8"), "", []string{"fc (3 classes)", "other (7 classes)", "--model :head=fc"}},
+		{"heads in a ModuleList", append(lines("basic", without("fc.")), "heads.0.weight 7,8", "heads.1.weight 5,8"), "", []string{"heads.0 (7 classes)", "heads.1 (5 classes)", "head=heads.0"}},
 		{"none of two heads", append(lines("basic", nil), "other.weight 7,8"), ":head=third", []string{"head=third", "fc, other"}},
 		{"an unknown name", lines("basic", nil), "resnet51", []string{"resnet51", "known: ", "resnet-basic-1-1-w4"}},
 		{"another name", lines("basic", nil), "resnet50", []string{"--model resnet50: the tensors are those of resnet-basic-1-1-w4 (3 classes)"}},
 		{"another family's setting", lines("basic", nil), ":transform_input=on", []string{"transform_input", "googlenet", "resnet"}},
+		{"a pooling that the head does not take", lines("basic", nil), ":pool=max+avg", []string{"pool=max+avg: the head takes fc: Linear"}},
+		{"a pooling of both", append(lines("basic", without("fc.")), "fc.weight 3,16"), ":pool=avg", []string{"pool=avg: the head takes concat"}},
+		{"Caffe's names", []string{"res2a_branch2a.weight 4,4,1,1"}, "", []string{"Caffe"}},
+		{"volumes", []string{"conv1.weight 4,1,7,7,7", "layer1.0.conv1.weight 4,4,3,3,3"}, "", []string{"three dimensions"}},
+		{"iresnet", append(lines("basic", nil), "layer1.0.prelu.weight 4"), "", []string{"PReLU"}},
 		{"a setting of bottlenecks", lines("basic", nil), ":stride=conv1", []string{"stride=conv1", "basic"}},
 	} {
 		spec, err := ParseSpec(c.spec)
@@ -392,6 +398,21 @@ func TestWhole(t *testing.T) {
 	}
 }
 
+// TestWholeNorm reads eps of a normalisation in the head.
+func TestWholeNorm(t *testing.T) {
+	f := named(t, append(lines("basic", without("fc.")), "fc.0.running_mean 8", "fc.0.running_var 8", "fc.0.weight 8", "fc.0.bias 8", "fc.1.weight 3,8")...)
+	m := whole(newResNet("basic", []int{4}, 4, []int{1, 1}))
+	m["fc"], m["fc.0"], m["fc.1"] = module("torch.nn.modules.container.Sequential"), module("torch.nn.modules.batchnorm.BatchNorm1d", "eps", 1e-2), module("torch.nn.modules.linear.Linear")
+	*f.About() = weights.About{Modules: m}
+	a, err := Match(f, Spec{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := a.head.layers[0]; l.kind != "BatchNorm1d" || l.eps != 1e-2 {
+		t.Errorf("%+v", l)
+	}
+}
+
 // TestWholeSequential looks at the layers of one Sequential of trunk and head.
 func TestWholeSequential(t *testing.T) {
 	for class, want := range map[string]string{
@@ -459,7 +480,7 @@ func TestConfig(t *testing.T) {
 		{`{"architecture":"resnet50","model_args":{"act_layer":"silu"}}`, nil, "silu"},
 		{`{"architecture":"resnet50","model_args":{"output_stride":8}}`, nil, "dilation"},
 		{`{"architecture":"resnet50","model_args":{"aa_layer":"blur"}}`, nil, "blur"},
-		{`{"architecture":"resnet50","model_args":{"global_pool":"catavgmax"}}`, nil, "catavgmax"},
+		{`{"architecture":"resnet50","model_args":{"global_pool":"avgmax"}}`, nil, "avgmax"},
 		{`{"architecture":"resnet50","model_args":{"norm_layer":"groupnorm"}}`, nil, "groupnorm"},
 		{`[1,2`, func(r *resnet, _ *head) bool { return true }, ""},
 	} {

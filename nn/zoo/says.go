@@ -68,7 +68,7 @@ var unknowns = []unknown{
 	{regexp.MustCompile(`_gn\b|_gn$`), "group norm"},
 	{regexp.MustCompile(`resnetv2`), "pre-activation (ResNet v2)"},
 	{regexp.MustCompile(`^resnetrs`), "a stem that convolves instead of pooling (ResNet-RS)"},
-	{regexp.MustCompile(`evos|_ap_|catavgmax`), "another normalisation or pooling"},
+	{regexp.MustCompile(`evos|_ap_`), "another normalisation or pooling"},
 }
 
 // check finds what cannot be run in the configuration.
@@ -113,8 +113,8 @@ func (c *config) check() error {
 		case "stem_pool":
 			return fmt.Errorf("%s: another pooling in the stem cannot be run", at)
 		case "global_pool":
-			if value != "avg" && value != "max" {
-				return fmt.Errorf("%s: only avg and max can be run", at)
+			if value != "avg" && value != "max" && value != "catavgmax" {
+				return fmt.Errorf("%s: only avg, max and catavgmax can be run", at)
 			}
 		}
 	}
@@ -155,7 +155,7 @@ var cannot = []struct {
 	{regexp.MustCompile(`^(GroupNorm|GroupNormAct|GroupNorm1|LayerNorm|LayerNorm2d|InstanceNorm2d|EvoNorm.*|FilterResponseNorm.*)$`), "the normalisation"},
 	{regexp.MustCompile(`^(SE|SEModule|SELayer|SEBlock|SqueezeExcite|SqueezeExcitation|EffectiveSEModule|EcaModule|CecaModule|ECA|ECALayer|eca_layer|CBAM|CbamModule|LightCbamModule|ChannelAttention|SpatialAttention|ChannelGate|SpatialGate|GlobalContext|GatherExcite|SplitAttn|SelectiveKernel|AttentionPool2d)$`), "attention,"},
 	{regexp.MustCompile(`(?i)deform`), "a deformable convolution,"},
-	{regexp.MustCompile(`^(GeM|GeneralizedMeanPooling.*|AdaptiveAvgMaxPool2d|AdaptiveCatAvgMaxPool2d|LPPool2d|SoftPool2d)$`), "the pooling"},
+	{regexp.MustCompile(`^(GeM|GeneralizedMeanPooling.*|AdaptiveAvgMaxPool2d|LPPool2d|SoftPool2d)$`), "the pooling"},
 	{regexp.MustCompile(`^(Conv1d|Conv3d|ConvTranspose2d|Bilinear|MultiheadAttention|PixelShuffle|Upsample)$`), "the layer"},
 }
 
@@ -326,6 +326,10 @@ func (s *says) globalPool(prefix string, beside func(path string) bool) string {
 			return "max"
 		case "AdaptiveAvgPool2d", "FastAdaptiveAvgPool2d", "FastAdaptiveAvgPool":
 			return "avg"
+		case "AdaptiveCatAvgMaxPool2d":
+			return string(catPool)
+		case "AdaptiveConcatPool2d":
+			return string(concatPool)
 		case "SelectAdaptivePool2d":
 			if kind, ok := m.Attributes["pool_type"].(string); ok {
 				return strings.TrimPrefix(kind, "fast")

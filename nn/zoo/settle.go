@@ -109,7 +109,7 @@ func (m *matcher) assumeResNet(r *resnet, told, poolTold bool) {
 		m.assume(Assumption{What: "eps", Taken: "1e-5 in every batch normalisation, PyTorch's default", Setting: "eps=1e-3"})
 	}
 	if !told && m.says.modules == nil {
-		m.assume(Assumption{What: "activation, dilation, anti-aliasing", Taken: "ReLU, and none of the others; a whole module or a config.json would tell"})
+		m.assume(Assumption{What: "activation (or dilation, or anti-aliasing)", Taken: "ReLU, and neither of the others; a whole module or a config.json would tell"})
 	}
 	for conv := range r.convs() {
 		if conv.groups > 1 {
@@ -117,6 +117,38 @@ func (m *matcher) assumeResNet(r *resnet, told, poolTold bool) {
 			break
 		}
 	}
+}
+
+// settlePool decides the pooling, as far as the inputs of the head do not.
+func (m *matcher) settlePool(h *head, at *place) error {
+	set := m.spec.Settings["pool"]
+	pool := set
+	if pool == "" {
+		pool = m.says.globalPool(m.prefix, m.apart(at))
+	}
+	if pool == "" {
+		pool = m.says.config.pool()
+	}
+	if pool == "catavgmax" {
+		pool = string(catPool)
+	}
+	both := pool == string(concatPool) || pool == string(catPool)
+	switch {
+	case h.pool == flat && set != "", h.pool == meanPool && both, h.pool == concatPool && set != "" && !both:
+		return m.errorf("pool=%s: the head takes %s", pool, h.String())
+	case h.pool == flat:
+	case h.pool == meanPool && pool == "max":
+		h.pool = maxPool
+	case h.pool == meanPool && pool == "":
+		m.assume(Assumption{What: "pool", Taken: "the mean over the last map, as nearly everywhere", Setting: "pool=max"})
+	case h.pool == meanPool && pool != "avg":
+		return m.errorf("global pooling %q cannot be run: avg, max and both can", clip(pool))
+	case h.pool == concatPool && both:
+		h.pool = pooling(pool)
+	case h.pool == concatPool:
+		m.assume(Assumption{What: "pool", Taken: "the largest value and the mean of each channel, in this order, as fastai", Setting: "pool=avg+max", Warn: h.layers[0].kind != "BatchNorm1d"})
+	}
+	return nil
 }
 
 // settleGoogLeNet decides what shapes do not tell.
@@ -204,7 +236,7 @@ func (m *matcher) apart(at *place) func(path string) bool {
 	}
 }
 
-// inBlocks says that a path is in a residual block, or the stem.
+// inBlocks says that a path is in a residual block.
 func (m *matcher) inBlocks(t *trunk, path string) bool {
 	rest, ok := strings.CutPrefix(path, t.prefix)
 	if !ok {

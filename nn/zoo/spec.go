@@ -29,7 +29,7 @@ var settings = []setting{
 	{"conv1_stride", []string{"1", "2"}, []string{"resnet"}, "stride of the first convolution"},
 	{"maxpool", []string{"on", "off"}, []string{"resnet"}, "the max-pooling of the stem"},
 	{"eps", nil, []string{"resnet", "googlenet"}, "epsilon of every batch normalisation of the trunk"},
-	{"pool", []string{"avg", "max"}, nil, "the pooling before the head"},
+	{"pool", []string{"avg", "max", "max+avg", "avg+max"}, nil, "the pooling before the head; both, for a head that takes two values a channel, in this order"},
 	{"act", []string{"relu"}, nil, "the activation of the trunk: only ReLU can be run"},
 	{"head_act", []string{"relu", "none"}, nil, "what stands between the linear layers of the head"},
 	{"transform_input", []string{"on", "off"}, []string{"googlenet"}, "torchvision's map from ImageNet's mean and deviation to 0.5 and 0.5"},
