@@ -107,7 +107,7 @@ func (m *Model) Classes() int { return m.graph.nodes[len(m.graph.nodes)-1].shape
 // with the model and must not be changed.
 func (m *Model) Head() (weight []float32, inputs int) {
 	last := m.graph.nodes[len(m.graph.nodes)-1]
-	return last.conv.Weight, last.in[0].shape.C
+	return last.conv.Weight, len(last.conv.Weight) / last.shape.C
 }
 
 // Kernel is the name of the kernel tier the model was compiled for, with "-direct" behind it if

@@ -130,6 +130,16 @@ func parseOptions(name string, data []byte, o Options) (*File, error) {
 	return f, nil
 }
 
+// Bare is a file that holds some tensors and says nothing beside them: what WriteFile would
+// write without metadata.
+func Bare(name string, tensors []*Tensor) *File {
+	f := &File{name: name, format: Safetensors, tensors: tensors, byName: map[string]*Tensor{}}
+	for _, t := range tensors {
+		f.byName[t.Name] = t
+	}
+	return f
+}
+
 // Close releases the map. Views that Float32, Float64 and Bytes gave out must not
 // be used afterwards. Closing twice is harmless.
 func (f *File) Close() error {

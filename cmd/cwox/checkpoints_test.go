@@ -281,3 +281,36 @@ func (c *caseFile) flags(t *testing.T) []string {
 	short = short[strings.LastIndexByte(short, '=')+1:]
 	return append(args, "--size", fmt.Sprint(r.Crop), "--resize", short, "--crop", "center")
 }
+
+// TestConvertedCheckpoints converts every file that holds a network and wants the same logits
+// of what comes out: what layers and configurations told is kept.
+func TestConvertedCheckpoints(t *testing.T) {
+	dir, cases := checkpoints(t)
+	converted, refused := 0, 0
+	for _, c := range cases {
+		if c.Kind != "arithmetic" && c.Kind != "folder" && c.Kind != "family" || c.Recipe != nil && c.Picture == "" {
+			continue
+		}
+		input := []string{"--tensor", filepath.Join(dir, cmp.Or(c.Input, "inputs/photo224.safetensors"))}
+		if c.Picture != "" {
+			input = []string{filepath.Join(dir, c.Picture)}
+		}
+		code, want, _ := classifyAll(t, filepath.Join(dir, c.File), input...)
+		if code != 0 {
+			continue
+		}
+		out := filepath.Join(t.TempDir(), "out.safetensors")
+		if code, _, stderr := cli(t, "weights", "convert", filepath.Join(dir, c.File), "-o", out); code != 0 {
+			t.Errorf("%s: exit code %d: %s", c.File, code, stderr)
+			refused++
+			continue
+		}
+		if code, got, stderr := classifyAll(t, out, input...); code != 0 || !slices.Equal(got, want) {
+			t.Errorf("%s: exit code %d: %v, want %v: %s", c.File, code, got, want, stderr)
+		}
+		converted++
+	}
+	if converted < 15 {
+		t.Errorf("%d files converted, %d refused", converted, refused)
+	}
+}

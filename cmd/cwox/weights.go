@@ -444,5 +444,26 @@ func convert(m *modelFlags, out string) error {
 		t, _ := f.Tensor(name)
 		tensors = append(tensors, t)
 	}
+	spec, err := keptSpec(m, f, tensors)
+	if err != nil {
+		return err
+	}
+	if len(spec.Settings) > 0 {
+		metadata[zoo.MetadataKey] = spec.String()
+	}
 	return weights.WriteFile(out, tensors, metadata)
+}
+
+// keptSpec are the settings that must go with the tensors of a file alone; none where the file
+// holds no network that is known.
+func keptSpec(m *modelFlags, f *weights.File, tensors []*weights.Tensor) (zoo.Spec, error) {
+	spec, err := zoo.ParseSpec(m.model)
+	if err != nil {
+		return spec, err
+	}
+	arch, err := zoo.Match(f, spec)
+	if err != nil {
+		return zoo.Spec{}, nil
+	}
+	return arch.Kept(weights.Bare(f.Name(), tensors), zoo.Spec{Settings: spec.Settings})
 }

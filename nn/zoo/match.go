@@ -10,11 +10,16 @@ import (
 )
 
 // Match finds the network whose tensors a file holds. What tensors cannot tell is taken from
-// the Spec's settings, then from the layers of a whole module, then from a configuration
-// beside the weights; what is left is assumed, and listed in Facts.Assumed.
+// the Spec's settings and those in the file's metadata, then from the layers of a whole module,
+// then from a configuration beside the weights; what is left is assumed, and listed in
+// Facts.Assumed.
 //
 // An error says what is in the file instead, and what to do.
 func Match(f *weights.File, s Spec) (*Arch, error) {
+	s, err := s.withKept(f)
+	if err != nil {
+		return nil, err
+	}
 	if err := s.check(""); err != nil {
 		return nil, err
 	}

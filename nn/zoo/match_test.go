@@ -498,6 +498,17 @@ func TestConfig(t *testing.T) {
 	}
 }
 
+// TestNamedArchitecture reads the name that a checkpoint gives of its network.
+func TestNamedArchitecture(t *testing.T) {
+	for name, want := range map[string]string{"resnetblur50": "blur", "resnet50": "", "ResNetAA50": "anti-aliasing", "my own": ""} {
+		f := named(t, lines("bottleneck", nil)...)
+		*f.About() = weights.About{Architecture: name}
+		if _, err := Match(f, Spec{}); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // FuzzMatch takes names and shapes, a configuration and layers from anywhere: Match answers.
 func FuzzMatch(f *testing.F) {
 	f.Add(strings.Join(lines("basic", nil), "\n"), "", "", "")

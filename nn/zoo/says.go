@@ -1,6 +1,7 @@
 package zoo
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -34,6 +35,7 @@ type config struct {
 	Architectures           any            `json:"architectures"`
 	TransformInput          *bool          `json:"transform_input"`
 	given, fromHF, fromTimm bool
+	from                    string // what names Architecture, where it is not config.json
 }
 
 // newSays reads what a file says. A configuration that is not JSON of the form expected says
@@ -50,6 +52,9 @@ func newSays(about *weights.About) says {
 		c.fromTimm = c.Architecture != ""
 		c.fromHF = c.ModelType == "resnet"
 		c.given = c.fromTimm || c.fromHF
+	}
+	if s.config.Architecture == "" {
+		s.config.Architecture, s.config.from = about.Architecture, "the file"
 	}
 	return s
 }
@@ -73,17 +78,14 @@ var unknowns = []unknown{
 
 // check finds what cannot be run in the configuration.
 func (c *config) check() error {
-	if !c.given {
-		return nil
+	base, _, _ := strings.Cut(strings.ToLower(c.Architecture), ".")
+	for _, u := range unknowns {
+		if u.name.MatchString(base) {
+			return fmt.Errorf("%s names the architecture %q: %s cannot be run", cmp.Or(c.from, "config.json"), clip(c.Architecture), u.what)
+		}
 	}
 	if c.fromHF {
 		return activationName("config.json: hidden_act", c.HiddenAct)
-	}
-	base, _, _ := strings.Cut(c.Architecture, ".")
-	for _, u := range unknowns {
-		if u.name.MatchString(base) {
-			return fmt.Errorf("config.json names the architecture %q: %s cannot be run", clip(c.Architecture), u.what)
-		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(c.ModelArgs)) {
 		value := fmt.Sprint(c.ModelArgs[key])
