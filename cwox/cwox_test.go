@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -568,9 +569,46 @@ func TestDoubtfulTree(t *testing.T) {
 		want   bool
 	}{{0.5, false}, {0.1, false}, {0, true}} {
 		c := &Classifier{Net: headOf(t, likeTree(embeddedTree(), tt.cosine), 1000), Arch: &zoo.Arch{Name: "resnet50"}}
-		use, err := useTree(c, embeddedTree(), "tree.json")
+		use, err := c.useTree(embeddedTree(), "tree.json")
 		if err != nil || use.doubtful != tt.want {
 			t.Errorf("cosine %g: doubtful %v, %v", tt.cosine, use.doubtful, err)
+		}
+	}
+}
+
+// TestMeasure wants an input that is measured to be explained to the same bytes, and the next
+// not to be measured.
+func TestMeasure(t *testing.T) {
+	for _, bf16 := range []bool{false, true} {
+		c, err := Demo(nn.CompileOptions{BF16: bf16})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := New(c)
+		defer p.Close()
+		pic := vision.New(90, 60)
+		for i := range pic.Pix {
+			pic.Pix[i] = uint8(i * i / 7)
+		}
+		o := Options{Tree: DefaultTree(c), TopK: 4}
+		var all []*Explanation
+		for i := range 3 {
+			if i == 1 {
+				p.Measure()
+			}
+			e, err := p.Explain(t.Context(), pic, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s, measured := p.Statistics(); measured != (i == 1) || measured && s.Layers == 0 {
+				t.Errorf("explanation %d: measured %t, %+v", i, measured, s)
+			}
+			e.Seconds = nil
+			e.Warnings = slices.DeleteFunc(append([]Warning{}, e.Warnings...), func(w Warning) bool { return w.Code == StatisticsDiffer })
+			all = append(all, e)
+		}
+		if !reflect.DeepEqual(all[0], all[1]) || !reflect.DeepEqual(all[0], all[2]) {
+			t.Errorf("bf16 %t: explanations differ", bf16)
 		}
 	}
 }

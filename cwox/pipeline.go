@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"cwox/cwox/saliency"
@@ -35,6 +36,8 @@ type Classifier struct {
 	Settings                               string
 	// Warnings are what a reader of every explanation must know of the network.
 	Warnings []Warning
+
+	trees sync.Map // useKey -> *treeUse: those matched with the classes
 }
 
 // Label is a class's name, or "" where it has none.
@@ -77,11 +80,26 @@ type Pipeline struct {
 	classifier *Classifier
 	session    *nn.Session
 	sessionFor string // what the session was made for
-	use        *treeUse
+
+	measure    bool
+	statistics *zoo.Statistics // of the last input, if it was measured
 }
 
 // New makes a pipeline. Its memory is allocated by the first image.
 func New(c *Classifier) *Pipeline { return &Pipeline{classifier: c} }
+
+// Measure has the statistics of the next input compared with those that training left in the
+// weights (zoo.Statistics): its explanation has a warning where they do not fit. It costs less
+// than a forward pass and changes no other byte.
+func (p *Pipeline) Measure() { p.measure = true }
+
+// Statistics are those of the last input, if it was measured.
+func (p *Pipeline) Statistics() (s zoo.Statistics, measured bool) {
+	if p.statistics == nil {
+		return s, false
+	}
+	return *p.statistics, true
+}
 
 // Close frees the pipeline's session. The pipeline makes a new one when it is used again.
 func (p *Pipeline) Close() {
@@ -207,6 +225,9 @@ func (p *Pipeline) explainAll(ctx context.Context, s subject, o Options, methods
 		}
 		e.Warnings = append(e.Warnings, e.Input.remarks()...)
 		e.Warnings = append(e.Warnings, p.classifier.Warnings...)
+		if s, _ := p.Statistics(); s.Warning() != "" {
+			e.Warnings = append(e.Warnings, Warning{StatisticsDiffer, s.Warning() + ". 'cwox weights check' tries the alternatives."})
+		}
 		e.Warnings = append(e.Warnings, warnings...)
 		if o.use != nil && j.method == CWOX2s {
 			e.Warnings = append(e.Warnings, o.use.remarks(top, p.classifier)...)
@@ -225,12 +246,9 @@ func (p *Pipeline) options(o Options) (Options, error) {
 	if err != nil || o.Tree == nil || len(o.Clusters) > 0 {
 		return o, err
 	}
-	if p.use == nil || p.use.tree != o.Tree || p.use.file != o.TreeFile {
-		if p.use, err = useTree(p.classifier, o.Tree, o.TreeFile); err != nil {
-			return o, fmt.Errorf("cwox: %w", err)
-		}
+	if o.use, err = p.classifier.useTree(o.Tree, o.TreeFile); err != nil {
+		return o, fmt.Errorf("cwox: %w", err)
 	}
-	o.use = p.use
 	return o, nil
 }
 
@@ -252,10 +270,12 @@ func (p *Pipeline) forward(what subject, keep []string, threads int) (*saliency.
 	if err != nil {
 		return nil, err
 	}
-	key := fmt.Sprint(threads, keep)
+	// What is measured must change nothing: in bfloat16 it would, so it is a pass of its own.
+	o := nn.SessionOptions{Batch: 1, Threads: threads, Keep: keep, Moments: p.measure && c.Net.Precision() == "f32"}
+	key := fmt.Sprint(o)
 	if p.session == nil || p.sessionFor != key {
 		p.Close()
-		s, err := c.Net.NewSession(nn.SessionOptions{Batch: 1, Threads: threads, Keep: keep})
+		s, err := c.Net.NewSession(o)
 		if err != nil {
 			return nil, err
 		}
@@ -268,6 +288,9 @@ func (p *Pipeline) forward(what subject, keep []string, threads int) (*saliency.
 			return nil, fmt.Errorf("cwox: %s: the logit of class %d is %g: the network's output cannot be ranked", c.Arch.Name, i, z)
 		}
 	}
+	if p.statistics, err = p.measured(in.X, o.Moments); err != nil {
+		return nil, err
+	}
 	if c.Arch.OneLogit() { // -z/2 and z/2 are shown as 0 and z
 		first := in.Logits[0]
 		for i := range in.Logits {
@@ -277,6 +300,25 @@ func (p *Pipeline) forward(what subject, keep []string, threads int) (*saliency.
 	in.Output, in.Prob = c.Output(), c.Output().Probabilities(in.Logits)
 	return in, nil
 }
+
+// measured are the statistics of an input, nil if nobody asked for them; inSession says that
+// its forward pass took them.
+func (p *Pipeline) measured(x []float32, inSession bool) (*zoo.Statistics, error) {
+	if !p.measure {
+		return nil, nil
+	}
+	p.measure = false
+	if inSession {
+		s := zoo.StatisticsOf(p.session.Drift(0))
+		return &s, nil
+	}
+	s, err := zoo.CheckStatistics(p.classifier.Net, x)
+	return &s, err
+}
+
+// StatisticsDiffer is the code of the warning that the statistics in the weights are not those
+// of the network on this picture.
+const StatisticsDiffer = "statistics"
 
 // fill has the explainer make the maps, and says which values were not finite.
 func (b *bases) fill(ctx context.Context, e saliency.Explainer, in *saliency.Input, c *Classifier) ([]Warning, error) {

@@ -70,9 +70,8 @@ type TreeInfo struct {
 func DefaultTree(c *Classifier) *hlta.Tree {
 	_, unknown := zoo.Lookup(c.Arch.Name)
 	if known := knownTrees[c.Net.Classes()]; known != nil && (unknown == nil || c.Labels != nil) {
-		fit, err := labeltree.Match(known().tree, known().name, c.Names())
-		if err == nil && !fit.Doubtful(c.Net) {
-			return known().tree
+		if u, err := c.useTree(known().tree, ""); err == nil && !u.doubtful {
+			return u.tree
 		}
 	}
 	return labeltree.FromWeights(c.Net, c.MultiLabel)
@@ -119,15 +118,38 @@ type treeUse struct {
 	doubtful bool
 }
 
-// useTree matches a tree with a classifier. A copy of an embedded tree has its names.
-func useTree(c *Classifier, t *hlta.Tree, file string) (*treeUse, error) {
-	sum, err := treeHash(t)
-	if err != nil {
+// useKey names a tree in a classifier's cache.
+type useKey struct {
+	tree *hlta.Tree
+	file string
+}
+
+// useTree matches a tree with the classifier, once for each tree. A copy of an embedded tree has
+// its names.
+func (c *Classifier) useTree(t *hlta.Tree, file string) (*treeUse, error) {
+	key := useKey{t, file}
+	if u, ok := c.trees.Load(key); ok {
+		return u.(*treeUse), nil
+	}
+	u, err := newTreeUse(c, t, file)
+	if err == nil {
+		c.trees.Store(key, u)
+	}
+	return u, err
+}
+
+func newTreeUse(c *Classifier, t *hlta.Tree, file string) (*treeUse, error) {
+	known := knownTrees[len(t.Words())]
+	var sum string
+	var err error
+	if known != nil && known().tree == t {
+		sum = known().sha256
+	} else if sum, err = treeHash(t); err != nil {
 		return nil, err
 	}
 	u := &treeUse{tree: t, file: file, sha256: sum, source: ClustersOnly}
 	name := t.Name
-	if known := knownTrees[len(t.Words())]; known != nil && known().sha256 == sum {
+	if known != nil && known().sha256 == sum {
 		name, u.source = known().name, TreeEmbedded
 	}
 	if t.Provenance.Method == labeltree.Method {

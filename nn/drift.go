@@ -47,12 +47,18 @@ func (s *momentStep) run(w *worker, first, _, item int) {
 	var sum, square [block]float64
 	for y := range s.src.h {
 		row := w.mem[s.src.at(image, b, y, 0):][:s.src.w*block]
-		for len(row) >= block {
-			for i, v := range row[:block] {
-				sum[i] += float64(v)
-				square[i] += float64(v) * float64(v)
+		for c := 0; c < block; c += 4 { // four channels at a time, whose sums stay in registers
+			var s0, s1, s2, s3, q0, q1, q2, q3 float64
+			for at := row[c:]; ; at = at[block:] {
+				v0, v1, v2, v3 := float64(at[0]), float64(at[1]), float64(at[2]), float64(at[3])
+				s0, s1, s2, s3 = s0+v0, s1+v1, s2+v2, s3+v3
+				q0, q1, q2, q3 = q0+float64(v0*v0), q1+float64(v1*v1), q2+float64(v2*v2), q3+float64(v3*v3)
+				if len(at) <= block {
+					break
+				}
 			}
-			row = row[block:]
+			sum[c], sum[c+1], sum[c+2], sum[c+3] = sum[c]+s0, sum[c+1]+s1, sum[c+2]+s2, sum[c+3]+s3
+			square[c], square[c+1], square[c+2], square[c+3] = square[c]+q0, square[c+1]+q1, square[c+2]+q2, square[c+3]+q3
 		}
 	}
 	out := s.sums[(image*nb+b)*block*2:][:2*block]

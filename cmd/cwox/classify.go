@@ -61,7 +61,8 @@ func classify(c *cobra.Command, m *modelFlags, t *tensorFlags, top int, args []s
 	}
 	p := cwox.New(cl)
 	defer p.Close()
-	failed, checked := false, false
+	p.Measure()
+	failed := false
 	for i := range len(images) + tensors.n {
 		if err := c.Context().Err(); err != nil {
 			return err
@@ -73,19 +74,15 @@ func classify(c *cobra.Command, m *modelFlags, t *tensorFlags, top int, args []s
 			var pic *vision.Picture
 			name = images[i]
 			if pic, err = vision.DecodeFile(name, m.vision()); err == nil {
-				if !checked {
-					m.checkStatistics(cl, cl.Transform.Tensor(pic))
-				}
 				best, err = p.Classify(pic, top, m.threads)
 			}
 		} else {
 			var x []float32
-			if x, name = tensors.at(i); !checked {
-				m.checkStatistics(cl, x)
-			}
+			x, name = tensors.at(i)
 			best, err = p.ClassifyTensor(x, top, m.threads)
 		}
-		failed, checked = failed || err != nil, checked || err == nil
+		failed = failed || err != nil
+		m.warnStatistics(p)
 		if err := printClasses(name, best, err, m.json); err != nil {
 			return err
 		}

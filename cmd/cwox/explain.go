@@ -193,14 +193,13 @@ func explain(c *cobra.Command, m *modelFlags, f *explainFlags, t *tensorFlags, a
 	load := time.Since(start)
 	p := cwox.New(cl)
 	defer p.Close()
+	p.Measure()
 	if tensors.n > 0 {
 		e, err := explainTensor(c.Context(), p, tensors, o, m)
 		if err != nil {
 			return err
 		}
 		e.Seconds["load"] = load.Seconds()
-		x, _ := tensors.at(0)
-		e.Warnings = append(e.Warnings, m.checkStatistics(cl, x)...)
 		return finish(f.out, e, m)
 	}
 	dirs := outputFolders(f.out, images)
@@ -219,7 +218,6 @@ func explain(c *cobra.Command, m *modelFlags, f *explainFlags, t *tensorFlags, a
 		}
 		if i == 0 {
 			e.Seconds["load"] = load.Seconds()
-			e.Warnings = append(e.Warnings, m.checkStatistics(cl, cl.Transform.Tensor(e.Picture))...)
 		}
 		if err := finish(dirs[i], e, m); err != nil {
 			return err
@@ -261,7 +259,7 @@ func finish(dir string, e *cwox.Explanation, m *modelFlags) error {
 // explainTensor explains the first of the network inputs given.
 func explainTensor(ctx context.Context, p *cwox.Pipeline, in *inputs, o cwox.Options, m *modelFlags) (*cwox.Explanation, error) {
 	x, name := in.at(0)
-	e, err := withBar(name, &o, m, func() (*cwox.Explanation, error) { return p.ExplainTensor(ctx, x, o) })
+	e, err := withBar(p, name, &o, m, func() (*cwox.Explanation, error) { return p.ExplainTensor(ctx, x, o) })
 	if err != nil {
 		return nil, err
 	}
@@ -277,7 +275,7 @@ func explainOne(ctx context.Context, p *cwox.Pipeline, image string, o cwox.Opti
 		return nil, err
 	}
 	decode := time.Since(start)
-	e, err := withBar(image, &o, m, func() (*cwox.Explanation, error) { return p.Explain(ctx, pic, o) })
+	e, err := withBar(p, image, &o, m, func() (*cwox.Explanation, error) { return p.Explain(ctx, pic, o) })
 	if err != nil {
 		return nil, err
 	}
@@ -287,11 +285,12 @@ func explainOne(ctx context.Context, p *cwox.Pipeline, image string, o cwox.Opti
 }
 
 // withBar explains under a progress bar; an error that is no interruption names the input.
-func withBar(name string, o *cwox.Options, m *modelFlags, explain func() (*cwox.Explanation, error)) (*cwox.Explanation, error) {
+func withBar(p *cwox.Pipeline, name string, o *cwox.Options, m *modelFlags, explain func() (*cwox.Explanation, error)) (*cwox.Explanation, error) {
 	bar := newProgress(filepath.Base(name), "steps", m.quiet)
 	o.Progress = func(done, total int) { bar.update(int64(done), int64(total)) }
 	e, err := explain()
 	m.file.Release() // gradients have packed what they need
+	m.warnStatistics(p)
 	bar.finish()
 	if err != nil && !errors.Is(err, context.Canceled) {
 		err = fmt.Errorf("%s: %w", name, err)

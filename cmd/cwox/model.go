@@ -212,21 +212,11 @@ func (f *modelFlags) chooseLabels(arch *zoo.Arch, file *weights.File) (labels []
 	return labels, synonyms, nil
 }
 
-// statistics is the code of the warning that the statistics in the weights do not fit.
-const statistics = "statistics"
-
-// checkStatistics compares a network with the statistics in its weights, on one input: a
-// warning where they do not fit, which is said too.
-func (f *modelFlags) checkStatistics(cl *cwox.Classifier, x []float32) []cwox.Warning {
-	s, err := zoo.CheckStatistics(cl.Net, x)
-	if err != nil || s.Warning() == "" {
-		return nil
+// warnStatistics says so where the statistics in the weights do not fit the first input.
+func (f *modelFlags) warnStatistics(p *cwox.Pipeline) {
+	if s, _ := p.Statistics(); s.Warning() != "" && !f.quiet {
+		fmt.Fprintf(os.Stderr, "cwox: %s. 'cwox weights check' tries the alternatives.\n", s.Warning())
 	}
-	w := cwox.Warning{Code: statistics, Message: s.Warning() + ". 'cwox weights check' tries the alternatives."}
-	if !f.quiet {
-		fmt.Fprintln(os.Stderr, "cwox:", w.Message)
-	}
-	return []cwox.Warning{w}
 }
 
 // say prints what was taken: a line for the network, one for the input where nothing but a
