@@ -74,6 +74,9 @@ func (f *File) takeStateDict(top any, find func(key string) ([]byte, error)) err
 		return noStateDict(top)
 	default:
 		taken = found[0]
+		if rivals := rivalsOf(found); len(rivals) > 1 {
+			return fmt.Errorf("networks at %s: choose one with --key", listFound(rivals))
+		}
 	}
 	for _, c := range found {
 		f.dicts = append(f.dicts, Dict{Key: c.key(), Tensors: c.tensors})
@@ -263,9 +266,11 @@ func newCandidate(path []string, v any, budget *int) (candidate, bool) {
 	return c, c.tensors > 0
 }
 
+// rankStep is how far the ranks of neighbouring keys are apart.
+const rankStep = 3
+
 // rankOf is the place of a key among the usual ones, and whether it is an average's.
 func rankOf(key string) (rank int, ema bool) {
-	const step = 3
 	best := 0
 	kept := slices.DeleteFunc(words(key[:min(len(key), 64)]), func(w string) bool {
 		switch w {
@@ -280,12 +285,12 @@ func rankOf(key string) (rank int, ema bool) {
 	})
 	plain := strings.Join(kept, "_")
 	if i := slices.Index(usualKeys, plain); i >= 0 {
-		return step*i + best, ema
+		return rankStep*i + best, ema
 	}
 	if plain == "" { // "ema", "best"
 		return best, ema
 	}
-	return step * len(usualKeys), ema
+	return rankStep * len(usualKeys), ema
 }
 
 // order sorts candidates. Dicts whose names have no dots count only where there are no
@@ -329,6 +334,25 @@ func order(found []candidate) []candidate {
 			len(a.path)-len(b.path))
 	})
 	return found
+}
+
+// rivalsOf are the candidates between which nothing decides, the first among them: none has a
+// key that says that it is the network, none is an average, and they are as large, give or
+// take a half. {"student": ..., "teacher": ...} has two.
+func rivalsOf(found []candidate) []candidate {
+	decides := slices.Index(usualKeys, "student") * rankStep // the keys before it do
+	undecided := func(c candidate) bool {
+		last := len(c.path) - 1
+		return last >= 0 && !c.ema && c.rank[last] >= decides && c.path[last] != "0" && c.path[last] != "checkpoint"
+	}
+	first := found[0]
+	if !undecided(first) {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(found), func(c candidate) bool {
+		return !undecided(c) || len(c.path) != len(first.path) || !slices.Equal(c.path[:len(c.path)-1], first.path[:len(first.path)-1]) ||
+			2*c.tensors < first.tensors || 2*first.tensors < c.tensors
+	})
 }
 
 // choose follows a path of keys and indices. What is left of it where a state dict is

@@ -65,7 +65,7 @@ func TestStateDicts(t *testing.T) {
 		{"without dots", flat, "", []Dict{{"", 1}}},
 		{"usual key", dict("epoch", num(3), "net", net, "lr", "N"), "", []Dict{{"net", 2}}},
 		{"order of the usual keys", dict("backbone", net, "model", net2(), "state_dict", big), "", []Dict{{"state_dict", 4}, {"model", 2}, {"backbone", 2}}},
-		{"two networks", dict("generator", big, "discriminator", net), "", []Dict{{"generator", 4}, {"discriminator", 2}}},
+		{"a network and a small other", dict("generator", big, "discriminator", dict("a.b", f32(4))), "", []Dict{{"generator", 4}, {"discriminator", 1}}},
 		{"an average comes first", dict("model", net, "model_ema", big), "", []Dict{{"model_ema", 4}, {"model", 2}}},
 		{"an average without statistics", dict("ema", net, "model", big), "", []Dict{{"model", 4}, {"ema", 2}}},
 		{"an average that is None", dict("model", net, "ema", "N"), "", []Dict{{"model", 2}}},
@@ -104,6 +104,27 @@ func TestStateDicts(t *testing.T) {
 			if !slices.Equal(f.Dicts(), c.want) || len(f.Names()) != c.want[0].Tensors {
 				t.Errorf("%s: %s: dicts %v, %d tensors taken, want %v", c.name, f.Format(), f.Dicts(), len(f.Names()), c.want)
 			}
+		}
+	}
+}
+
+// TestRivals asks where nothing decides between the networks of a file.
+func TestRivals(t *testing.T) {
+	net := dict("conv.weight", f32(2, 2), "conv.bias", f32(2))
+	for _, c := range []struct {
+		name, pickle string
+		says         string // in the error; "" for none
+	}{
+		{"by unknown keys", dict("generator", net, "discriminator", net2()), `networks at "generator" (2 tensors), "discriminator" (2 tensors): choose one with --key`},
+		{"student and teacher", dict("epoch", num(1), "student", net, "teacher", net2()), `"student" (2 tensors), "teacher" (2 tensors)`},
+		{"three folds, below a key", dict("models", dict("fold0", net, "fold1", net2(), "fold2", dict("a.b", f32(4), "a.c", f32(4)))), `"models.fold0" (2 tensors), "models.fold1" (2 tensors), "models.fold2" (2 tensors)`},
+		{"a usual key decides", dict("teacher", net, "model", net2()), ""},
+		{"an average is no rival", dict("my_net", net, "my_net_ema", net2()), ""},
+		{"the first of a list", listOps(net, net2()), ""},
+	} {
+		_, err := Parse("x.pth", zipFile(c.pickle+".", fourFloats))
+		if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.says)
 		}
 	}
 }

@@ -61,8 +61,8 @@ var parts = []struct {
 	what string
 }{
 	{regexp.MustCompile(`\.(cbam|ca|sa|attn|attention|gc|ge)\.`), "attention"},
+	{regexp.MustCompile(`\.eca\.|\.se\.conv\.`), "efficient channel attention (ECA-Net)"},
 	{regexp.MustCompile(`\.(se|se_module|se_layer|fc1|fc2)\.`), "squeeze-and-excitation (SENet)"},
-	{regexp.MustCompile(`\.eca\.`), "efficient channel attention (ECA-Net)"},
 	{regexp.MustCompile(`\.convs\.\d+\.`), "a hierarchy of convolutions (Res2Net)"},
 	{regexp.MustCompile(`\.conv2\.(fc1|bn0|conv)\.`), "split or selective attention (ResNeSt, SKNet)"},
 	{regexp.MustCompile(`\.(conv_offset|conv2_offset|offset)`), "deformable convolutions"},
