@@ -10,8 +10,9 @@
 //
 // Words: a confusion cluster is a group of top classes that share a level-1 latent of
 // the label tree, which is learned from what a classifier confuses (package hlta) or made of its
-// last layer's weights (package labeltree), and used only if its words are the classifier's classes; the foil of a class is the rest of its cluster; the rest of a cluster
-// is the union of the other clusters; a base map is the explainer's, of one target, and a
+// last layer's weights (package labeltree), and used only if its words are the classifier's
+// classes; the foil of a class is the rest of its cluster; the rest of a cluster is the union
+// of the other clusters; a base map is the explainer's, of one target, and a
 // contrastive map is what a method makes of several. A transform says how the network's
 // input is made of a picture; what it leaves out is unseen.
 //

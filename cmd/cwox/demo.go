@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -42,7 +43,7 @@ Writes what explain writes, and scene.png, truth.json and the masks that it name
 			if list {
 				return listScenes(os.Stdout, m.json)
 			}
-			if err := m.check(c); err != nil {
+			if err := errors.Join(m.check(c), f.check(c)); err != nil {
 				return err
 			}
 			classes, err := parseScene(scene)

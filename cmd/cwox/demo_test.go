@@ -71,7 +71,7 @@ func TestDemoUsage(t *testing.T) {
 		{[]string{"--scene", "0,1,2,3,4"}, exitUsage, "at most 4 fit"},
 		{[]string{"--scene", "36"}, exitUsage, `no "36"`},
 		{[]string{"--precision", "f16"}, exitUsage, "--precision f16"},
-		{[]string{"--method", "cwox3s", "-o", filepath.Join(t.TempDir(), "out")}, exitFailed, "unknown method"},
+		{[]string{"--method", "cwox3s", "-o", filepath.Join(t.TempDir(), "out")}, exitUsage, "--method cwox3s: want swox"},
 	} {
 		if code, _, stderr := cli(t, append([]string{"demo"}, tc.args...)...); code != tc.code || !strings.Contains(stderr, tc.says) {
 			t.Errorf("demo %v: exit code %d, %q; want %d, ...%s...", tc.args, code, stderr, tc.code, tc.says)

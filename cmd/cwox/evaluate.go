@@ -113,14 +113,15 @@ func (f *evaluateFlags) check(c *cobra.Command) (o dataset.EvaluateOptions, err 
 	switch {
 	case len(f.methods) == 0 || len(f.explainers) == 0:
 		return o, usage(c, "--methods, --explainers: want at least one each")
-	case f.variant != string(cwox.Paper) && f.variant != string(cwox.Reference):
-		return o, usage(c, "--variant %s: want paper or reference", f.variant)
 	case c.Flags().Changed("max-images") && f.maxImages < 1:
 		return o, usage(c, "--max-images %d: want at least 1", f.maxImages)
 	case f.out == "":
 		return o, usage(c, "-o DIR: name the folder for the results")
 	}
-	return o, nil
+	if err := checkVariant(c, f.variant, "support-delta", slices.Contains(f.methods, string(cwox.CWOX2s))); err != nil {
+		return o, err
+	}
+	return o, f.settings.check(c, f.explainers...)
 }
 
 func newEvaluate() *cobra.Command {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -71,6 +72,31 @@ func (f *explainFlags) check(c *cobra.Command) error {
 			return usage(c, "--%s and --%s: clusters come from one of them", given, flag)
 		}
 		given = flag
+	}
+	if !slices.Contains(explainerNames, f.explainer) {
+		return usage(c, "--explainer %s: want %s", f.explainer, strings.Join(explainerNames, ", "))
+	}
+	if !slices.Contains(methodNames(), f.method) {
+		return usage(c, "--method %s: want %s", f.method, strings.Join(methodNames(), ", "))
+	}
+	if err := checkVariant(c, f.variant, "delta", f.method == string(cwox.CWOX2s)); err != nil {
+		return err
+	}
+	return f.settings.check(c, f.explainer)
+}
+
+// checkVariant refuses an unknown variant, and thresholds of the two-stage method that the
+// variant or the method does not have; support is the flag of the reference variant's.
+func checkVariant(c *cobra.Command, variant, support string, twoStages bool) error {
+	if variant != string(cwox.Paper) && variant != string(cwox.Reference) {
+		return usage(c, "--variant %s: want paper or reference", variant)
+	}
+	other := map[string]string{string(cwox.Paper): support, string(cwox.Reference): "epsilon"}[variant]
+	for _, flag := range []string{support, "epsilon"} {
+		if c.Flags().Changed(flag) && (flag == other || !twoStages) {
+			return usage(c, "--%s: a threshold of cwox2s alone, in the variant %s", flag,
+				map[string]cwox.Variant{support: cwox.Reference, "epsilon": cwox.Paper}[flag])
+		}
 	}
 	return nil
 }

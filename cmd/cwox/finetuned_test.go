@@ -183,6 +183,11 @@ func TestFineTuned(t *testing.T) {
 		{"--size 0", exitUsage, "--size 0: want N or HxW"},
 		{"--learn-tree x --clusters [[1]]", exitUsage, "--learn-tree and --clusters"},
 		{"--tensor x.safetensors", exitUsage, "no images with --tensor"},
+		{"--rise-masks 10", exitUsage, "--rise-masks: a setting of rise, and the explainer is gradcam"},
+		{"--explainer rise --class-layer layer4", exitUsage, "--class-layer: a setting of gradcam and mwp, and the explainer is rise"},
+		{"--delta 60", exitUsage, "--delta: a threshold of cwox2s alone, in the variant reference"},
+		{"--variant reference --epsilon 1", exitUsage, "--epsilon: a threshold of cwox2s alone, in the variant paper"},
+		{"--method swox --epsilon 1", exitUsage, "--epsilon: a threshold"},
 	} {
 		args := append([]string{"explain", "--weights", file, "-o", filepath.Join(t.TempDir(), "out")}, strings.Fields(tc.args)...)
 		if code, _, stderr := cli(t, append(args, image)...); code != tc.code || !strings.Contains(stderr, tc.says) {

@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -47,6 +49,25 @@ func (f *settingFlags) add(c *cobra.Command) {
 	s.Float64Var(&f.smooth, "smooth", 0, "guided, deeplift: smooth maps by a Gaussian of this many pixels")
 	_ = c.RegisterFlagCompletionFunc("lime-superpixels", cobra.FixedCompletions(superpixelNames(), cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("rise-quality", cobra.FixedCompletions(qualityNames(), cobra.ShellCompDirectiveNoFileComp))
+}
+
+// settingsOf are the explainers that a flag is a setting of.
+var settingsOf = map[string][]string{
+	"cluster-layer": {"gradcam", "mwp"}, "class-layer": {"gradcam", "mwp"}, "mwp-contrastive": {"mwp"},
+	"rise-masks": {"rise"}, "rise-cells": {"rise"}, "rise-keep": {"rise"}, "rise-quality": {"rise"}, "rise-tolerance": {"rise"},
+	"lime-samples": {"lime"}, "lime-superpixels": {"lime"}, "lime-kernel": {"lime"}, "lime-segments": {"lime"},
+	"smooth": {"guided", "deeplift"},
+}
+
+// check refuses a setting that belongs to none of the explainers chosen.
+func (f *settingFlags) check(c *cobra.Command, explainers ...string) error {
+	for _, flag := range slices.Sorted(maps.Keys(settingsOf)) {
+		owners := settingsOf[flag]
+		if c.Flags().Changed(flag) && !slices.ContainsFunc(explainers, func(e string) bool { return slices.Contains(owners, e) }) {
+			return usage(c, "--%s: a setting of %s, and the explainer is %s", flag, strings.Join(owners, " and "), strings.Join(explainers, ", "))
+		}
+	}
+	return nil
 }
 
 func qualityNames() []string {
