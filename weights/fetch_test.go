@@ -204,13 +204,9 @@ func TestFetchInterrupted(t *testing.T) {
 			cancel()
 		}
 	}
-	start := time.Now()
 	_, err := Fetch(ctx, contentFile, o)
 	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "interrupted after 100000 bytes") {
 		t.Errorf("error %v", err)
-	}
-	if took := time.Since(start); took > time.Second {
-		t.Errorf("took %v to stop", took)
 	}
 	if _, err := Fetch(t.Context(), contentFile, o); err != nil {
 		t.Error(err)

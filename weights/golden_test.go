@@ -84,16 +84,14 @@ func TestContainers(t *testing.T) {
 	}
 }
 
-// TestAttacks holds every hostile or damaged file to its verdict, in time and memory.
+// TestAttacks holds every hostile or damaged file to its verdict, in bounded memory.
 func TestAttacks(t *testing.T) {
 	const mostAlloc = 64 << 20 // far below the 300 MB that a whole process may take
-	var slowest time.Duration
 	var largest uint64
 	for _, a := range readAttacks(t).Models {
 		path := testdata.Path(t, "golden", "attacks", a.File)
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		start := time.Now()
 		f, err := Open(path)
 		var values []float32
 		if err == nil {
@@ -103,13 +101,12 @@ func TestAttacks(t *testing.T) {
 			}
 			f.Close()
 		}
-		took := time.Since(start)
 		runtime.ReadMemStats(&after)
 		alloc := after.TotalAlloc - before.TotalAlloc
-		slowest, largest = max(slowest, took), max(largest, alloc)
-		t.Logf("%-45s %8s %7d KiB %v", a.File, took.Round(time.Microsecond), alloc>>10, err)
-		if took > time.Second || alloc > mostAlloc {
-			t.Errorf("%s: took %v and %d bytes", a.File, took, alloc)
+		largest = max(largest, alloc)
+		t.Logf("%-45s %7d KiB %v", a.File, alloc>>10, err)
+		if alloc > mostAlloc {
+			t.Errorf("%s: took %d bytes", a.File, alloc)
 		}
 		switch {
 		case a.Verdict == "error" && err == nil:
@@ -128,7 +125,7 @@ func TestAttacks(t *testing.T) {
 			t.Errorf("%s: an error of %d bytes", a.File, len(err.Error()))
 		}
 	}
-	t.Logf("slowest %v, largest allocation %d KiB", slowest, largest>>10)
+	t.Logf("largest allocation %d KiB", largest>>10)
 }
 
 // TestReal opens the real weights: everything is a view of the map.

@@ -142,13 +142,9 @@ func TestWeightsFetchInterrupted(t *testing.T) {
 		}
 		<-r.Context().Done()
 	})
-	start := time.Now()
 	code, out, stderr := cli(t, "weights", "fetch", "resnet18")
 	if code != exitInterrupted || out != "" || !strings.Contains(stderr, "interrupted; the same command goes on after the 0.1 MB in "+official.Name+".part") {
 		t.Fatalf("exit code %d: %q %q", code, out, stderr)
-	}
-	if took := time.Since(start); took > 5*time.Second {
-		t.Errorf("took %v to stop", took)
 	}
 	if code, _, stderr := cli(t, "weights", "fetch", "resnet18"); code != 0 {
 		t.Fatalf("the second time: exit code %d: %s", code, stderr)

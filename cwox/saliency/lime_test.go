@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"cwox/nn"
 	"cwox/nn/vision"
@@ -504,10 +503,9 @@ func TestLIMECancel(t *testing.T) {
 			cancel()
 		}
 	}
-	start := time.Now()
 	_, err := new(LIME).explain(ctx, toy.in, []Request{{Stage: ClassStage, Targets: []Target{{[]int{0}}}}}, toy.probs)
-	if !errors.Is(err, context.Canceled) || toy.asked > 48 || time.Since(start) > time.Second {
-		t.Errorf("%v after %d pictures, %v", err, toy.asked, time.Since(start))
+	if !errors.Is(err, context.Canceled) || toy.asked > 48 {
+		t.Errorf("%v after %d pictures", err, toy.asked)
 	}
 }
 

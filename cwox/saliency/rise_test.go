@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 	"testing"
-	"time"
 
 	"cwox/nn"
 )
@@ -426,10 +425,9 @@ func TestRISECancel(t *testing.T) {
 		}
 		toy(m, classes, dst)
 	}
-	start := time.Now()
 	_, err := (&RISE{}).explain(ctx, toyInput(t, 0), toyShape, toyRequests(ClusterStage), slow)
-	if !errors.Is(err, context.Canceled) || calls != 3 || time.Since(start) > time.Second {
-		t.Errorf("after %d calls and %v: %v, want it cancelled at once", calls, time.Since(start), err)
+	if !errors.Is(err, context.Canceled) || calls != 3 {
+		t.Errorf("after %d calls: %v, want it cancelled at once", calls, err)
 	}
 }
 

@@ -18,7 +18,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"cwox/internal/testdata"
 )
@@ -87,9 +86,7 @@ func TestAttacks(t *testing.T) {
 		path := testdata.Path(t, "golden", "attacks", filepath.FromSlash(c.File))
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		start := time.Now()
 		p, err := DecodeFile(path, reference)
-		elapsed := time.Since(start)
 		runtime.ReadMemStats(&after)
 		allocated := after.TotalAlloc - before.TotalAlloc
 		got := "ok"
@@ -102,9 +99,9 @@ func TestAttacks(t *testing.T) {
 		case slices.Contains(codes(p), NoteTruncated):
 			got = "warning"
 		}
-		t.Logf("%-36s %-18s got %-8s %8.3f ms %9d bytes  %v", filepath.Base(path), c.Verdict, got, elapsed.Seconds()*1e3, allocated, err)
-		if allocated > 16<<20 || elapsed > time.Second {
-			t.Errorf("%s: %d bytes allocated in %v", c.File, allocated, elapsed)
+		t.Logf("%-36s %-18s got %-8s %9d bytes  %v", filepath.Base(path), c.Verdict, got, allocated, err)
+		if allocated > 16<<20 {
+			t.Errorf("%s: %d bytes allocated", c.File, allocated)
 		}
 		switch c.Verdict {
 		case "error":
