@@ -236,7 +236,8 @@ func TestExplainGeometry(t *testing.T) {
 	}
 	four, err := nn.Compile(func() *nn.Graph {
 		g := nn.NewGraph(nn.Shape{C: 4, H: 8, W: 8})
-		g.Linear("fc", g.MeanPool("pool", g.Input()), make([]float32, 8), nil, 2)
+		x := g.Conv("conv", g.Input(), nn.Conv{Weight: make([]float32, 16), Out: 4, KH: 1, KW: 1, Stride: 1})
+		g.Linear("fc", g.MeanPool("pool", x), make([]float32, 8), nil, 2)
 		return g
 	}(), nn.CompileOptions{})
 	if err != nil {

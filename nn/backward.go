@@ -11,7 +11,8 @@ import (
 // c, 1 at c and 0 elsewhere). The result holds for each layer [t][C][H][W]: the derivative of
 // the seeded logits with respect to the layer's output, or the relevance that reaches it.
 //
-// Every layer must be in the session's Keep or come after one that is. The network's input,
+// A layer that is named twice, by the same or another name, has one result, shared. Every layer
+// must be in the session's Keep or come after one that is. The network's input,
 // "input", is a layer like others for the gradient, Guided and DeepLIFT.
 func (s *Session) Backward(rule Rule, image int, seeds []float32, layers ...string) ([][]float32, error) {
 	classes := s.model.Classes()
@@ -21,7 +22,9 @@ func (s *Session) Backward(rule Rule, image int, seeds []float32, layers ...stri
 	if image < 0 || image >= s.images {
 		panic("nn: Backward: no such image in the last Forward")
 	}
+	s.crew.check("Backward")
 	t := len(seeds) / classes
+	layers, place := s.model.distinct(layers)
 	b, err := s.backward(rule, layers, min(t, maxSeeds))
 	if err != nil {
 		return nil, err
@@ -47,7 +50,28 @@ func (s *Session) Backward(rule Rule, image int, seeds []float32, layers ...stri
 		}
 		s.crew.do(b.runs[n])
 	}
-	return out, nil
+	all := make([][]float32, len(place))
+	for i, at := range place {
+		all[i] = out[at]
+	}
+	return all, nil
+}
+
+// distinct are some layers without those that are there already by another name, and where
+// each is among them.
+func (m *Model) distinct(layers []string) (distinct []string, place []int) {
+	at := map[*Node]int{}
+	for _, layer := range layers {
+		n := m.graph.names[layer] // nil for one that backward refuses
+		i, seen := at[n]
+		if n == nil || !seen {
+			i = len(distinct)
+			at[n] = i
+			distinct = append(distinct, layer)
+		}
+		place = append(place, i)
+	}
+	return distinct, place
 }
 
 // schedule lists the steps for n seeds.
@@ -102,12 +126,16 @@ type forwardStep struct {
 // aim points the step at an image of the last Forward.
 func (f *forwardStep) aim(image int) { f.src.off = f.from.view.off + image*f.from.view.image }
 
+// backward is the plan for a rule and layers: one, for the most seeds asked for so far.
 func (s *Session) backward(rule Rule, layers []string, capacity int) (*backward, error) {
-	key := fmt.Sprint(int(rule), " ", capacity, " ", strings.Join(layers, "|"))
-	if b := s.backs[key]; b != nil {
+	key := fmt.Sprintf("%d %q", rule, layers)
+	if b := s.backs[key]; b != nil && b.capacity >= capacity {
 		return b, nil
 	}
 	m := s.model
+	if rule < Gradient || rule > ContrastiveExcitationDuplicated {
+		return nil, fmt.Errorf("nn: no rule of number %d", rule)
+	}
 	if rule == DeepLIFT && !s.whole {
 		return nil, errors.New("nn: DeepLIFT needs a session with Whole")
 	}

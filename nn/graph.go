@@ -3,6 +3,7 @@ package nn
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Graph is a network as its author describes it: named operators in evaluation
@@ -93,8 +94,15 @@ func NewGraph(input Shape) *Graph {
 	return g
 }
 
-// Input is the image itself.
-func (g *Graph) Input() *Node { return g.nodes[0] }
+// Input is the image itself. Only convolutions can read it.
+func (g *Graph) Input() *Node { return g.operand("input", first(g.nodes)) }
+
+func first(nodes []*Node) *Node {
+	if len(nodes) == 0 {
+		return nil
+	}
+	return nodes[0]
+}
 
 // InputAffine maps the input per channel, x*scale+shift, before anything else.
 func (g *Graph) InputAffine(scale, shift []float32) {
@@ -107,6 +115,11 @@ func (g *Graph) InputAffine(scale, shift []float32) {
 
 // Conv appends a convolution.
 func (g *Graph) Conv(name string, x *Node, c Conv) *Node {
+	x = g.operand(name, x)
+	if c.Out < 1 || c.KH < 1 || c.KW < 1 || c.Stride < 1 || c.Pad < 0 {
+		g.fail("%s: %d outputs of a %dx%d kernel, stride %d, padding %d: want at least 1, padding at least 0", name, c.Out, c.KH, c.KW, c.Stride, c.Pad)
+		return g.add(name, &Node{kind: kindConv, in: []*Node{x}, conv: &c, shape: Shape{1, 1, 1}})
+	}
 	want := c.Out * x.shape.C * c.KH * c.KW
 	if len(c.Weight) != want {
 		g.fail("%s: %d weights, want %d x %d x %d x %d", name, len(c.Weight), c.Out, x.shape.C, c.KH, c.KW)
@@ -125,6 +138,7 @@ func (g *Graph) Conv(name string, x *Node, c Conv) *Node {
 
 // Linear appends a fully connected layer, weight [out][in], on a 1x1 map.
 func (g *Graph) Linear(name string, x *Node, weight, bias []float32, out int) *Node {
+	x = g.operand(name, x)
 	if x.shape.H != 1 || x.shape.W != 1 {
 		g.fail("%s: a linear layer on a %dx%d map", name, x.shape.H, x.shape.W)
 	}
@@ -133,6 +147,7 @@ func (g *Graph) Linear(name string, x *Node, weight, bias []float32, out int) *N
 
 // BatchNorm appends a batch normalisation.
 func (g *Graph) BatchNorm(name string, x *Node, b BatchNorm) *Node {
+	x = g.operand(name, x)
 	c := x.shape.C
 	if len(b.Gamma) != c || len(b.Beta) != c || len(b.Mean) != c || len(b.Var) != c {
 		g.fail("%s: %d, %d, %d, %d parameters for %d channels", name, len(b.Gamma), len(b.Beta), len(b.Mean), len(b.Var), c)
@@ -142,11 +157,13 @@ func (g *Graph) BatchNorm(name string, x *Node, b BatchNorm) *Node {
 
 // ReLU appends max(x, 0).
 func (g *Graph) ReLU(name string, x *Node) *Node {
+	x = g.operand(name, x)
 	return g.add(name, &Node{kind: kindReLU, in: []*Node{x}, shape: x.shape})
 }
 
 // Add appends the residual sum branch + shortcut.
 func (g *Graph) Add(name string, branch, shortcut *Node) *Node {
+	branch, shortcut = g.operand(name, branch), g.operand(name, shortcut)
 	if branch.shape != shortcut.shape {
 		g.fail("%s: sum of %v and %v", name, branch.shape, shortcut.shape)
 	}
@@ -156,6 +173,7 @@ func (g *Graph) Add(name string, branch, shortcut *Node) *Node {
 // MaxPool appends a max-pooling. Its input must be non-negative (the output of a ReLU,
 // LRN or another pooling of such), so that zero padding changes no maximum.
 func (g *Graph) MaxPool(name string, x *Node, p Pool) *Node {
+	x = g.operand(name, x)
 	if !x.nonNegative() {
 		g.fail("%s: max-pooling of values that may be negative", name)
 	}
@@ -170,11 +188,13 @@ func (g *Graph) MaxPool(name string, x *Node, p Pool) *Node {
 
 // MeanPool appends the mean over the whole map: [C][1][1].
 func (g *Graph) MeanPool(name string, x *Node) *Node {
+	x = g.operand(name, x)
 	return g.add(name, &Node{kind: kindMeanPool, in: []*Node{x}, shape: Shape{x.shape.C, 1, 1}})
 }
 
 // LRN appends a local response normalisation.
 func (g *Graph) LRN(name string, x *Node, l LRN) *Node {
+	x = g.operand(name, x)
 	if l.Beta != 0.75 || l.Size != 5 {
 		g.fail("%s: local response normalisation of size %d, beta %g (only 5 and 0.75)", name, l.Size, l.Beta)
 	}
@@ -183,6 +203,14 @@ func (g *Graph) LRN(name string, x *Node, l LRN) *Node {
 
 // Concat appends the concatenation along channels.
 func (g *Graph) Concat(name string, xs ...*Node) *Node {
+	if len(xs) == 0 {
+		g.fail("%s: a concatenation of nothing", name)
+		xs = []*Node{nil}
+	}
+	xs = slices.Clone(xs)
+	for i, x := range xs {
+		xs[i] = g.operand(name, x)
+	}
 	s := xs[0].shape
 	s.C = 0
 	for _, x := range xs {
@@ -196,6 +224,7 @@ func (g *Graph) Concat(name string, xs ...*Node) *Node {
 
 // Alias gives a node one more name.
 func (g *Graph) Alias(n *Node, name string) {
+	n = g.operand(name, n)
 	if _, taken := g.names[name]; taken {
 		g.fail("%s: the name is taken", name)
 		return
@@ -208,10 +237,50 @@ func (g *Graph) add(name string, n *Node) *Node {
 	n.id = len(g.nodes)
 	for _, in := range n.in {
 		in.users++
+		// The image lies interleaved in memory, which only convolutions know how to read.
+		if in.kind == kindInput && n.kind != kindConv {
+			g.fail("%s: only a convolution can read the network's input", name)
+		}
 	}
 	g.nodes = append(g.nodes, n)
 	g.Alias(n, name)
 	return n
+}
+
+// operand is a node of this graph. Where it is none, a node that stands in for it is returned,
+// and Compile says so.
+func (g *Graph) operand(name string, n *Node) *Node {
+	switch {
+	case g.names == nil:
+		g.fail("%s: a graph that NewGraph has not made", name)
+		g.names = map[string]*Node{}
+		g.nodes = []*Node{{kind: kindInput, shape: Shape{1, 1, 1}}}
+	case n == nil:
+		g.fail("%s: an operand is nil", name)
+	case n.id < len(g.nodes) && g.nodes[n.id] == n:
+		return n
+	default:
+		g.fail("%s: an operand is a node of another graph", name)
+	}
+	return g.nodes[0]
+}
+
+// sealed is a copy that later calls on the graph do not change. Weights are shared.
+func (g *Graph) sealed() *Graph {
+	c := *g
+	c.nodes, c.names = make([]*Node, len(g.nodes)), make(map[string]*Node, len(g.names))
+	for i, n := range g.nodes {
+		m := *n
+		m.names, m.in = slices.Clone(n.names), slices.Clone(n.in)
+		for j, in := range m.in {
+			m.in[j] = c.nodes[in.id]
+		}
+		c.nodes[i] = &m
+	}
+	for name, n := range g.names {
+		c.names[name] = c.nodes[n.id]
+	}
+	return &c
 }
 
 func (g *Graph) fail(format string, args ...any) {

@@ -60,11 +60,16 @@ type CompileOptions struct {
 	BF16 bool
 }
 
-// Compile checks a graph, and packs its weights for the kernels.
+// Compile checks a graph, and packs its weights for the kernels. The model keeps a copy of the
+// graph, but not of its weights, which must not change.
 func Compile(g *Graph, o CompileOptions) (*Model, error) {
+	if g == nil || len(g.nodes) == 0 {
+		return nil, errors.New("nn: a graph that NewGraph has not made")
+	}
 	if g.err != nil {
 		return nil, g.err
 	}
+	g = g.sealed()
 	last := g.nodes[len(g.nodes)-1]
 	if last.kind != kindConv || last.shape.H != 1 || last.shape.W != 1 {
 		return nil, errors.New("nn: the last operator must be a linear layer")

@@ -20,7 +20,7 @@ type Session struct {
 	logits   []float32
 	images   int // of the last Forward
 	groups   []fused
-	backs    map[string]*backward // by rule, capacity and layers
+	backs    map[string]*backward // by rule and layers
 }
 
 // NewSession allocates memory for a batch and plans the work. A layer in Keep that does not
@@ -66,8 +66,15 @@ func (s *Session) Close() { s.crew.close() }
 // Batch is the most images that Forward takes.
 func (s *Session) Batch() int { return s.batch }
 
-// MemoryBytes is the size of the session's scratch memory.
-func (s *Session) MemoryBytes() int64 { return 4 * int64(len(s.mem)) }
+// MemoryBytes is the size of the session's scratch memory, that of its backward passes so far
+// included.
+func (s *Session) MemoryBytes() int64 {
+	n := len(s.mem)
+	for _, b := range s.backs {
+		n += len(b.mem)
+	}
+	return 4 * int64(n)
+}
 
 // Forward returns logits [n][classes] for x [n][C][H][W], 1 <= n <= batch. They are valid
 // until the next call.
@@ -95,6 +102,7 @@ func (s *Session) ForwardMasked(x, masks []float32) []float32 {
 }
 
 func (s *Session) forward(x, masks []float32, n int) []float32 {
+	s.crew.check("Forward")
 	s.images = n
 	s.plan.input.x, s.plan.input.masks = x, masks
 	if s.runs[n] == nil {

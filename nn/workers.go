@@ -43,7 +43,7 @@ type step interface {
 type crew struct {
 	workers []*worker
 	start   []chan *run
-	closed  sync.Once
+	closed  atomic.Bool
 }
 
 // run is the execution of one plan.
@@ -77,11 +77,19 @@ func newCrew(threads int) *crew {
 
 // close ends the helpers.
 func (c *crew) close() {
-	c.closed.Do(func() {
-		for _, ch := range c.start {
-			close(ch)
-		}
-	})
+	if c.closed.Swap(true) {
+		return
+	}
+	for _, ch := range c.start {
+		close(ch)
+	}
+}
+
+// check panics if the crew was closed.
+func (c *crew) check(method string) {
+	if c.closed.Load() {
+		panic("nn: " + method + ": the session is closed")
+	}
 }
 
 // do executes r on all workers and returns when every step is done.

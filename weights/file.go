@@ -52,7 +52,8 @@ type File struct {
 	data       []byte
 	unmap      func() error
 	closed     atomic.Bool
-	shards     []*File // of an index, sorted by name
+	holders    atomic.Int64 // beside the file itself, until it is closed
+	shards     []*File      // of an index, sorted by name
 	options    Options
 
 	format   Format
@@ -140,8 +141,8 @@ func Bare(name string, tensors []*Tensor) *File {
 	return f
 }
 
-// Close releases the map. Views that Float32, Float64 and Bytes gave out must not
-// be used afterwards. Closing twice is harmless.
+// Close releases the map, as soon as nobody holds it. Views that Float32, Float64 and Bytes
+// gave out must not be used afterwards, except by a holder. Closing twice is harmless.
 func (f *File) Close() error {
 	if f.closed.Swap(true) {
 		return nil
@@ -150,8 +151,29 @@ func (f *File) Close() error {
 	for _, s := range f.shards {
 		err = errors.Join(err, s.Close())
 	}
-	if f.unmap == nil {
-		return err
+	return errors.Join(err, f.drop())
+}
+
+// Hold keeps the map for views that were given out, also after Close, until release is called.
+// A closed file cannot be held.
+func (f *File) Hold() (release func()) {
+	f.holders.Add(1)
+	var shards []func()
+	for _, s := range f.shards {
+		shards = append(shards, s.Hold())
+	}
+	return sync.OnceFunc(func() {
+		for _, release := range shards {
+			release()
+		}
+		_ = f.drop() // an error of munmap tells nobody anything here
+	})
+}
+
+// drop is the end of a holder, or of the file itself, whose last unmaps.
+func (f *File) drop() error {
+	if f.holders.Add(-1) >= 0 || f.unmap == nil {
+		return nil
 	}
 	if err := f.unmap(); err != nil {
 		return fmt.Errorf("weights: %s: %w", f.name, err)

@@ -231,6 +231,9 @@ func TestOverlap(t *testing.T) {
 // TestMemory measures what the costliest files take: most opcodes of one kind, most
 // tensors, most zip entries, most safetensors entries.
 func TestMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("not with -short, which the race detector is run with: it takes memory of its own")
+	}
 	const most = 2 * pickle.MaxMemory
 	n := pickle.MaxOpcodes - 100
 	view := tensorOps("torch FloatStorage", "0", 4, 0, slices.Repeat([]int{1}, 16), slices.Repeat([]int{1}, 16))

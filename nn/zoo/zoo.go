@@ -2,6 +2,7 @@ package zoo
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -96,8 +97,8 @@ const (
 	maxPixels = 1 << 22
 )
 
-// Load builds the network from a weight file, which must stay open as long as the model is
-// used. An architecture from Lookup is first found in the file, as Match does; of one from
+// Load builds the network from a weight file. The model keeps the file's memory as long as it
+// needs it, also when the file is closed. An architecture from Lookup is first found in the file, as Match does; of one from
 // Match the file must have the tensors that Match saw.
 func (a *Arch) Load(f *weights.File, o LoadOptions) (*nn.Model, error) {
 	if a.names == nil {
@@ -117,6 +118,7 @@ func (a *Arch) Load(f *weights.File, o LoadOptions) (*nn.Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.Name(), err)
 	}
+	runtime.AddCleanup(m, func(release func()) { release() }, f.Hold())
 	return m, nil
 }
 
