@@ -238,6 +238,9 @@ func (f *File) openShards(dir string, index []byte) error {
 	return nil
 }
 
+// mostShardName is as long as a file's name can be.
+const mostShardName = 255
+
 // shardNames lists the files of an index, sorted. They must lie in its folder.
 func shardNames(weightMap *pickle.Dict) ([]string, error) {
 	seen := map[string]bool{}
@@ -250,7 +253,7 @@ func shardNames(weightMap *pickle.Dict) ([]string, error) {
 		if seen[name] {
 			continue
 		}
-		if name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\\:\x00") || strings.HasSuffix(name, indexSuffix) {
+		if name == "" || len(name) > mostShardName || name == "." || name == ".." || strings.ContainsAny(name, "/\\:\x00") || strings.HasSuffix(name, indexSuffix) {
 			return nil, fmt.Errorf("%s is in %s, want the name of a file in the same folder", pickle.Describe(e.Key), quote(name))
 		}
 		if seen[name] = true; len(seen) > mostShards {

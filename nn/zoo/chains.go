@@ -390,7 +390,7 @@ func (m *matcher) activation(layers []headLayer, i int) (bool, error) {
 		What:    "activation of the head",
 		Taken:   fmt.Sprintf("ReLU between %s and %s", layers[i].path, layers[i+1].path),
 		Setting: "head_act=none",
-		Warn:    gap(layers[prev].path, layers[next].path) < 0 && m.root(layers[prev].path) != m.root(layers[next].path),
+		Warn:    true,
 	})
 	return true, nil
 }

@@ -249,7 +249,9 @@ func TestHeads(t *testing.T) {
 		if text := fmt.Sprint(got.Facts.Assumed); !strings.Contains(text, h.assumed+" is not") && h.assumed != "" {
 			t.Errorf("%s: assumed %s, want %s among it", h.name, text, h.assumed)
 		}
-		if w := got.Facts.Warnings(); len(w) > 0 != h.warn {
+		// An activation that nobody sees is always said.
+		said := h.warn || strings.Contains(h.head, "ReLU") && !strings.Contains(h.spec, "head_act")
+		if w := got.Facts.Warnings(); len(w) > 0 != said {
 			t.Errorf("%s: warnings %v", h.name, w)
 		}
 		m, err := got.Load(file, LoadOptions{Width: 64, Height: 64})

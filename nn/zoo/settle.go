@@ -93,7 +93,7 @@ func (m *matcher) assumeResNet(r *resnet, told, poolTold bool) {
 	set := m.spec.Settings
 	given := m.says.config.given
 	if r.small() && set["conv1_stride"] == "" && !told {
-		m.assume(Assumption{What: "conv1_stride", Taken: "1, as nearly always where the first convolution is 3x3 (CIFAR)", Setting: "conv1_stride=2"})
+		m.assume(Assumption{What: "conv1_stride", Taken: "1, as nearly always where the first convolution is 3x3 (CIFAR)", Setting: "conv1_stride=2", Warn: true})
 	}
 	if set["maxpool"] == "" && !poolTold && !(given && !r.small()) {
 		a := Assumption{What: "maxpool", Taken: "a max-pooling 3x3/2 in the stem", Setting: "maxpool=off"}
