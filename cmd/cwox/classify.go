@@ -37,8 +37,8 @@ With --tensor the network's inputs are given as they are, for comparing with ano
 const defaultTop = 5
 
 func classify(c *cobra.Command, m *modelFlags, t *tensorFlags, top int, args []string) error {
-	if c.Flags().Changed("top") && top < 1 {
-		return usage(c, "--top %d: want at least 1", top)
+	if err := wantPositive(c, "top"); err != nil {
+		return err
 	}
 	images, err := findImages(args)
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -113,10 +114,11 @@ func (f *evaluateFlags) check(c *cobra.Command) (o dataset.EvaluateOptions, err 
 	switch {
 	case len(f.methods) == 0 || len(f.explainers) == 0:
 		return o, usage(c, "--methods, --explainers: want at least one each")
-	case c.Flags().Changed("max-images") && f.maxImages < 1:
-		return o, usage(c, "--max-images %d: want at least 1", f.maxImages)
 	case f.out == "":
 		return o, usage(c, "-o DIR: name the folder for the results")
+	}
+	if err := cmp.Or(wantPositive(c, "top", "level", "max-images"), wantShare(c, "cumulative", "rise-tolerance")); err != nil {
+		return o, err
 	}
 	if err := checkVariant(c, f.variant, "support-delta", slices.Contains(f.methods, string(cwox.CWOX2s))); err != nil {
 		return o, err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -78,6 +79,12 @@ func (f *explainFlags) check(c *cobra.Command) error {
 	}
 	if !slices.Contains(methodNames(), f.method) {
 		return usage(c, "--method %s: want %s", f.method, strings.Join(methodNames(), ", "))
+	}
+	if f.relu != "" && f.relu != "on" && f.relu != "off" {
+		return usage(c, "--relu %s: want on or off", f.relu)
+	}
+	if err := cmp.Or(wantPositive(c, "top", "level"), wantShare(c, "cumulative", "rise-tolerance")); err != nil {
+		return err
 	}
 	if err := checkVariant(c, f.variant, "delta", f.method == string(cwox.CWOX2s)); err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -167,4 +168,33 @@ func exactly(n int, what string) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// wantPositive refuses values below 1 of flags that count something, as far as they are given:
+// 0 is no way to say the default.
+func wantPositive(c *cobra.Command, flags ...string) error {
+	for _, name := range flags {
+		f := c.Flags().Lookup(name)
+		if f == nil || !f.Changed {
+			continue
+		}
+		if n, err := strconv.Atoi(f.Value.String()); err == nil && n < 1 {
+			return usage(c, "--%s %d: want at least 1", name, n)
+		}
+	}
+	return nil
+}
+
+// wantShare refuses values that are not between 0 and 1, as far as they are given.
+func wantShare(c *cobra.Command, flags ...string) error {
+	for _, name := range flags {
+		f := c.Flags().Lookup(name)
+		if f == nil || !f.Changed {
+			continue
+		}
+		if v, err := strconv.ParseFloat(f.Value.String(), 64); err == nil && !(v > 0 && v < 1) {
+			return usage(c, "--%s %g: want more than 0 and less than 1", name, v)
+		}
+	}
+	return nil
 }

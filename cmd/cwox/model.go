@@ -81,10 +81,8 @@ func (f *modelFlags) check(c *cobra.Command) error {
 		return usage(c, "--model %s: unknown (known: %s)", f.model, strings.Join(zoo.Names(), ", "))
 	case f.precision != "f32" && f.precision != "bf16":
 		return usage(c, "--precision %s: want f32 or bf16", f.precision)
-	case f.threads < 0:
-		return usage(c, "--threads %d: want at least 1", f.threads)
 	}
-	return nil
+	return wantPositive(c, "threads")
 }
 
 // load opens the weights and builds the network. The returned function closes the file.

@@ -136,8 +136,8 @@ func override(to *string, value string) {
 	}
 }
 
-// both reads one value for both stages, or two separated by a comma.
-func both[T any](flag, text string, parse func(string) (T, error), cluster, class *T) error {
+// both reads one value for both stages, or two separated by a comma; all are to be above 0.
+func both[T int | float64](flag, text string, parse func(string) (T, error), cluster, class *T) error {
 	if text == "" {
 		return nil
 	}
@@ -145,15 +145,12 @@ func both[T any](flag, text string, parse func(string) (T, error), cluster, clas
 	if !two {
 		second = first
 	}
-	a, err := parse(strings.TrimSpace(first))
-	if err == nil {
-		*cluster = a
-		a, err = parse(strings.TrimSpace(second))
-		*class = a
+	a, err1 := parse(strings.TrimSpace(first))
+	b, err2 := parse(strings.TrimSpace(second))
+	if err1 != nil || err2 != nil || !(a > 0) || !(b > 0) {
+		return fmt.Errorf("--%s %s: want a number above 0, or two separated by a comma", flag, text)
 	}
-	if err != nil {
-		return fmt.Errorf("--%s %s: want a number, or two separated by a comma", flag, text)
-	}
+	*cluster, *class = a, b
 	return nil
 }
 
