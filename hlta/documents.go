@@ -8,11 +8,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -21,10 +23,11 @@ import (
 // documents are stored once, with their number. It is immutable and safe for
 // concurrent use.
 type Documents struct {
-	Name   string   // base name of the file, or what the caller called it
-	SHA256 string   // of the file as it is (compressed, if it is), in hex
+	Name   string   // base names of the files, or what the caller called it
+	SHA256 string   // of the files as they are (compressed, if they are), one after the other, in hex
 	Words  []string // in order of first appearance
 	N      int      // number of documents, every one with at least one word
+	Notes  []string // what a reader must know of the files: a byte order mark that was dropped
 	rows   rowSet
 }
 
@@ -36,55 +39,49 @@ const (
 	maxOccurrences = 1 << 28 // words in all documents
 )
 
-// ReadDocuments reads a file of documents: see [ParseDocuments].
-func ReadDocuments(path string) (*Documents, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("hlta: %w", err)
+// ReadDocuments reads files of documents, see [ParseDocuments], one after the other. An
+// identifier means another document in each.
+func ReadDocuments(paths ...string) (*Documents, error) {
+	p := newParser()
+	for _, path := range paths {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, fmt.Errorf("hlta: %w", err)
+		}
+		err = p.parse(filepath.Base(path), f)
+		f.Close()
+		if err != nil {
+			return nil, err
+		}
 	}
-	defer f.Close()
-	return ParseDocuments(filepath.Base(path), f)
+	return p.documents()
 }
 
 // ParseDocuments reads documents in the sparse form of the field: a line for every
 // occurrence of a word, "docId, word", as text or gzip, which the content decides.
-// Lines of one docId form a document even if others stand between them; a word
-// counts once per document; empty lines are skipped. Identifiers and words have 1
-// to 255 bytes without spaces, commas, quotes or control characters.
+// Lines of one docId stand together: one that comes back after another is an error, since
+// that is what files of several runs look like once they are joined, whose documents are
+// not to be joined. A word counts once per document; empty lines are skipped. Identifiers
+// and words have 1 to 255 bytes without spaces, commas, quotes or control characters.
 //
 // An error names the file, the line, what it says and what was expected. The text
 // may have 2 GiB, a million distinct words and 2^28 occurrences; what is kept of it
 // is about 8 bytes per occurrence and 60 per document. name is for messages and
 // [Documents.Name].
 func ParseDocuments(name string, r io.Reader) (*Documents, error) {
-	hash := sha256.New()
-	raw := bufio.NewReaderSize(io.TeeReader(r, hash), 1<<16)
-	var text io.Reader = raw
-	if magic, _ := raw.Peek(2); len(magic) == 2 && magic[0] == 0x1f && magic[1] == 0x8b {
-		z, err := gzip.NewReader(raw)
-		if err != nil {
-			return nil, fmt.Errorf("hlta: %s: %w", name, err)
-		}
-		text = z
-	}
-	p := parser{name: name, word: map[string]int32{}, id: map[string]int32{}}
-	if err := p.read(text, maxText); err != nil {
+	p := newParser()
+	if err := p.parse(name, r); err != nil {
 		return nil, err
 	}
-	d, err := p.documents()
-	if err != nil {
-		return nil, err
-	}
-	d.SHA256 = hex.EncodeToString(hash.Sum(nil))
-	return d, nil
+	return p.documents()
 }
 
 // NewDocuments makes documents of lists of words; empty lists are left out. Its
 // SHA256 is that of the text "0, word\n" ... with the index of the list as docId.
 func NewDocuments(lists [][]string) (*Documents, error) {
-	hash := sha256.New()
-	out := bufio.NewWriter(hash)
-	p := parser{name: "lists", word: map[string]int32{}}
+	p := newParser()
+	p.name = "lists"
+	out := bufio.NewWriter(p.hash)
 	for i, list := range lists {
 		if len(list) == 0 {
 			continue
@@ -100,13 +97,8 @@ func NewDocuments(lists [][]string) (*Documents, error) {
 			out.WriteByte('\n')
 		}
 	}
-	d, err := p.documents()
-	if err != nil {
-		return nil, err
-	}
 	out.Flush()
-	d.SHA256 = hex.EncodeToString(hash.Sum(nil))
-	return d, nil
+	return p.documents()
 }
 
 // Distinct is the number of different documents.
@@ -121,27 +113,42 @@ func (d *Documents) At(i int) (words []int32, count int) {
 
 // parser gathers documents one occurrence at a time.
 type parser struct {
-	name  string
+	name  string   // of the file being read
+	names []string // of all files so far
+	notes []string
+	hash  hash.Hash // of all files
 	words []string
 	word  map[string]int32 // index of a word
-	id    map[string]int32 // index of a document identifier
+	line  map[string]int   // where a document of this file begins, by its identifier
 
 	start []int   // of the documents: in item
 	item  []int32 // word indices in the order they came
 	last  []int32 // per word: 1 + the document it was last seen in
-	late  []occurrence
-	n     int // occurrences so far, late ones included
+	n     int     // occurrences so far
 }
 
-// occurrence is a word of a document whose lines do not stand together.
-type occurrence struct{ doc, word int32 }
+func newParser() *parser { return &parser{hash: sha256.New(), word: map[string]int32{}} }
+
+// parse reads a file.
+func (p *parser) parse(name string, r io.Reader) error {
+	p.name, p.names, p.line = name, append(p.names, name), map[string]int{}
+	raw := bufio.NewReaderSize(io.TeeReader(r, p.hash), 1<<16)
+	var text io.Reader = raw
+	if magic, _ := raw.Peek(2); len(magic) == 2 && magic[0] == 0x1f && magic[1] == 0x8b {
+		z, err := gzip.NewReader(raw)
+		if err != nil {
+			return fmt.Errorf("hlta: %s: %w", name, err)
+		}
+		text = z
+	}
+	return p.read(text, maxText)
+}
 
 // read adds all lines of a text of at most limit bytes.
 func (p *parser) read(text io.Reader, limit int64) error {
 	limited := &io.LimitedReader{R: text, N: limit + 1}
 	lines := bufio.NewReaderSize(limited, 1<<16)
 	current := []byte(nil) // identifier of the document that the last line belongs to
-	doc := int32(-1)
 	for number := 1; ; number++ {
 		line, err := lines.ReadSlice('\n')
 		if err == bufio.ErrBufferFull {
@@ -153,24 +160,25 @@ func (p *parser) read(text io.Reader, limit int64) error {
 		if limited.N <= 0 {
 			return fmt.Errorf("hlta: %s: more than %d bytes of text", p.name, limit)
 		}
+		if number == 1 {
+			if rest, marked := bytes.CutPrefix(line, []byte("\ufeff")); marked {
+				line = rest
+				p.notes = append(p.notes, p.name+": a byte order mark was dropped")
+			}
+		}
 		if body := bytes.TrimSpace(line); len(body) > 0 {
 			id, word, ok := bytes.Cut(body, []byte{','})
 			if !ok {
 				return p.errorf(number, body, "want \"docId, word\"")
 			}
 			id, word = bytes.TrimSpace(id), bytes.TrimSpace(word)
-			if doc < 0 || !bytes.Equal(id, current) {
-				if doc, err = p.document(id); err != nil {
+			if current == nil || !bytes.Equal(id, current) {
+				if err := p.document(id, number); err != nil {
 					return p.errorf(number, body, "%v", err)
 				}
 				current = append(current[:0], id...)
 			}
-			if int(doc) == len(p.start)-1 {
-				err = p.add(word)
-			} else {
-				err = p.addLate(doc, word)
-			}
-			if err != nil {
+			if err := p.add(word); err != nil {
 				return p.errorf(number, body, "%v", err)
 			}
 		}
@@ -180,19 +188,17 @@ func (p *parser) read(text io.Reader, limit int64) error {
 	}
 }
 
-// document returns the index of the document with this identifier, a new one if
-// there is none yet.
-func (p *parser) document(id []byte) (int32, error) {
-	if doc, ok := p.id[string(id)]; ok {
-		return doc, nil
+// document begins the document with this identifier.
+func (p *parser) document(id []byte, number int) error {
+	if line, ok := p.line[string(id)]; ok {
+		return fmt.Errorf("document %q was there before, at line %d: files of several runs are to be given one by one, not joined", id, line)
 	}
 	if err := checkName(id); err != nil {
-		return 0, fmt.Errorf("document identifier %w", err)
+		return fmt.Errorf("document identifier %w", err)
 	}
 	p.begin()
-	doc := int32(len(p.start) - 1)
-	p.id[string(id)] = doc
-	return doc, nil
+	p.line[string(id)] = number
+	return nil
 }
 
 func (p *parser) begin() { p.start = append(p.start, len(p.item)) }
@@ -206,18 +212,6 @@ func (p *parser) add(word []byte) error {
 	if doc := int32(len(p.start)); p.last[w] != doc {
 		p.last[w] = doc
 		p.item = append(p.item, w)
-	}
-	return nil
-}
-
-// addLate adds a word to an older document.
-func (p *parser) addLate(doc int32, word []byte) error {
-	w, err := p.intern(word)
-	if err != nil {
-		return err
-	}
-	if k := len(p.late); k == 0 || p.late[k-1] != (occurrence{doc, w}) {
-		p.late = append(p.late, occurrence{doc, w})
 	}
 	return nil
 }
@@ -242,25 +236,25 @@ func (p *parser) intern(word []byte) (int32, error) {
 	return w, nil
 }
 
-// documents puts the late occurrences where they belong and merges equal documents.
+// documents merges equal documents.
 func (p *parser) documents() (*Documents, error) {
-	d := &Documents{Name: p.name, Words: p.words, N: len(p.start)}
-	if d.N == 0 {
-		return nil, fmt.Errorf("hlta: %s: no documents", p.name)
+	name := strings.Join(p.names, ", ")
+	if name == "" {
+		name = p.name
 	}
-	p.id, p.word, p.last = nil, nil, nil
-	slices.SortFunc(p.late, func(a, b occurrence) int { return int(a.doc) - int(b.doc) })
+	d := &Documents{Name: name, Words: p.words, N: len(p.start), Notes: p.notes}
+	if d.N == 0 {
+		return nil, fmt.Errorf("hlta: %s: no documents", name)
+	}
+	d.SHA256 = hex.EncodeToString(p.hash.Sum(nil))
+	p.line, p.word, p.last = nil, nil, nil
 	p.start = append(p.start, len(p.item))
 	merge := newMerger(d.N)
 	var row []int32
-	for doc, late := 0, p.late; doc < d.N; doc++ {
+	for doc := range d.N {
 		row = append(row[:0], p.item[p.start[doc]:p.start[doc+1]]...)
-		for len(late) > 0 && int(late[0].doc) == doc {
-			row = append(row, late[0].word)
-			late = late[1:]
-		}
 		slices.Sort(row)
-		merge.add(slices.Compact(row), 1)
+		merge.add(row, 1)
 	}
 	d.rows = merge.rowSet
 	return d, nil

@@ -39,8 +39,7 @@ func TestParseDocuments(t *testing.T) {
 		{"no line end at the end", "0, a\n1, b", "a, b"},
 		{"equal documents", "0, a\n0, b\n1, b\n1, a\n2, c\n3, a\n3, b\n", "a b*3, c"},
 		{"a word twice", "0, a\n0, a\n0, b\n0, a\n", "a b"},
-		{"spread document", "x, a\ny, b\nx, c\ny, b\nx, c\nx, a\n", "a c, b"},
-		{"a late document that becomes equal", "0, a\n0, b\n1, a\n2, c\n1, b\n", "a b*2, c"},
+		{"byte order mark", "\ufeff0, a\n0, b\n", "a b"},
 		{"blank lines, CRLF, tabs, no space", "\n0,a\r\n\r\n 0 ,\tb \r\n  \n", "a b"},
 		{"words beyond ASCII", "d1, Stra\u00dfe\nd1, \u732b\n", "Stra\u00dfe \u732b"},
 	} {
@@ -70,6 +69,7 @@ func TestParseDocumentsErrors(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"empty", "", "hlta: f: no documents"},
 		{"only blank lines", "\n \n", "hlta: f: no documents"},
+		{"an identifier that comes back", "0, a\n1, b\n0, c\n", `hlta: f:3: "0, c": document "0" was there before, at line 1: files of several runs are to be given one by one, not joined`},
 		{"no comma", "0, a\n1 b\n", `hlta: f:2: "1 b": want "docId, word"`},
 		{"no word", "0, a\n1,\n", `hlta: f:2: "1,": word is empty`},
 		{"no document", ", a\n", `hlta: f:1: ", a": document identifier is empty`},
@@ -92,6 +92,31 @@ func TestParseDocumentsErrors(t *testing.T) {
 	}
 }
 
+// TestReadSeveral reads files of several runs, whose identifiers are the same.
+func TestReadSeveral(t *testing.T) {
+	dir := t.TempDir()
+	var paths []string
+	sum := sha256.New()
+	for i, text := range []string{"1, a\n1, b\n2, c\n", "\ufeff1, c\n2, a\n2, b\n"} {
+		path := filepath.Join(dir, fmt.Sprintf("docs_%d.txt", i))
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		sum.Write([]byte(text))
+		paths = append(paths, path)
+	}
+	d, err := ReadDocuments(paths...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := spell(d); got != "a b*2, c*2" || d.N != 4 || d.Name != "docs_0.txt, docs_1.txt" {
+		t.Errorf("%s: %s, %d documents", d.Name, got, d.N)
+	}
+	if d.SHA256 != hex.EncodeToString(sum.Sum(nil)) || fmt.Sprint(d.Notes) != "[docs_1.txt: a byte order mark was dropped]" {
+		t.Errorf("SHA256 %s, notes %v", d.SHA256, d.Notes)
+	}
+}
+
 func TestReadLimit(t *testing.T) {
 	text := "0, a\n1, b\n"
 	for limit, want := range map[int64]string{
@@ -99,7 +124,8 @@ func TestReadLimit(t *testing.T) {
 		int64(len(text)) - 1: "hlta: f: more than 9 bytes of text",
 		3:                    "hlta: f: more than 3 bytes of text",
 	} {
-		p := parser{name: "f", word: map[string]int32{}, id: map[string]int32{}}
+		p := newParser()
+		p.name, p.line = "f", map[string]int{}
 		if err := p.read(strings.NewReader(text), limit); fmt.Sprint(err) != want && (err != nil || want != "") {
 			t.Errorf("limit %d: got %v, want %q", limit, err, want)
 		}

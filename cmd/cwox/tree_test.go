@@ -62,7 +62,7 @@ func TestTreeUsage(t *testing.T) {
 	}{
 		{"tree", 0, ""},
 		{"tree lern", exitUsage, "did you mean learn?"},
-		{"tree learn", exitUsage, "want a file of documents"},
+		{"tree learn", exitUsage, "want files of documents"},
 		{"tree learn docs.txt", exitUsage, "-o FILE"},
 		{"tree learn docs.txt -o x --max-island 99", exitUsage, "max island 99, want 4 to 16"},
 		{"tree learn docs.txt -o x --em-steps 0", exitUsage, "--em-steps 0"},
@@ -181,6 +181,7 @@ func TestTreeLearnBadDocuments(t *testing.T) {
 		"0, a\n0 b\n":            `docs.txt:2: "0 b"`,
 		"0, a\n0, b\n1, a\n":     "2 distinct words",
 		"\x1f\x8b\x08\x00broken": "docs.txt:1: unexpected EOF",
+		"0, a\n1, b\n0, c\n":     `document "0" was there before, at line 1`,
 	} {
 		out := filepath.Join(t.TempDir(), "tree.json")
 		code, _, stderr := cli(t, "tree", "learn", put(t, "docs.txt", text), "-o", out)
@@ -190,6 +191,44 @@ func TestTreeLearnBadDocuments(t *testing.T) {
 		if _, err := os.Stat(out); err == nil {
 			t.Errorf("%q: there is a tree", text)
 		}
+	}
+}
+
+// TestTreeLearnSeveral wants the parts of a run, given one by one, to be as many documents as
+// the whole, and refuses them joined.
+func TestTreeLearnSeveral(t *testing.T) {
+	whole := plantedDocuments(t)
+	text, err := os.ReadFile(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	half := strings.Index(string(text), "\n750, ") + 1
+	first := string(text[:half])
+	var second strings.Builder // numbered anew, as another run does
+	for line := range strings.Lines(string(text[half:])) {
+		var doc int
+		var word string
+		if _, err := fmt.Sscanf(line, "%d, %s", &doc, &word); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&second, "%d, %s\n", doc-750, word)
+	}
+	a, b := put(t, "a.txt", first), put(t, "b.txt", second.String())
+	documents := func(args ...string) int {
+		out := filepath.Join(t.TempDir(), "tree.json")
+		code, stdout, stderr := cli(t, append([]string{"tree", "learn", "--json", "-o", out}, args...)...)
+		var l learned
+		if err := json.Unmarshal([]byte(stdout), &l); code != 0 || err != nil {
+			t.Fatalf("exit code %d: %s%s", code, stdout, stderr)
+		}
+		return l.Documents
+	}
+	if got, want := documents(a, b), documents(whole); got != want || want == 0 {
+		t.Errorf("%d documents in two files, want %d", got, want)
+	}
+	joined := put(t, "joined.txt", first+second.String())
+	if code, _, stderr := cli(t, "tree", "learn", joined, "-o", filepath.Join(t.TempDir(), "tree.json")); code != exitFailed || !strings.Contains(stderr, "one by one, not joined") {
+		t.Errorf("joined: exit code %d: %s", code, stderr)
 	}
 }
 

@@ -20,16 +20,18 @@ func newTreeLearn() *cobra.Command {
 	var o hlta.Options
 	var globalEM, out string
 	c := &cobra.Command{
-		Use:   "learn [flags] -o FILE DOCUMENTS",
+		Use:   "learn [flags] -o FILE DOCUMENTS...",
 		Short: "Learn a label tree from documents",
 		Long: `Learn a hierarchical latent tree model (HLTA) from documents: lines "document, word" as
-cwox documents writes them, plain or compressed. The same documents, options and seed give
+cwox documents writes them, plain or compressed. Files of several runs are given one by one,
+not joined: an identifier means another document in each. The same documents, options and seed give
 the same bytes for any number of threads.
 
 The variants of the papers: --no-correlation-test --whole-island --max-island 15.`,
 		Example: `  cwox tree learn docs.txt.gz -o tree.json
+  cwox tree learn docs_0.txt.gz docs_1.txt.gz -o tree.json
   cwox tree learn --global-em stepwise -o tree.json docs.txt`,
-		Args: exactly(1, "a file of documents"),
+		Args: atLeast(1, "files of documents"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if out == "" {
 				return usage(c, "-o FILE: name the tree file to write")
@@ -38,7 +40,7 @@ The variants of the papers: --no-correlation-test --whole-island --max-island 15
 			if err := checkLearn(c, &o); err != nil {
 				return err
 			}
-			return learn(c.Context(), args[0], out, o, os.Stdout, &f)
+			return learn(c.Context(), args, out, o, os.Stdout, &f)
 		},
 	}
 	s := c.Flags()
@@ -99,11 +101,14 @@ type learned struct {
 }
 
 // learn learns a tree from a file of documents, and says on w what came out.
-func learn(ctx context.Context, in, out string, o hlta.Options, w io.Writer, f *modelFlags) error {
+func learn(ctx context.Context, in []string, out string, o hlta.Options, w io.Writer, f *modelFlags) error {
 	start := time.Now()
-	docs, err := hlta.ReadDocuments(in)
+	docs, err := hlta.ReadDocuments(in...)
 	if err != nil {
 		return err
+	}
+	for _, note := range docs.Notes {
+		fmt.Fprintln(os.Stderr, "cwox:", note)
 	}
 	r := learned{File: out, Documents: docs.N, Distinct: docs.Distinct(), Words: len(docs.Words), Seconds: map[string]float64{}}
 	r.Seconds["read"] = lap(&start)
