@@ -403,7 +403,7 @@ func TestWeightsCheck(t *testing.T) {
 	if trials < 4 || !strings.Contains(best, "mean 0.485 0.456 0.406") {
 		t.Errorf("%d trials, the best is %s: %s", trials, best, out)
 	}
-	if code, out, _ := cli(t, "weights", "check", "--weights", file, "--size", "64", photo); code != 0 || !strings.Contains(out, "<- fits best") {
+	if code, out, _ := cli(t, "weights", "check", "--weights", file, "--size", "64", photo); code != 0 || !strings.Contains(out, "<- none fits clearly better") {
 		t.Errorf("exit code %d: %s", code, out)
 	}
 }

@@ -101,7 +101,7 @@ func checkWeights(c *cobra.Command, m *modelFlags, args []string) error {
 	for i, t := range trials {
 		mark := ""
 		if i == best {
-			mark = "  <- fits best"
+			mark = "  <- none fits clearly better"
 		}
 		if t.Error != "" {
 			fmt.Printf("%24s--model %s: %s\n", "", t.Model, t.Error)
@@ -199,12 +199,15 @@ func (t *trial) run(file *weights.File, images []string, o vision.Options) error
 	return nil
 }
 
+// clearly is by how much a trial must be nearer than one before it to say anything.
+const clearly = 0.05
+
 // nearest counts on how many pictures each trial is the nearest, and returns the index of the
-// one with the least mean distance, -1 if none could be run.
+// first one than which none has a clearly smaller mean distance, -1 if none could be run.
 func nearest(trials []trial, pictures int) int {
 	best := -1
 	for i, t := range trials {
-		if t.Error == "" && (best < 0 || t.Z+t.LogVar < trials[best].Z+trials[best].LogVar) {
+		if t.Error == "" && (best < 0 || t.Z+t.LogVar < trials[best].Z+trials[best].LogVar-clearly) {
 			best = i
 		}
 	}
