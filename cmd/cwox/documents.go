@@ -23,7 +23,8 @@ func newDocuments() *cobra.Command {
 		Short: "Label lists of many images, to learn a label tree from",
 		Long: `Classify all images of a folder, or those that a text file names one a line, and write the
 label list of each: the fewest top classes whose probabilities sum to more than 0.95, as
-lines "image number, class". Images of a single label are left out. Next comes tree learn.
+lines "image number, class". Images of a single label are left out, and so are damaged ones
+and lists of more than 100 labels (--keep-doubtful keeps them). Next comes tree learn.
 
 FILE.jsonl gets a line per image, with classes, probabilities and errors: an image that
 cannot be read costs a line, not the run. FILE.settings.json says what it was made with.
@@ -57,6 +58,7 @@ After an interruption of any kind the same command goes on where it stopped.`,
 	s.StringVarP(&out, "output", "o", "", "file of documents to write, compressed if named .gz")
 	s.IntVar(&o.MaxLabels, "max-labels", 0, "at most this many labels per image (default: all)")
 	s.Float64Var(&o.Cumulative, "cumulative", cwox.DefaultCumulative, "probability that an image's labels exceed together")
+	s.BoolVar(&o.KeepDoubtful, "keep-doubtful", false, "keep damaged images, and lists of more than 100 labels")
 	s.IntVar(&o.Batch, "batch", 8, "images per pass through the network")
 	s.BoolVar(&o.Restart, "restart", false, "begin anew, whatever an earlier run has left")
 	return c
@@ -104,8 +106,8 @@ func documents(ctx context.Context, cl *cwox.Classifier, images []string, out st
 			Seconds float64 `json:"seconds"`
 		}{out, r, time.Since(start).Seconds()})
 	} else {
-		fmt.Fprintf(w, "%s: %d document%s, %d labels, of %d image%s (%d with a single label, %d unreadable)\n",
-			out, r.Documents, plural(r.Documents), r.Labels, r.Images, plural(r.Images), r.Certain, r.Unreadable)
+		fmt.Fprintf(w, "%s: %d document%s, %d labels, of %d image%s (%d with a single label, %d damaged, %d undecided, %d unreadable)\n",
+			out, r.Documents, plural(r.Documents), r.Labels, r.Images, plural(r.Images), r.Certain, r.Damaged, r.Undecided, r.Unreadable)
 	}
 	switch {
 	case r.Unreadable == r.Images:

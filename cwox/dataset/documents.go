@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"runtime"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sync/errgroup"
@@ -30,6 +31,11 @@ type DocumentsOptions struct {
 	// IgnoreOrientation leaves EXIF rotation alone, as the reference does.
 	IgnoreOrientation bool
 
+	// KeepDoubtful makes documents also of damaged pictures and of label lists longer than
+	// Undecided, which say little of what is confused with what: a picture cut off at its top
+	// can bring more pairs of labels than a thousand others.
+	KeepDoubtful bool
+
 	// Restart throws away what an earlier run has left, instead of going on with it.
 	Restart bool
 	// Batch is the number of images per forward pass (8), Threads that of goroutines
@@ -47,6 +53,8 @@ type DocumentsResult struct {
 	Unreadable int    `json:"unreadable"` // images without labels
 	FirstError string `json:"first_error,omitempty"`
 	Certain    int    `json:"certain"`   // images with a single label, which make no document
+	Damaged    int    `json:"damaged"`   // damaged images with more, left out
+	Undecided  int    `json:"undecided"` // images with more labels than Undecided, left out
 	Documents  int    `json:"documents"` // images with more
 	Labels     int    `json:"labels"`    // in all documents
 }
@@ -76,14 +84,18 @@ type Warning struct {
 	Message string `json:"message"`
 }
 
+// Undecided is the length from which on a label list says that the classifier does not know.
+const Undecided = 100
+
 // defaultBatch is large enough for the network to be at its fastest, and small enough for
 // memory and for stopping soon.
 const defaultBatch = 8
 
 // WriteDocuments classifies images and writes their label lists, the shortest prefixes of
 // classes by rank whose probabilities sum to more than 0.95 (paper section 5), as documents
-// for hlta.Learn: lines "docId, c486", where docId is the index of the image and images of
-// a single label are left out. A name ending in .gz is compressed.
+// for hlta.Learn: lines "docId, c486", where docId is the index of the image. Images of a
+// single label are left out, and those that KeepDoubtful keeps. A name ending in .gz is
+// compressed.
 //
 // What the classifier says of every image is in path + ".jsonl", a line of ImageLabels for
 // each in the order of images; one that cannot be read has a line, too. This file grows
@@ -112,7 +124,7 @@ func WriteDocuments(ctx context.Context, c *cwox.Classifier, images []string, pa
 		return nil, fmt.Errorf("dataset: %w", err)
 	}
 	result := &DocumentsResult{Images: len(images), Resumed: resumed}
-	err = WriteFile(path, func(w io.Writer) error { return j.documents(w, result) })
+	err = WriteFile(path, func(w io.Writer) error { return j.documents(w, result, o.KeepDoubtful) })
 	if err != nil {
 		return nil, err
 	}
@@ -299,7 +311,8 @@ func (o *DocumentsOptions) label(c *cwox.Classifier, line *ImageLabels, logits [
 }
 
 // documents writes the documents of all lines of the journal, and counts.
-func (j *journal) documents(w io.Writer, r *DocumentsResult) error {
+func (j *journal) documents(w io.Writer, r *DocumentsResult, keepDoubtful bool) error {
+	damaged := func(w Warning) bool { return w.Code == vision.NoteTruncated }
 	return j.read(func(i int, line *ImageLabels) error {
 		switch {
 		case line.Error != "":
@@ -309,6 +322,13 @@ func (j *journal) documents(w io.Writer, r *DocumentsResult) error {
 			return nil
 		case len(line.Top) < 2:
 			r.Certain++
+			return nil
+		case keepDoubtful:
+		case slices.ContainsFunc(line.Warnings, damaged):
+			r.Damaged++
+			return nil
+		case len(line.Top) > Undecided:
+			r.Undecided++
 			return nil
 		}
 		r.Documents++

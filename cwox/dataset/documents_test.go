@@ -126,6 +126,56 @@ func write(t *testing.T, images []string, out string, o DocumentsOptions) *Docum
 	return r
 }
 
+// TestDoubtful leaves damaged pictures and endless lists out of the documents, and says how many.
+func TestDoubtful(t *testing.T) {
+	top := func(n int) []Label {
+		out := make([]Label, n)
+		for i := range out {
+			out[i].Class = i
+		}
+		return out
+	}
+	cut := []Warning{{vision.NoteTruncated, "the picture's data end after 6 %"}}
+	turned := []Warning{{vision.NoteOrientationApplied, "turned"}}
+	lines := []ImageLabels{
+		{Image: "0", Top: top(2)}, {Image: "1", Top: top(3), Warnings: cut}, {Image: "2", Top: top(Undecided + 1)},
+		{Image: "3", Top: top(Undecided)}, {Image: "4", Top: top(1), Warnings: cut}, {Image: "5", Top: top(2), Warnings: turned},
+	}
+	var text bytes.Buffer
+	var images []string
+	for _, l := range lines {
+		b, err := json.Marshal(l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text.Write(append(b, '\n'))
+		images = append(images, l.Image)
+	}
+	path := filepath.Join(t.TempDir(), "docs.jsonl")
+	if err := os.WriteFile(path, text.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	for keep, want := range map[bool]DocumentsResult{
+		false: {Documents: 3, Labels: 2 + Undecided + 2, Certain: 1, Damaged: 1, Undecided: 1},
+		true:  {Documents: 5, Labels: 2 + 3 + Undecided + 1 + Undecided + 2, Certain: 1},
+	} {
+		j := &journal{path: path, images: images, file: file, size: int64(text.Len()), lines: len(lines)}
+		var docs bytes.Buffer
+		var got DocumentsResult
+		if err := j.documents(&docs, &got, keep); err != nil || got != want {
+			t.Errorf("keep %t: %+v, %v; want %+v", keep, got, err, want)
+		}
+		if n := bytes.Count(docs.Bytes(), []byte("\n")); n != want.Labels || bytes.Contains(docs.Bytes(), []byte("1, c000")) != keep {
+			t.Errorf("keep %t: %d lines", keep, n)
+		}
+	}
+}
+
 // Every line and every document against the definition, computed here from logits.
 func TestDocuments(t *testing.T) {
 	_, images := smallImages(t, 40)
