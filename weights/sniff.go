@@ -15,9 +15,9 @@ var foreign = []struct {
 	remedy string
 }{
 	{begins("version https://git-lfs.github.com/"), "a Git LFS pointer, not the file itself: run git lfs install, then git lfs pull"},
-	{begins("\x89HDF\r\n\x1a\n"), "an HDF5 file (Keras .h5, MATLAB 7.3): " + toONNX("tf2onnx")},
+	{begins("\x89HDF\r\n\x1a\n"), "an HDF5 file (Keras .h5, MATLAB 7.3): " + toPyTorch("tf2onnx")},
 	{begins("GGUF", "lmgg", "ggml", "fmgg", "tjgg", "algg"), "a GGUF or GGML file of llama.cpp: take the .safetensors it was made of"},
-	{at(4, "TFL3"), "a TensorFlow Lite model: " + toONNX("tf2onnx")},
+	{at(4, "TFL3"), "a TensorFlow Lite model: " + toPyTorch("tf2onnx")},
 	{begins("MATLAB 5.0"), "a MATLAB .mat file: save the arrays with numpy.savez"},
 	{isNPY, "a single NumPy array (.npy): save all arrays with numpy.savez"},
 	{begins("7z\xbc\xaf\x27\x1c"), "a 7z archive: unpack it"},
@@ -26,26 +26,26 @@ var foreign = []struct {
 	{begins("BZh"), "compressed by bzip2: unpack it with bzip2 -d"},
 	{begins("\x28\xb5\x2f\xfd"), "compressed by zstd: unpack it with zstd -d"},
 	{begins("\x04\x22\x4d\x18"), "compressed by lz4: unpack it with lz4 -d"},
-	{begins("\x12\x01\x00\x00\x00\x00\x00\x00"), "an MXNet .params file: " + toONNX("mxnet's exporter")},
+	{begins("\x12\x01\x00\x00\x00\x00\x00\x00"), "an MXNet .params file: " + toPyTorch("mxnet's exporter")},
 	{begins("7767517"), "an ncnn .param file, which has no weights: take the model that it was made of"},
 	{begins("ftrt", "ptrt"), "a TensorRT engine: take the model that it was made of"},
 	{begins("\x89PNG", "\xff\xd8\xff", "GIF8"), "a picture, not a weight file"},
 	{begins("%PDF"), "a PDF document, not a weight file"},
 	{isOldTar, "the tar container of the first PyTorch versions: load it with torch.load and save its state_dict again"},
 	{at(257, "ustar"), "a tar archive: unpack it (tar -xf) and give the weight file"},
-	{isOpenVINO, "an OpenVINO .xml, which describes the graph of a .bin: give the PyTorch or ONNX model that it was made of"},
+	{isOpenVINO, "an OpenVINO .xml, which describes the graph of a .bin: give the PyTorch model that it was made of"},
 	{isHTML, "an HTML page, not a weight file (a download that failed?)"},
 	{isXML, "an XML text, not a weight file"},
 	{isJSON, "a JSON text, not a weight file (a config.json? give its folder, or the weights beside it)"},
-	{isONNX, "an ONNX model, which is not read as a weight file"},
-	{isSavedModel, "a TensorFlow SavedModel (saved_model.pb): " + toONNX("tf2onnx")},
-	{isCoreML, "a Core ML model: take the model that it was made of, or " + toONNX("the program that made it")},
-	{isGraphDef, "a protocol buffer of TensorFlow (.pb) or Caffe (.caffemodel): " + toONNX("tf2onnx")},
+	{isONNX, "an ONNX model, which this release does not read: give the PyTorch weights that it was exported from, or bring it to PyTorch with onnx2torch and save the state_dict"},
+	{isSavedModel, "a TensorFlow SavedModel (saved_model.pb): " + toPyTorch("tf2onnx")},
+	{isCoreML, "a Core ML model: take the model that it was made of, or " + toPyTorch("the program that made it")},
+	{isGraphDef, "a protocol buffer of TensorFlow (.pb) or Caffe (.caffemodel): " + toPyTorch("tf2onnx")},
 }
 
-// toONNX is the remedy for models of other frameworks.
-func toONNX(with string) string {
-	return "convert it to ONNX with " + with + ", or save the PyTorch state_dict"
+// toPyTorch is the remedy for models of other frameworks.
+func toPyTorch(exporter string) string {
+	return "bring it to PyTorch (by ONNX: " + exporter + ", then onnx2torch) and save the state_dict"
 }
 
 func begins(with ...string) func([]byte) bool {

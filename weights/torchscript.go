@@ -36,7 +36,7 @@ func (f *File) parseTorchScript(a *archive, root string) error {
 	}
 	if len(w.tensors) == 0 {
 		return errors.New("a frozen TorchScript archive: its weights are constants of the code, without names, and its " +
-			"state_dict() is empty; export the model to ONNX, or save its state_dict before torch.jit.freeze or optimize_for_inference")
+			"state_dict() is empty; save the state_dict of the model before torch.jit.freeze or optimize_for_inference")
 	}
 	if code.err != nil {
 		return code.err

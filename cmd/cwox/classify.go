@@ -81,8 +81,10 @@ func classify(c *cobra.Command, m *modelFlags, t *tensorFlags, top int, args []s
 			x, name = tensors.at(i)
 			best, err = p.ClassifyTensor(x, top, m.threads)
 		}
+		if err == nil {
+			m.warnStatistics(p)
+		}
 		failed = failed || err != nil
-		m.warnStatistics(p)
 		if err := printClasses(name, best, err, m.json); err != nil {
 			return err
 		}

@@ -163,7 +163,7 @@ func learnTree(c *cobra.Command, cl *cwox.Classifier, folder, dir string, m *mod
 	if err := documents(c.Context(), cl, images, docs, dataset.DocumentsOptions{Threads: m.threads, IgnoreOrientation: m.ignoreOrientation}, os.Stderr, &said); err != nil {
 		return "", fmt.Errorf("--learn-tree: %w", err)
 	}
-	if err := learn(c.Context(), []string{docs}, tree, hlta.Options{Seed: m.seed, Threads: m.threads}, os.Stderr, &said); err != nil {
+	if err := learn(c.Context(), []string{docs}, tree, hlta.Options{Seed: m.seed, Threads: m.threads}, cl.Names(), os.Stderr, &said); err != nil {
 		return "", fmt.Errorf("--learn-tree %s: %w (without --learn-tree clusters come from the network's last layer)", folder, err)
 	}
 	return tree, nil

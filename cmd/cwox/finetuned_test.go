@@ -142,6 +142,7 @@ func TestFineTuned(t *testing.T) {
 	for _, args := range [][]string{
 		{"--method", "swox"}, {"--method", "cwox1sa"}, {"--method", "cwox1sb"},
 		{"--classes", "JAY,2"}, {"--clusters", `[["ant","bee"],["elk",5]]`}, {"--variant", "reference", "--top", "3"},
+		{"--size", "64", "--top", "3"},
 		{"--size", "96", "--crop", "none", "--mean", "0.5", "--std", "0.5", "--top", "3"},
 	} {
 		r, _, said := explained(t, append(args, "--weights", file, image)...)
@@ -156,6 +157,10 @@ func TestFineTuned(t *testing.T) {
 			}
 		case "reference":
 			if r.Input.Transform.Name != "paper" || !strings.Contains(said, "stretched to 224x224 as the authors do") {
+				t.Errorf("%v: %+v: %s", args, r.Input, said)
+			}
+		case "64":
+			if x := r.Input.Transform; x.Resize.Short != 73 || !strings.Contains(said, "input: shorter side to 73, middle 64x64 as torchvision does, changed by flags; --preprocess paper") {
 				t.Errorf("%v: %+v: %s", args, r.Input, said)
 			}
 		case "96":
@@ -205,6 +210,36 @@ func TestFineTuned(t *testing.T) {
 	}
 }
 
+// TestKeyIsRecorded wants the network that --key chose verified, also of a file whose networks
+// are told apart by their names alone.
+func TestKeyIsRecorded(t *testing.T) {
+	image := filepath.Join(smallImages(t, 3), "00.png")
+	file := fineTuned(t, "student.", "fc", 4, nil, func(all map[string]*weights.Tensor) {
+		for name, x := range all {
+			if rest, ok := strings.CutPrefix(name, "student."); ok {
+				v, err := x.Float32()
+				if err != nil {
+					t.Fatal(err)
+				}
+				half := make([]float32, len(v))
+				for i := range v {
+					half[i] = v[i] / 2
+				}
+				all["teacher."+rest] = weights.NewF32("teacher."+rest, x.Shape, half)
+			}
+		}
+	})
+	if code, _, stderr := cli(t, "classify", "--weights", file, image); code != exitFailed || !strings.Contains(stderr, "student") || !strings.Contains(stderr, "teacher") {
+		t.Errorf("without a choice: exit code %d: %s", code, stderr)
+	}
+	for _, args := range [][]string{{"--key", "teacher"}, {"--model", ":prefix=teacher"}} {
+		r, _, _ := explained(t, append(args, "--weights", file, "--top", "2", image)...)
+		if r.Model.Key+r.Model.Settings == "" {
+			t.Errorf("%v: %+v", args, r.Model)
+		}
+	}
+}
+
 // TestFewClasses wants everything to work with one logit, two and three classes.
 func TestFewClasses(t *testing.T) {
 	image := filepath.Join(smallImages(t, 3), "00.png")
@@ -247,6 +282,10 @@ func TestFewClasses(t *testing.T) {
 			t.Errorf("one logit with a name: exit code %d: %s%s", code, out, stderr)
 		}
 		_, _, _ = explained(t, "--weights", file, "--explainer", "rise", "--rise-masks", "40", image)
+		// It is multi-label already.
+		if _, again, _ := cli(t, "classify", "--json", "--multilabel", "--weights", file, image); again != out {
+			t.Errorf("one logit with --multilabel: %s, want %s", again, out)
+		}
 	}
 }
 
@@ -320,7 +359,7 @@ func TestTensor(t *testing.T) {
 
 // TestLearnTree labels a folder, learns a tree of the lists and explains by it, in one go.
 func TestLearnTree(t *testing.T) {
-	file := fineTuned(t, "", "fc", 12, nil, func(all map[string]*weights.Tensor) {
+	file := fineTuned(t, "", "fc", 12, map[string]string{"classes": "ant\nbee\ncat\ndog\nelk\nfox\ngnu\nhen\nibis\njay\nkite\nlynx"}, func(all map[string]*weights.Tensor) {
 		w, err := all["fc.weight"].Float32()
 		if err != nil {
 			t.Fatal(err)
@@ -342,6 +381,9 @@ func TestLearnTree(t *testing.T) {
 	}
 	if code, out, stderr := cli(t, "verify", dir); code != 0 {
 		t.Errorf("verify: exit code %d: %s%s", code, out, stderr)
+	}
+	if text, err := os.ReadFile(tree); err != nil || !strings.Contains(string(text), `"names"`) {
+		t.Errorf("the tree does not name its words: %v", err)
 	}
 	// Again: what was labelled is not labelled again.
 	if code, _, stderr := cli(t, args...); code != 0 || !strings.Contains(stderr, "going on after 30 of 30 images") {

@@ -201,7 +201,8 @@ func (f *inputFlags) refine(c *cobra.Command, in *input) error {
 		return usage(c, "--std %s: %v", f.std, err)
 	}
 	if !reflect.DeepEqual(before, *t) {
-		in.from, in.guess = in.from+", changed by flags", false
+		in.from += ", changed by flags"
+		in.guess = in.guess && f.resize == "" && f.crop == "" // what is left of the picture was not said
 		t.Name += ", changed"
 	}
 	return nil

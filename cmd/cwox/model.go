@@ -147,12 +147,12 @@ func (f *modelFlags) classifier(c *cobra.Command, file *weights.File) (*cwox.Cla
 	if err != nil {
 		return nil, err
 	}
-	cl := &cwox.Classifier{Arch: arch, Transform: in.Transform, TransformFrom: in.from, MultiLabel: f.multilabel, WeightsFile: file.Path()}
+	cl := &cwox.Classifier{Arch: arch, Transform: in.Transform, TransformFrom: in.from, MultiLabel: f.multilabel && !arch.OneLogit(), WeightsFile: file.Path()}
 	if cl.Labels, cl.Synonyms, err = f.chooseLabels(arch, file); err != nil {
 		return nil, err
 	}
-	if dicts := file.Dicts(); len(dicts) > 1 {
-		cl.WeightsKey = dicts[0].Key
+	if cl.WeightsKey = f.key; f.key == "" && len(file.Dicts()) > 1 {
+		cl.WeightsKey = file.Dicts()[0].Key
 	}
 	if len(spec.Settings) > 0 {
 		cl.Settings = zoo.Spec{Settings: spec.Settings}.String()

@@ -11,7 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cwox/cwox/classname"
 	"cwox/cwox/dataset"
+	"cwox/cwox/labeltree"
 	"cwox/hlta"
 )
 
@@ -40,7 +42,7 @@ The variants of the papers: --no-correlation-test --whole-island --max-island 15
 			if err := checkLearn(c, &o); err != nil {
 				return err
 			}
-			return learn(c.Context(), args, out, o, os.Stdout, &f)
+			return learn(c.Context(), args, out, o, nil, os.Stdout, &f)
 		},
 	}
 	s := c.Flags()
@@ -100,8 +102,9 @@ type learned struct {
 	Seconds   map[string]float64 `json:"seconds"`
 }
 
-// learn learns a tree from a file of documents, and says on w what came out.
-func learn(ctx context.Context, in []string, out string, o hlta.Options, w io.Writer, f *modelFlags) error {
+// learn learns a tree from files of documents, and says on w what came out. The tree keeps the
+// names of the classes that its words stand for, where they are known.
+func learn(ctx context.Context, in []string, out string, o hlta.Options, names *classname.Names, w io.Writer, f *modelFlags) error {
 	start := time.Now()
 	docs, err := hlta.ReadDocuments(in...)
 	if err != nil {
@@ -124,6 +127,9 @@ func learn(ctx context.Context, in []string, out string, o hlta.Options, w io.Wr
 	}
 	r.Seconds["learn"] = lap(&start)
 	tree.Provenance.Program = "cwox " + version
+	if names != nil {
+		labeltree.NameWords(tree, names)
+	}
 	if err := dataset.WriteFile(out, tree.WriteJSON); err != nil {
 		return err
 	}

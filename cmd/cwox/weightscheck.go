@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"reflect"
@@ -79,10 +80,7 @@ func checkWeights(c *cobra.Command, m *modelFlags, args []string) error {
 	}
 	bar := newProgress("check", "runs", m.quiet)
 	for i := range trials {
-		if err := c.Context().Err(); err != nil {
-			return err
-		}
-		if err := trials[i].run(file, images, m.vision()); err != nil {
+		if err := trials[i].run(c.Context(), file, images, m.vision()); err != nil {
 			return err
 		}
 		bar.update(int64(i+1), int64(len(trials)))
@@ -167,7 +165,7 @@ func otherInputs(t vision.Transform) []vision.Transform {
 }
 
 // run measures the trial on every picture.
-func (t *trial) run(file *weights.File, images []string, o vision.Options) error {
+func (t *trial) run(ctx context.Context, file *weights.File, images []string, o vision.Options) error {
 	arch, err := zoo.Match(file, t.spec)
 	if err != nil {
 		t.Error = err.Error()
@@ -179,6 +177,9 @@ func (t *trial) run(file *weights.File, images []string, o vision.Options) error
 		return nil
 	}
 	for _, image := range images {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		pic, err := vision.DecodeFile(image, o)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "cwox:", err)
