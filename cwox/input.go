@@ -47,8 +47,8 @@ func (c *Classifier) CheckTransform() error {
 		return fmt.Errorf("cwox: %s: %w", c.Arch.Name, err)
 	}
 	if c.Transform.Width != shape.W || c.Transform.Height != shape.H {
-		return fmt.Errorf("cwox: %s takes %d x %d pixels, its transform makes %d x %d (width x height)", c.Arch.Name,
-			shape.W, shape.H, c.Transform.Width, c.Transform.Height)
+		return fmt.Errorf("cwox: %s takes %d x %d pixels, its transform makes %d x %d (height x width)", c.Arch.Name,
+			shape.H, shape.W, c.Transform.Height, c.Transform.Width)
 	}
 	return nil
 }

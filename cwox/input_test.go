@@ -79,7 +79,7 @@ func TestTransformMismatch(t *testing.T) {
 		tr    vision.Transform
 		want  string
 	}{
-		{shape, tr, "tiny takes 40 x 24 pixels, its transform makes 24 x 40"},
+		{shape, tr, "tiny takes 24 x 40 pixels, its transform makes 40 x 24"},
 		{shape, grey, "the network's input has 3 channels, the transform makes 1"},
 		{nn.Shape{C: 1, H: 40, W: 24}, tr, "the network's input has 1 channel, the transform makes 3 (rgb)"},
 		{nn.Shape{C: 4, H: 40, W: 24}, tr, "the network wants 4 channels, a picture has 3 (or 1, grey): give it inputs as they are with --tensor"},

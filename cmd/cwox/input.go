@@ -81,7 +81,11 @@ func (f *inputFlags) base(c *cobra.Command, arch *zoo.Arch, file *weights.File, 
 		if channels != 1 && channels != 3 {
 			return arch.Transform, nil // refused by Validate, in its words
 		}
-		return vision.Preset(name, channels, side, side)
+		t, err := vision.Preset(name, channels, side, side)
+		if own := arch.Transform; own.Name == vision.BVLC.Name && channels == 3 { // the geometry, in Caffe's channels
+			t.Channels, t.Scale, t.Mean, t.Std = own.Channels, own.Scale, own.Mean, own.Std
+		}
+		return t, err
 	}
 	switch f.preprocess {
 	case "", "auto", "timm":
@@ -109,9 +113,6 @@ func (f *inputFlags) base(c *cobra.Command, arch *zoo.Arch, file *weights.File, 
 		return &input{Transform: t, from: "as torchvision does", guess: true}, err
 	case "torchvision", "paper":
 		t, err := preset(f.preprocess)
-		if err == nil && f.preprocess == "paper" && arch.OfPaper() {
-			t = arch.Transform // Caffe's GoogLeNet has its own channels
-		}
 		return &input{Transform: t, from: "--preprocess " + f.preprocess}, err
 	}
 	text, err := readLimited(f.preprocess, maxPreprocessBytes)

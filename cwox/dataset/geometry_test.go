@@ -105,7 +105,7 @@ func TestGeometry(t *testing.T) {
 	if _, err := Evaluate(t.Context(), stretched, images, t.TempDir(), o); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("evaluation with three channels: %v", err)
 	}
-	if err := wholeScenes(c); err == nil || !strings.Contains(err.Error(), "in 10 x 6 (scaled to cover 12x7, middle 10x6)") {
+	if err := wholeScenes(c); err == nil || !strings.Contains(err.Error(), "of 448 x 448 pixels, height first (scaled to cover 7x12, middle 6x10)") {
 		t.Errorf("scenes: %v", err)
 	}
 	if err := wholeScenes(small()); err != nil {

@@ -138,8 +138,8 @@ func wholeScenes(c *cwox.Classifier) error {
 	}
 	seen, _ := c.Transform.Region(demo.PictureSize, demo.PictureSize)
 	if t := c.Transform; t.Width != t.Height || seen != (vision.Region{Width: demo.PictureSize, Height: demo.PictureSize}) {
-		return fmt.Errorf("dataset: %s: scenes are measured whole and square: the input shows %g x %g of %d x %d pixels in %d x %d (%s)", c.Arch.Name,
-			seen.Width, seen.Height, demo.PictureSize, demo.PictureSize, t.Width, t.Height, t.Geometry())
+		return fmt.Errorf("dataset: %s: scenes are measured whole and square: the input shows %g x %g of %d x %d pixels, height first (%s)", c.Arch.Name,
+			seen.Height, seen.Width, demo.PictureSize, demo.PictureSize, t.Geometry())
 	}
 	return nil
 }

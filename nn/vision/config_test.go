@@ -90,9 +90,9 @@ func TestTimm(t *testing.T) {
 		{`{"pretrained_cfg":{"crop_pct":null,"interpolation":"random","crop_mode":null}}`, "shorter side to 256, middle 224x224, bilinear" + imageNet},
 		{`{"pretrained_cfg":{"input_size":[3,299,299],"crop_pct":0.875,"mean":[0.5,0.5,0.5],"std":0.5}}`, "shorter side to 341, middle 299x299, bicubic; rgb / 255, mean 0.5 0.5 0.5, std 0.5 0.5 0.5"},
 		{`{"pretrained_cfg":{"crop_pct":1.0,"crop_mode":"squash","input_size":[3,384,384]}}`, "stretched to 384x384, middle 384x384, bicubic" + imageNet},
-		{`{"pretrained_cfg":{"crop_pct":0.9,"crop_mode":"squash","input_size":[3,100,200],"interpolation":"lanczos"}}`, "stretched to 222x111, middle 200x100, lanczos" + imageNet},
-		{`{"pretrained_cfg":{"crop_pct":0.9,"crop_mode":"border","input_size":[3,100,200],"interpolation":"lanczos"}}`, "scaled to fit into 222x111, middle 200x100, lanczos" + imageNet},
-		{`{"pretrained_cfg":{"crop_pct":0.9,"input_size":[3,100,200]}}`, "scaled to cover 222x111, middle 200x100, bilinear" + imageNet},
+		{`{"pretrained_cfg":{"crop_pct":0.9,"crop_mode":"squash","input_size":[3,100,200],"interpolation":"lanczos"}}`, "stretched to 111x222, middle 100x200, lanczos" + imageNet},
+		{`{"pretrained_cfg":{"crop_pct":0.9,"crop_mode":"border","input_size":[3,100,200],"interpolation":"lanczos"}}`, "scaled to fit into 111x222, middle 100x200, lanczos" + imageNet},
+		{`{"pretrained_cfg":{"crop_pct":0.9,"input_size":[3,100,200]}}`, "scaled to cover 111x222, middle 100x200, bilinear" + imageNet},
 		{`{"pretrained_cfg":{"input_size":[1,28,28],"crop_pct":1,"mean":[0.1307],"std":[0.3081]}}`, "shorter side to 28, middle 28x28, bicubic; grey / 255, mean 0.1307, std 0.3081"},
 		{`{"pretrained_cfg":{"input_size":[1,28,28]}}`, "shorter side to 32, middle 28x28, bicubic; grey / 255, mean 0.5, std 0.5"},
 	} {
@@ -160,7 +160,7 @@ func TestFromConfigRefuses(t *testing.T) {
 		{`{"pretrained_cfg":7}`, "", "", `config.json: "pretrained_cfg": not a JSON object`},
 		{`{"pretrained_cfg":{"input_size":[3,224]}}`, "", "", `config.json: "pretrained_cfg": "input_size": 2 numbers, want 3`},
 		{`{"pretrained_cfg":{"input_size":[3,0,224]}}`, "", "", `"input_size": 0: want whole numbers`},
-		{`{"pretrained_cfg":{"input_size":[3,9000,224]}}`, "", "", `config.json: an input of 224x9000 pixels: want sides of 1 to 4096`},
+		{`{"pretrained_cfg":{"input_size":[3,9000,224]}}`, "", "", `config.json: an input of 9000x224 pixels: want sides of 1 to 4096`},
 		{`{"pretrained_cfg":{"input_size":[4,224,224]}}`, "", "", `"input_size": 4 channels: a picture has 3 (or 1, grey); give inputs as they are with --tensor`},
 		{`{"pretrained_cfg":{"input_size":[1,224,224],"mean":[0.485,0.456,0.406]}}`, "", "", `"mean": 3 values for 1 channels`},
 		{`{"pretrained_cfg":{"crop_pct":-1}}`, "", "", `"crop_pct": -1: want more than 0 and at most 1`},
@@ -224,7 +224,7 @@ func TestParseTransform(t *testing.T) {
 		{`{"size":64}`, "", `vision: mine.json: "mean": missing`},
 		{`{"model_type":"resnet"}`, "", `vision: mine.json: unknown field "model_type"`},
 		{`{"pretrained_cfg":{"crop_pct":7}}`, "", `vision: mine.json: "pretrained_cfg": "crop_pct": 7`},
-		{`{"input_size":[3,64,5000],"mean":0}`, "", "vision: mine.json: an input of 5000x64"},
+		{`{"input_size":[3,64,5000],"mean":0}`, "", "vision: mine.json: an input of 64x5000"},
 		{``, "", "vision: mine.json: not a JSON object"},
 	} {
 		tr, err := ParseTransform("mine.json", []byte(c.text))

@@ -369,7 +369,8 @@ func (t Transform) interpolation() Interpolation {
 }
 
 // size is a size as people write it, width first.
-func size(width, height int) string { return fmt.Sprintf("%dx%d", width, height) }
+// size is height x width, as tensors, the JSON form and the command line have it.
+func size(width, height int) string { return fmt.Sprintf("%dx%d", height, width) }
 
 func numbers(list []float32) string { return strings.Trim(fmt.Sprint(list), "[]") }
 

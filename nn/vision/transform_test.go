@@ -145,7 +145,7 @@ func TestTransformShort(t *testing.T) {
 	for _, c := range []struct{ form, want string }{
 		{`{"preset":"torchvision"}`, "shorter side to 256, middle 224x224, bilinear; rgb / 255, mean 0.485 0.456 0.406, std 0.229 0.224 0.225"},
 		{`{"preset":"torchvision","size":288,"interpolation":"bicubic"}`, "shorter side to 329, middle 288x288, bicubic; rgb / 255, mean 0.485 0.456 0.406, std 0.229 0.224 0.225"},
-		{`{"preset":"timm","size":[128,256]}`, "scaled to cover 292x146, middle 256x128, bilinear; rgb / 255, mean 0.485 0.456 0.406, std 0.229 0.224 0.225"},
+		{`{"preset":"timm","size":[128,256]}`, "scaled to cover 146x292, middle 128x256, bilinear; rgb / 255, mean 0.485 0.456 0.406, std 0.229 0.224 0.225"},
 		{`{"preset":"paper","size":32,"channels":"grey"}`, "stretched to 32x32, bilinear; grey / 255, mean 0.5, std 0.5"},
 		{`{"preset":"bvlc-caffe","mean":0,"channels":"rgb"}`, "stretched to 224x224, bilinear; rgb / 1, mean 0 0 0, std 1 1 1"},
 		{`{"size":64,"mean":0.5,"std":0.25}`, "stretched to 64x64, bilinear; rgb / 255, mean 0.5 0.5 0.5, std 0.25 0.25 0.25"},
@@ -173,7 +173,7 @@ func TestTransformRefuses(t *testing.T) {
 		{`[224,224]`, `-1`, `"size": -1: want a whole number from 1 to 65536`},
 		{`[224,224]`, `0`, `"size": 0: want`},
 		{`[224,224]`, `"224"`, `"size": "224": want a list of 2 whole numbers`},
-		{`[224,224]`, `[5000,224]`, "an input of 224x5000 pixels: want sides of 1 to 4096"},
+		{`[224,224]`, `[5000,224]`, "an input of 5000x224 pixels: want sides of 1 to 4096"},
 		{`[224,224]`, `[4096,4096]`, "4096x4096 = 16777216 pixels, the limit is 4194304"},
 		{`"size":[224,224],`, ``, `"size": missing`},
 		{`"mean":[0,0,0],`, ``, `"mean": missing`},
