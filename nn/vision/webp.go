@@ -1,6 +1,13 @@
 package vision
 
-import "image"
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"image"
+
+	"golang.org/x/image/webp"
+)
 
 // fromWebP converts the planes of a lossy WebP file as libwebp does: chroma, which
 // has half the rows and columns, is interpolated with weights 9/16, 3/16, 3/16 and
@@ -53,3 +60,56 @@ func scaled(v uint8, coefficient int32) int32 { return int32(v) * coefficient >>
 
 // clip6 drops 6 fractional bits.
 func clip6(v int32) uint8 { return uint8(max(0, min(v>>6, 255))) }
+
+func openWebP(data []byte) (*source, error) {
+	var exif []byte
+	lossless, alpha, animated := false, false, false
+	for rest := data[12:]; len(rest) >= 8; {
+		n := int64(binary.LittleEndian.Uint32(rest[4:]))
+		if n > int64(len(rest)-8) {
+			n = int64(len(rest) - 8)
+		}
+		chunk := rest[8 : 8+n]
+		switch string(rest[:4]) {
+		case "VP8X":
+			animated = n > 0 && chunk[0]&2 != 0
+		case "VP8L":
+			lossless = true
+		case "ALPH":
+			alpha = true
+		case "EXIF":
+			exif = bytes.TrimPrefix(chunk, []byte("Exif\x00\x00"))
+		}
+		rest = rest[min(8+n+n&1, int64(len(rest))):]
+	}
+	if animated {
+		return nil, errors.New("animated WebP is not supported")
+	}
+	s, err := open(data, webp.DecodeConfig, nil)
+	if err != nil {
+		return nil, err
+	}
+	s.orientation = orientation(exif)
+	s.memory = s.pixels() * (2 + 3)
+	s.decode = func() (*Picture, error) {
+		m, err := webp.Decode(bytes.NewReader(data))
+		if err != nil {
+			return nil, err
+		}
+		switch m := m.(type) {
+		case *image.YCbCr:
+			return fromWebP(m), nil
+		case *image.NYCbCrA:
+			p := fromWebP(&m.YCbCr)
+			if !m.Opaque() {
+				p.note(NoteAlphaDropped, "transparency dropped, not composited")
+			}
+			return p, nil
+		}
+		return FromImage(m), nil
+	}
+	if lossless || alpha { // the lossless decoder works on 4 bytes a pixel, twice
+		s.memory += 8 * s.pixels()
+	}
+	return s, nil
+}
