@@ -23,7 +23,7 @@ var mayImport = map[string][]string{
 	"weights": {"weights", "internal/outside", "internal/place", "internal/say"},
 	"hlta":    {"hlta", "internal/outside", "internal/place", "internal/say", "gonum.org/v1/gonum", "golang.org/x/sync"},
 	"nn":      {"nn", "asm", "weights", "internal/outside", "internal/place", "internal/say", "golang.org/x/sync", "golang.org/x/image"},
-	"cwox":    {"cwox", "nn", "hlta", "weights", "gonum.org/v1/gonum", "golang.org/x/sync", "golang.org/x/image", "internal"},
+	"cwox":    {"cwox", "nn", "hlta", "weights", "gonum.org/v1/gonum", "golang.org/x/sync", "golang.org/x/image", "internal/outside", "internal/place", "internal/say", "internal/drawnworld", "internal/demo"},
 	"bench":   {"bench", "cwox", "nn", "hlta", "asm", "weights"},
 	"cmd": {"cmd", "bench", "cwox", "nn", "hlta", "asm", "weights", "internal",
 		"github.com/klauspost/cpuid/v2", "github.com/spf13/cobra", "github.com/schollz/progressbar/v3", "golang.org/x"},
