@@ -7,6 +7,7 @@ package place
 
 import (
 	"bufio"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -51,25 +52,40 @@ func (d *Dir) Path(name string) string { return filepath.Join(d.path, name) }
 // Root is the folder itself, for reading it.
 func (d *Dir) Root() *os.Root { return d.root }
 
-// Close syncs the folder, so that the names in it last, and closes it.
+// Close syncs the folder and closes it.
 func (d *Dir) Close() error {
 	if d.dirty {
-		// Not every system can sync a folder.
-		if f, err := d.root.Open("."); err == nil {
-			f.Sync()
-			f.Close()
-		}
-		d.dirty = false
+		d.Sync()
 	}
 	return d.root.Close()
 }
 
+// Sync makes the names in the folder last, on systems that can.
+func (d *Dir) Sync() {
+	if f, err := d.root.Open("."); err == nil {
+		f.Sync()
+		f.Close()
+	}
+	d.dirty = false
+}
+
 // Write lets fill write a file, which then has its name, whole, or has changed nothing. What
 // had the name before is replaced. Errors name the file.
-func (d *Dir) Write(name string, fill func(io.Writer) error) (err error) {
+func (d *Dir) Write(name string, fill func(io.Writer) error) error {
+	_, err := d.write(name, fill, false)
+	return err
+}
+
+// Exchange is Write for a file that this program holds by Lock. It returns the new one, open
+// and held: there is no moment at which another program could take it.
+func (d *Dir) Exchange(name string, fill func(io.Writer) error) (*os.File, error) {
+	return d.write(name, fill, true)
+}
+
+func (d *Dir) write(name string, fill func(io.Writer) error, keep bool) (_ *os.File, err error) {
 	f, err := d.temp()
 	if err != nil {
-		return fmt.Errorf("%s: %w", d.Path(name), bare(err))
+		return nil, fmt.Errorf("%s: %w", d.Path(name), bare(err))
 	}
 	temp := f.Name()
 	defer func() {
@@ -81,16 +97,18 @@ func (d *Dir) Write(name string, fill func(io.Writer) error) (err error) {
 	}()
 	w := bufio.NewWriterSize(f, 1<<16)
 	if err := fill(w); err != nil {
-		return err
+		return nil, err
 	}
 	if err := errors.Join(w.Flush(), f.Sync()); err != nil {
-		return err
+		return nil, err
 	}
-	if err := f.Close(); err != nil {
-		return err
+	if !keep {
+		if err := f.Close(); err != nil {
+			return nil, err
+		}
 	}
 	d.dirty = true
-	return d.root.Rename(filepath.Base(temp), name)
+	return f, d.root.Rename(filepath.Base(temp), name)
 }
 
 // Remove removes files; that there are none is no error.
@@ -117,6 +135,21 @@ func Write(path string, fill func(io.Writer) error) error {
 	return errors.Join(d.Write(filepath.Base(path), fill), d.Close())
 }
 
+// Gzip is fill for a file of that name: compressed, without a name or a time in it, if it ends
+// in .gz.
+func Gzip(name string, fill func(io.Writer) error) func(io.Writer) error {
+	if !strings.EqualFold(filepath.Ext(name), ".gz") {
+		return fill
+	}
+	return func(w io.Writer) error {
+		z := gzip.NewWriter(w)
+		if err := fill(z); err != nil {
+			return err
+		}
+		return z.Close()
+	}
+}
+
 func direct(path string, fill func(io.Writer) error) error {
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
@@ -140,7 +173,7 @@ const tempPrefix, tempSuffix = ".cwox-", ".tmp"
 func (d *Dir) temp() (*os.File, error) {
 	for range 100 {
 		name := tempPrefix + strconv.FormatUint(rand.Uint64(), 36) + tempSuffix
-		f, err := d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		f, err := d.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 		if errors.Is(err, fs.ErrExist) {
 			continue
 		}

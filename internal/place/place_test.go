@@ -1,6 +1,8 @@
 package place
 
 import (
+	"bytes"
+	"compress/gzip"
 	"errors"
 	"io"
 	"io/fs"
@@ -162,6 +164,91 @@ func TestLock(t *testing.T) {
 	a.Close()
 	if err := Lock(b); err != nil {
 		t.Errorf("after the first: %v", err)
+	}
+}
+
+// TestExchange: a file that is held stays so when another takes its name.
+func TestExchange(t *testing.T) {
+	dir := t.TempDir()
+	d, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	old, err := d.Root().Create("file")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Lock(old); errors.Is(err, errors.ErrUnsupported) {
+		t.Skip("no locks here")
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	f, err := d.Exchange("file", text("new"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	old.Close()
+	other, err := os.OpenFile(filepath.Join(dir, "file"), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if err := Lock(other); err != ErrLocked {
+		t.Errorf("the new file is not held: %v", err)
+	}
+	if _, err := f.WriteAt([]byte("er"), 3); err != nil {
+		t.Error(err)
+	}
+	if got, err := io.ReadAll(other); err != nil || string(got) != "newer" {
+		t.Errorf("%q, %v", got, err)
+	}
+	f.Close()
+	if err := Lock(other); err != nil {
+		t.Error(err)
+	}
+	if got := names(t, dir); !slices.Equal(got, []string{"file"}) {
+		t.Errorf("the folder holds %q", got)
+	}
+	broken := errors.New("broken")
+	if _, err := d.Exchange("file", func(io.Writer) error { return broken }); !errors.Is(err, broken) {
+		t.Error(err)
+	}
+	if got, _ := os.ReadFile(filepath.Join(dir, "file")); string(got) != "newer" {
+		t.Errorf("after a failure: %q", got)
+	}
+}
+
+func TestGzip(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a.txt", "b.gz", "c.GZ"} {
+		path := filepath.Join(dir, name)
+		if err := Write(path, Gzip(path, text("content"))); err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name != "a.txt" {
+			z, err := gzip.NewReader(bytes.NewReader(got))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if z.Name != "" || !z.ModTime.IsZero() {
+				t.Errorf("%s: %+v", name, z.Header)
+			}
+			if got, err = io.ReadAll(z); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if string(got) != "content" {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	broken := errors.New("broken")
+	if err := Gzip("x.gz", func(io.Writer) error { return broken })(io.Discard); err != broken {
+		t.Error(err)
 	}
 }
 
