@@ -28,7 +28,9 @@ and lists of more than 100 labels (--keep-doubtful keeps them). Next comes tree 
 
 FILE.jsonl gets a line per image, with classes, probabilities and errors: an image that
 cannot be read costs a line, not the run. FILE.settings.json says what it was made with.
-After an interruption of any kind the same command goes on where it stopped.`,
+After an interruption of any kind the same command goes on where it stopped. It compares the
+images that are done with the hashes in their lines, and does those again that were replaced
+or could not be read. One program at a time can work on FILE.`,
 		Example: `  cwox documents -o docs.txt.gz photos/
   cwox documents --model googlenet --max-labels 5 -o docs.txt list.txt
   cwox tree learn docs.txt.gz -o tree.json`,
@@ -81,18 +83,20 @@ func checkDocuments(c *cobra.Command, o *dataset.DocumentsOptions, out string) e
 // documents labels images, and says on w what came out.
 func documents(ctx context.Context, cl *cwox.Classifier, images []string, out string, o dataset.DocumentsOptions, w io.Writer, m *modelFlags) error {
 	start := time.Now()
-	bar := newProgress("documents", "images", m.quiet)
+	bars := phases{quiet: m.quiet, units: map[string]string{dataset.PhaseCheck: "images", dataset.PhaseLabel: "images"}}
 	reached, first := 0, true
-	o.Progress = func(done, total int) {
-		if first && done > 0 && !m.quiet {
-			fmt.Fprintf(os.Stderr, "cwox: going on after %d of %d images\n", done, total)
+	o.Progress = func(phase string, done, total int) {
+		if reached = done; phase == dataset.PhaseCheck {
+			reached = total
+		} else if first {
+			if first = false; done > 0 && !m.quiet {
+				fmt.Fprintf(os.Stderr, "cwox: going on after %d of %d images\n", done, total)
+			}
 		}
-		first = false
-		reached = done
-		bar.update(int64(done), int64(total))
+		bars.update(phase, done, total)
 	}
 	r, err := dataset.WriteDocuments(ctx, cl, images, out, o)
-	bar.finish()
+	bars.finish()
 	switch {
 	case errors.Is(err, context.Canceled):
 		return resumable{err, fmt.Sprintf("the same command goes on after %d of %d images", reached, len(images))}
@@ -108,6 +112,9 @@ func documents(ctx context.Context, cl *cwox.Classifier, images []string, out st
 	} else {
 		fmt.Fprintf(w, "%s: %d document%s, %d labels, of %d image%s (%d with a single label, %d damaged, %d undecided, %d unreadable)\n",
 			out, r.Documents, plural(r.Documents), r.Labels, r.Images, plural(r.Images), r.Certain, r.Damaged, r.Undecided, r.Unreadable)
+	}
+	if r.Unchecked > 0 && !m.quiet {
+		fmt.Fprintf(os.Stderr, "cwox: %d of %d images cannot be read now: their lines are those of an earlier run\n", r.Unchecked, r.Images)
 	}
 	switch {
 	case r.Unreadable == r.Images:

@@ -142,8 +142,9 @@ the others.
 The folder -o gets results.jsonl (a line per image, class, method and explainer),
 images.jsonl (a line per image, also for those that fail or do not qualify), summary.json,
 tables.txt, tables.md, tables.csv and index.html. After an interruption of any kind the same
-command goes on where it stopped. Another model and other explainers can be added to a
-folder: run again with the same -o.
+command goes on where it stopped, and tries images again that failed. Another model and other
+explainers can be added to a folder: run again with the same -o. It stops where an evaluated
+image was replaced since. One program at a time can work on a folder.
 
 With --truth the maps are those of drawn scenes of which it is known what tells the classes
 apart: do they point at it? The folder gets truth-<explainer>.jsonl (a line per scene) and
@@ -187,7 +188,7 @@ func evaluate(c *cobra.Command, m *modelFlags, f *evaluateFlags, source string) 
 	if o, err = f.options(c, m, cl, o); err != nil {
 		return err
 	}
-	bars := phases{quiet: m.quiet, units: map[string]string{dataset.PhaseSelect: "images", dataset.PhaseEvaluate: "pairs"}}
+	bars := phases{quiet: m.quiet, units: map[string]string{dataset.PhaseCheck: "images", dataset.PhaseSelect: "images", dataset.PhaseEvaluate: "pairs"}}
 	o.Progress = bars.update
 	e, err := dataset.Evaluate(c.Context(), cl, images, f.out, o)
 	bars.finish()
@@ -201,6 +202,9 @@ func evaluate(c *cobra.Command, m *modelFlags, f *evaluateFlags, source string) 
 		err = printJSON(e)
 	} else if err = e.WriteText(os.Stdout); err == nil {
 		fmt.Printf("\nThe page: %s\n", filepath.Join(f.out, report.PageFile))
+	}
+	if e.Unchecked > 0 && !m.quiet {
+		fmt.Fprintf(os.Stderr, "cwox: %d image%s cannot be read now: what is known of them is an earlier run's\n", e.Unchecked, plural(e.Unchecked))
 	}
 	n := e.Images[cl.Arch.Name]
 	if n.Failed > 0 && !m.quiet {

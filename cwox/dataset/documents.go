@@ -1,9 +1,7 @@
 package dataset
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +14,7 @@ import (
 
 	"cwox/cwox"
 	"cwox/hlta"
+	"cwox/internal/place"
 	"cwox/nn"
 	"cwox/nn/vision"
 )
@@ -41,15 +40,19 @@ type DocumentsOptions struct {
 	// Batch is the number of images per forward pass (8), Threads that of goroutines
 	// (GOMAXPROCS). Results depend on neither.
 	Batch, Threads int
-	// Progress, if not nil, is told how many images of all are done: first how many
-	// were done by an earlier run.
-	Progress func(done, total int)
+	// Progress, if not nil, is told how far a phase has come: PhaseCheck of the images that
+	// an earlier run has done, then PhaseLabel of all, beginning with those that it keeps.
+	Progress func(phase string, done, total int)
 }
+
+// PhaseLabel is the phase of [WriteDocuments] in which the network runs.
+const PhaseLabel = "label"
 
 // DocumentsResult counts what [WriteDocuments] made, earlier runs included.
 type DocumentsResult struct {
 	Images     int    `json:"images"`
 	Resumed    int    `json:"resumed"`    // images done by earlier runs
+	Unchecked  int    `json:"unchecked"`  // of these: files that cannot be read now to compare them
 	Unreadable int    `json:"unreadable"` // images without labels
 	FirstError string `json:"first_error,omitempty"`
 	Certain    int    `json:"certain"`   // images with a single label, which make no document
@@ -61,7 +64,11 @@ type DocumentsResult struct {
 
 // ImageLabels is a line of the .jsonl file: what the classifier says of an image.
 type ImageLabels struct {
+	// ID is that of the image's document: its number in the whole list, from 0.
+	ID    int    `json:"id"`
 	Image string `json:"image"`
+	// SHA256 is the hash of the image's file, hex; empty where that could not be read.
+	SHA256 string `json:"sha256,omitempty"`
 	// Error says why there are no labels.
 	Error string `json:"error,omitempty"`
 	// Cum is the number of top classes whose probabilities exceed the threshold.
@@ -101,32 +108,38 @@ const defaultBatch = 8
 // each in the order of images; one that cannot be read has a line, too. This file grows
 // while the work goes on and path appears at its end, so that after an end of any kind the
 // same call goes on where the last one stopped and comes to the same bytes. path +
-// ".settings.json" says what the lines were made with; going on with other settings,
-// weights or images is an error that names the difference.
-func WriteDocuments(ctx context.Context, c *cwox.Classifier, images []string, path string, o DocumentsOptions) (*DocumentsResult, error) {
-	o, err := o.withDefaults(images)
-	if err != nil {
+// ".settings.json" says what the lines were made with; going on with other settings, weights
+// or images is an error that names the difference.
+//
+// A line stands as long as its image's file has the hash in it: images that were replaced, and
+// those that could not be read, are tried again. An error that would meet every other image,
+// too, as too many open files, ends the work and makes no line.
+func WriteDocuments(ctx context.Context, c *cwox.Classifier, images []string, path string, o DocumentsOptions) (_ *DocumentsResult, err error) {
+	if o, err = o.withDefaults(images); err != nil {
 		return nil, err
 	}
 	if err := c.CheckTransform(); err != nil {
 		return nil, err
 	}
-	j, err := openJournal(path, newSettings(c, images, o), images, o.Restart)
+	j, err := openDocuments(path, newSettings(c, images, o), images, o.Restart)
 	if err != nil {
 		return nil, err
 	}
-	defer j.close()
-	resumed := j.lines
-	if err := o.classify(ctx, c, images, j); err != nil {
+	defer func() { err = errors.Join(err, j.close()) }()
+	todo, unread, err := j.todo(ctx, o)
+	if err != nil {
 		return nil, err
 	}
-	if err := j.file.Sync(); err != nil {
+	result := &DocumentsResult{Images: len(images), Resumed: len(images) - len(todo), Unchecked: unread}
+	if err := o.classify(ctx, c, j, todo); err != nil {
+		return nil, err
+	}
+	if err := j.finish(); err != nil {
+		return nil, err
+	}
+	err = place.Write(path, place.Gzip(path, func(w io.Writer) error { return j.documents(w, result, o.KeepDoubtful) }))
+	if err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)
-	}
-	result := &DocumentsResult{Images: len(images), Resumed: resumed}
-	err = WriteFile(path, func(w io.Writer) error { return j.documents(w, result, o.KeepDoubtful) })
-	if err != nil {
-		return nil, err
 	}
 	return result, nil
 }
@@ -156,32 +169,30 @@ func (o DocumentsOptions) withDefaults(images []string) (DocumentsOptions, error
 	return o, nil
 }
 
-// classify appends a line to the journal for every image that has none. Images are decoded
-// ahead of the network; what waits for it is bounded.
-func (o *DocumentsOptions) classify(ctx context.Context, c *cwox.Classifier, images []string, j *journal) (err error) {
-	if o.Progress != nil {
-		o.Progress(j.lines, len(images))
-	}
-	if j.lines == len(images) {
+// classify appends a line to the journal for every image that is to be done. Images are
+// decoded ahead of the network; what waits for it is bounded.
+func (o *DocumentsOptions) classify(ctx context.Context, c *cwox.Classifier, j *documentsJournal, todo []int) (err error) {
+	done := len(j.images) - len(todo)
+	o.report(PhaseLabel, done, len(j.images))
+	if len(todo) == 0 {
 		return nil
 	}
-	session, err := c.Net.NewSession(nn.SessionOptions{Batch: min(o.Batch, len(images)-j.lines), Threads: o.Threads})
+	session, err := c.Net.NewSession(nn.SessionOptions{Batch: min(o.Batch, len(todo)), Threads: o.Threads})
 	if err != nil {
 		return err
 	}
 	defer session.Close()
 	ctx, cancel := context.WithCancel(ctx)
-	frames, wait := o.decode(ctx, c, images[j.lines:])
+	frames, wait := o.decode(ctx, c, j.images, todo)
 	defer wait()
 	defer cancel()
 
 	size := c.Net.Input().Size()
 	batch := make([]float32, session.Batch()*size)
-	waiting := make([]*frame, 0, session.Batch())
-	for j.lines < len(images) {
-		waiting = waiting[:0]
+	for indices := range slices.Chunk(todo, session.Batch()) {
+		waiting := make([]*frame, 0, len(indices))
 		n := 0
-		for len(waiting) < min(session.Batch(), len(images)-j.lines) {
+		for range indices {
 			f, err := next(ctx, frames)
 			if err != nil {
 				return err
@@ -193,36 +204,35 @@ func (o *DocumentsOptions) classify(ctx context.Context, c *cwox.Classifier, ima
 		if n > 0 {
 			logits = session.Forward(batch[:n])
 		}
-		var lines bytes.Buffer
-		for _, f := range waiting {
-			if f.err == nil {
+		lines := make([]ImageLabels, len(waiting))
+		for k, f := range waiting {
+			if f.tensor != nil {
 				o.label(c, &f.line, logits[:c.Net.Classes()])
 				logits = logits[c.Net.Classes():]
-			} else {
-				f.line.Error = f.err.Error()
 			}
-			e := json.NewEncoder(&lines)
-			e.SetEscapeHTML(false)
-			if err := e.Encode(&f.line); err != nil {
-				return fmt.Errorf("dataset: %s: %w", f.line.Image, err)
-			}
+			lines[k] = f.line
 		}
-		if err := j.append(lines.Bytes(), len(waiting)); err != nil {
+		if err := j.append(lines); err != nil {
 			return err
 		}
-		if o.Progress != nil {
-			o.Progress(j.lines, len(images))
-		}
+		done += len(indices)
+		o.report(PhaseLabel, done, len(j.images))
 	}
 	return nil
+}
+
+func (o *DocumentsOptions) report(phase string, done, total int) {
+	if o.Progress != nil {
+		o.Progress(phase, done, total)
+	}
 }
 
 // frame is an image on its way to the network.
 type frame struct {
 	line   ImageLabels
 	ready  chan struct{} // closed when what follows is set
-	tensor []float32     // nil where there is an error
-	err    error
+	tensor []float32     // nil where the line has an error
+	err    error         // of the moment: no line at all
 }
 
 // next waits for the next frame to be decoded.
@@ -234,7 +244,7 @@ func next(ctx context.Context, frames <-chan *frame) (*frame, error) {
 	case f := <-frames:
 		select {
 		case <-f.ready:
-			return f, nil
+			return f, f.err
 		case <-ctx.Done():
 		}
 	case <-ctx.Done():
@@ -245,16 +255,16 @@ func next(ctx context.Context, frames <-chan *frame) (*frame, error) {
 // maxDecoders bounds the images, which may be large, that are decoded at the same time.
 const maxDecoders = 8
 
-// decode sends images, in order, while goroutines decode them. It is at most two batches
-// ahead. After ctx has ended, wait waits for the goroutines.
-func (o *DocumentsOptions) decode(ctx context.Context, c *cwox.Classifier, images []string) (frames <-chan *frame, wait func()) {
+// decode sends images, in the order of their indices, while goroutines decode them. It is at
+// most two batches ahead. After ctx has ended, wait waits for the goroutines.
+func (o *DocumentsOptions) decode(ctx context.Context, c *cwox.Classifier, images []string, indices []int) (frames <-chan *frame, wait func()) {
 	var group errgroup.Group
 	ordered := make(chan *frame, 2*o.Batch)
 	work := make(chan *frame)
 	group.Go(func() error {
 		defer close(work)
-		for _, image := range images {
-			f := &frame{line: ImageLabels{Image: image}, ready: make(chan struct{})}
+		for _, i := range indices {
+			f := &frame{line: ImageLabels{ID: i, Image: images[i]}, ready: make(chan struct{})}
 			for _, to := range []chan<- *frame{ordered, work} {
 				select {
 				case to <- f:
@@ -278,9 +288,15 @@ func (o *DocumentsOptions) decode(ctx context.Context, c *cwox.Classifier, image
 
 func (f *frame) decode(c *cwox.Classifier, ignoreOrientation bool) {
 	defer close(f.ready)
-	pic, err := vision.DecodeFile(f.line.Image, vision.Options{IgnoreOrientation: ignoreOrientation})
-	if err != nil {
+	pic, sum, err := decodeImage(f.line.Image, ignoreOrientation)
+	f.line.SHA256 = sum
+	switch {
+	case err == nil:
+	case ofTheMoment(err):
 		f.err = err
+		return
+	default:
+		f.line.Error = err.Error()
 		return
 	}
 	for _, n := range pic.Notes {
@@ -311,9 +327,9 @@ func (o *DocumentsOptions) label(c *cwox.Classifier, line *ImageLabels, logits [
 }
 
 // documents writes the documents of all lines of the journal, and counts.
-func (j *journal) documents(w io.Writer, r *DocumentsResult, keepDoubtful bool) error {
+func (j *documentsJournal) documents(w io.Writer, r *DocumentsResult, keepDoubtful bool) error {
 	damaged := func(w Warning) bool { return w.Code == vision.NoteTruncated }
-	return j.read(func(i int, line *ImageLabels) error {
+	_, err := each(j.files[0], func(line *ImageLabels, _ span) error {
 		switch {
 		case line.Error != "":
 			if r.Unreadable++; r.Unreadable == 1 {
@@ -335,7 +351,7 @@ func (j *journal) documents(w io.Writer, r *DocumentsResult, keepDoubtful bool) 
 		r.Labels += len(line.Top)
 		var text []byte
 		for _, l := range line.Top {
-			text = strconv.AppendInt(text, int64(i), 10)
+			text = strconv.AppendInt(text, int64(line.ID), 10)
 			text = append(text, ", "...)
 			text = append(text, hlta.ClassWord(l.Class)...)
 			text = append(text, '\n')
@@ -343,4 +359,5 @@ func (j *journal) documents(w io.Writer, r *DocumentsResult, keepDoubtful bool) 
 		_, err := w.Write(text)
 		return err
 	})
+	return err
 }

@@ -1,10 +1,13 @@
 package dataset
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
-	"os"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 
@@ -35,8 +38,9 @@ type EvaluateOptions struct {
 	IgnoreOrientation bool
 	// Restart throws away what earlier runs have left in the folder.
 	Restart bool
-	// Progress, if not nil, is told how far a phase has come: first of the images that
-	// are looked through for those that qualify, then of the pairs.
+	// Progress, if not nil, is told how far a phase has come: PhaseCheck of the images that
+	// earlier runs have lines of, PhaseSelect of those that are looked through for some that
+	// qualify, PhaseEvaluate of the pairs.
 	Progress func(phase string, done, total int)
 }
 
@@ -118,22 +122,29 @@ const (
 // error that names the difference.
 //
 // After an end of any kind the same call goes on where the last one stopped and comes to the
-// same bytes. An image that cannot be read costs a line.
-func Evaluate(ctx context.Context, c *cwox.Classifier, images []string, dir string, o EvaluateOptions) (*Evaluation, error) {
+// same bytes. An image that cannot be read, or that cannot be explained, costs a line and is
+// tried again by the next call. An error that would meet every other image, too, as too many
+// open files, ends the work. It is an error if the file of an image with rows is another one
+// than when they were made; where it has none, the image is tried again.
+func Evaluate(ctx context.Context, c *cwox.Classifier, images []string, dir string, o EvaluateOptions) (_ *Evaluation, err error) {
 	e := &evaluator{c: c, o: o}
 	if err := e.prepare(); err != nil {
 		return nil, err
 	}
 	defer e.close()
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return nil, fmt.Errorf("dataset: %w", err)
+	if drawn, _ := filepath.Glob(filepath.Join(dir, "truth-*.jsonl")); len(drawn) > 0 {
+		return nil, fmt.Errorf("dataset: %s: holds an evaluation of drawn scenes: write to another folder", dir)
 	}
 	j, err := openEvaluation(dir, e.settings, o.Restart)
 	if err != nil {
 		return nil, err
 	}
-	defer j.close()
+	defer func() { err = errors.Join(err, j.close()) }()
 	images = slices.Compact(slices.Sorted(slices.Values(images)))
+	unread, err := j.check(ctx, c.Arch.Name, images, e.threads(), func(done, total int) { e.report(PhaseCheck, done, total) })
+	if err != nil {
+		return nil, err
+	}
 	jobs, err := e.choose(ctx, images, j)
 	if err != nil {
 		return nil, err
@@ -144,7 +155,12 @@ func Evaluate(ctx context.Context, c *cwox.Classifier, images []string, dir stri
 	if err := j.finish(); err != nil {
 		return nil, err
 	}
-	return Summarize(dir)
+	all, err := Summarize(dir)
+	if err != nil {
+		return nil, err
+	}
+	all.Unchecked = unread
+	return all, nil
 }
 
 // evaluator holds what stays from image to image.
@@ -213,6 +229,17 @@ func (e *evaluator) close() {
 	}
 }
 
+func (e *evaluator) report(phase string, done, total int) {
+	if e.o.Progress != nil {
+		e.o.Progress(phase, done, total)
+	}
+}
+
+// threads is the number of files that are read at the same time.
+func (e *evaluator) threads() int {
+	return min(cmp.Or(e.o.Explain.Threads, runtime.GOMAXPROCS(0)), maxDecoders)
+}
+
 // evaluateJob is an image that is to be evaluated with some of the explainers.
 type evaluateJob struct {
 	image      string
@@ -230,15 +257,13 @@ func (e *evaluator) choose(ctx context.Context, images []string, j *evaluation) 
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if e.o.Progress != nil {
-			e.o.Progress(PhaseSelect, i, len(images))
-		}
-		if j.skipped[imageKey{e.c.Arch.Name, image}] {
+		e.report(PhaseSelect, i, len(images))
+		if other := j.other[imageKey{e.c.Arch.Name, asRead(image)}]; other != nil && other.Skipped != "" {
 			continue
 		}
 		job := evaluateJob{image: image}
 		for k, x := range e.o.Explainers {
-			if _, done := j.done[unitKey{e.c.Arch.Name, image, x.Name()}]; !done {
+			if _, done := j.done[unitKey{e.c.Arch.Name, asRead(image), x.Name()}]; !done {
 				job.explainers = append(job.explainers, k)
 			}
 		}
@@ -252,14 +277,19 @@ func (e *evaluator) choose(ctx context.Context, images []string, j *evaluation) 
 		if err == nil {
 			_, clusters, err = e.selecting.Cut(pic, e.o.Explain)
 		}
-		if err != nil {
+		switch {
+		case err != nil && ofTheMoment(err):
+			return nil, err
+		case err != nil:
 			line.Error = err.Error()
-		} else if job.pairs, line.Skipped = pairs(clusters); line.Skipped == "" {
-			qualify++
-			jobs = append(jobs, job)
-			continue
+		default:
+			if job.pairs, line.Skipped = pairs(clusters); line.Skipped == "" {
+				qualify++
+				jobs = append(jobs, job)
+				continue
+			}
 		}
-		if err := j.append(nil, []EvaluatedImage{line}); err != nil {
+		if err := j.append(nil, line); err != nil {
 			return nil, err
 		}
 	}
@@ -287,11 +317,11 @@ func pairs(clusters [][]int) (n int, skipped string) {
 
 // decode reads an image and notes what it is in its line.
 func (e *evaluator) decode(line *EvaluatedImage) (*vision.Picture, error) {
-	pic, err := vision.DecodeFile(line.Image, vision.Options{IgnoreOrientation: e.o.IgnoreOrientation})
+	pic, sum, err := decodeImage(line.Image, e.o.IgnoreOrientation)
+	line.SHA256 = sum
 	if err != nil {
 		return nil, err
 	}
-	line.SHA256 = pic.SHA256
 	for _, n := range pic.Notes {
 		line.Warnings = append(line.Warnings, Warning(n))
 	}
@@ -306,17 +336,13 @@ func (e *evaluator) work(ctx context.Context, jobs []evaluateJob, j *evaluation)
 	}
 	for _, job := range jobs {
 		size := job.pairs * len(job.explainers)
-		report := func(share float64) {
-			if e.o.Progress != nil {
-				e.o.Progress(PhaseEvaluate, done+int(share*float64(size)), total)
-			}
-		}
+		report := func(share float64) { e.report(PhaseEvaluate, done+int(share*float64(size)), total) }
 		report(0)
 		rows, lines, err := e.image(ctx, job, j, report)
 		if err != nil {
 			return err
 		}
-		if err := j.append(rows, lines); err != nil {
+		if err := j.append(rows, lines...); err != nil {
 			return err
 		}
 		done += size
@@ -332,6 +358,9 @@ func (e *evaluator) image(ctx context.Context, job evaluateJob, j *evaluation, p
 		if ctx.Err() != nil {
 			return nil, nil, ctx.Err()
 		}
+		if ofTheMoment(err) {
+			return nil, nil, err
+		}
 		base.Error = err.Error()
 		return nil, []EvaluatedImage{base}, nil
 	}
@@ -339,7 +368,7 @@ func (e *evaluator) image(ctx context.Context, job evaluateJob, j *evaluation, p
 	if err != nil {
 		return failed(err)
 	}
-	if before := j.sums[imageKey{base.Model, base.Image}]; before != "" && before != base.SHA256 {
+	if before := j.sums[asRead(base.Image)]; before != "" && before != base.SHA256 { // since it was checked
 		return nil, nil, fmt.Errorf("dataset: %s: SHA-256 %s, it was evaluated with %s before: the image has changed", job.image, base.SHA256, before)
 	}
 	var rows []EvaluationRow

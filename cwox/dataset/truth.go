@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -67,31 +68,40 @@ const maxTruthScenes = 1 << 20
 // that count are those of classes that are in the scene, if only as a rival: a sibling whose
 // part is drawn on the same body.
 //
-// The folder dir gets a file for every explainer, truth-<name>.jsonl (settings in its first
-// line, then a line of TruthScene each), and at the end summary.json, tables.txt, tables.md, tables.csv
-// and index.html. More scenes and other explainers can be added later; other settings are an
-// error that names the file. After an end of any kind the same call goes on where the last
-// one stopped and comes to the same bytes.
-func EvaluateTruth(ctx context.Context, c *cwox.Classifier, dir string, o TruthOptions) (*TruthSummary, error) {
-	o, err := o.withDefaults(c)
-	if err != nil {
+// The folder dir gets two files for every explainer, truth-<name>.jsonl (a line of TruthScene
+// each) and truth-<name>.settings.json, and at the end summary.json, tables.txt, tables.md,
+// tables.csv and index.html. More scenes and other explainers can be added later; other
+// settings are an error that names the difference. After an end of any kind the same call goes
+// on where the last one stopped and comes to the same bytes.
+func EvaluateTruth(ctx context.Context, c *cwox.Classifier, dir string, o TruthOptions) (_ *TruthSummary, err error) {
+	if o, err = o.withDefaults(c); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return nil, fmt.Errorf("dataset: %w", err)
-	}
-	for _, name := range []string{"images.jsonl", "results.jsonl"} {
+	for _, name := range []string{ImagesFile, ResultsFile} {
 		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
 			return nil, fmt.Errorf("dataset: %s: holds an evaluation of images: write to another folder", dir)
 		}
 	}
 	s := &TruthSummary{Model: c.Arch.Name, WeightsSHA256: c.WeightsSHA256, First: o.First, Methods: o.Methods, Step: o.Step}
+	var runs []*truthRun // all are open before the first begins: nothing is refused after hours
+	defer func() {
+		for _, r := range runs {
+			err = errors.Join(err, r.j.close())
+			r.first.close()
+		}
+	}()
 	for _, x := range o.Explainers {
-		settings, scenes, err := o.scenes(ctx, c, dir, x)
+		r, err := o.open(c, dir, x)
 		if err != nil {
 			return nil, err
 		}
-		s.add(x.Name, settings, scenes)
+		runs = append(runs, r)
+	}
+	for _, r := range runs {
+		if err := r.scenes(ctx); err != nil {
+			return nil, err
+		}
+		s.add(r.x.Name, r.first.o.Explainer.Settings(), r.j.scenes[:r.x.Scenes]) // an earlier run may have wanted more
 	}
 	return s, s.write(dir)
 }
@@ -150,20 +160,34 @@ func (o TruthOptions) withDefaults(c *cwox.Classifier) (TruthOptions, error) {
 	return o, nil
 }
 
-// scenes evaluates an explainer on its scenes, but for those that are done, and says what its
-// settings are.
-func (o *TruthOptions) scenes(ctx context.Context, c *cwox.Classifier, dir string, x TruthExplainer) (map[string]any, []TruthScene, error) {
+// truthRun is the work with an explainer.
+type truthRun struct {
+	c     *cwox.Classifier
+	o     *TruthOptions
+	x     TruthExplainer
+	j     *truthJournal
+	first *truthWorker // whose settings are those of all
+}
+
+func (o *TruthOptions) open(c *cwox.Classifier, dir string, x TruthExplainer) (*truthRun, error) {
 	first, err := newTruthWorker(c, o, x)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	settings := first.o.Explainer.Settings()
-	j, err := openTruth(filepath.Join(dir, "truth-"+x.Name+".jsonl"), first.settings(), o.Restart)
+	settings, err := first.settings()
+	r := &truthRun{c: c, o: o, x: x, first: first}
+	if err == nil {
+		r.j, err = openTruth(dir, x.Name, settings, o.Restart)
+	}
 	if err != nil {
 		first.close()
-		return nil, nil, err
 	}
-	defer j.close()
+	return r, err
+}
+
+// scenes evaluates the explainer on its scenes, but for those that are done.
+func (r *truthRun) scenes(ctx context.Context) error {
+	o, x, j := r.o, r.x, r.j
 	todo := make(chan int)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
@@ -187,13 +211,13 @@ func (o *TruthOptions) scenes(ctx context.Context, c *cwox.Classifier, dir strin
 	report()
 	for n := range max(1, min(o.Threads, x.Scenes-len(j.scenes))) {
 		g.Go(func() (err error) {
-			w := first
+			w := r.first
 			if n > 0 {
-				if w, err = newTruthWorker(c, o, x); err != nil {
+				if w, err = newTruthWorker(r.c, o, x); err != nil {
 					return err
 				}
+				defer w.close()
 			}
-			defer w.close()
 			for i := range todo {
 				scene, err := w.scene(ctx, o.First+uint64(i))
 				if err != nil {
@@ -217,11 +241,5 @@ func (o *TruthOptions) scenes(ctx context.Context, c *cwox.Classifier, dir strin
 			return nil
 		})
 	}
-	if err := g.Wait(); err != nil {
-		return nil, nil, err
-	}
-	if err := j.file.Sync(); err != nil {
-		return nil, nil, fmt.Errorf("dataset: %w", err)
-	}
-	return settings, j.scenes[:x.Scenes], nil // an earlier run may have wanted more
+	return g.Wait()
 }

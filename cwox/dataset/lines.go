@@ -1,0 +1,236 @@
+package dataset
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"time"
+
+	"cwox/internal/outside"
+	"cwox/internal/place"
+)
+
+// lines is a file of JSON texts, one a line, that grows. A line is there once its newline is.
+// One program has the file at a time.
+type lines struct {
+	dir    *place.Dir
+	name   string
+	file   *os.File
+	size   int64 // of the whole lines
+	dirty  bool  // something was written since the last sync
+	synced time.Time
+}
+
+// syncEvery bounds the work that is lost when the machine stops, not just the program.
+const syncEvery = time.Second
+
+// maxLineBytes bounds what is read of a file at once.
+const maxLineBytes = 16 << 20
+
+// openLines opens a file, makes it if need be, and takes it for this program alone. Where
+// there are no locks, append notices other programs.
+func openLines(dir *place.Dir, name string) (*lines, error) {
+	l := &lines{dir: dir, name: name, synced: time.Now()}
+	for {
+		f, err := dir.Root().OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
+		if err != nil {
+			return nil, l.fail(err)
+		}
+		l.file = f
+		if err := place.Lock(f); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+			f.Close()
+			return nil, l.fail(err)
+		}
+		info, err := f.Stat()
+		if err == nil && !info.Mode().IsRegular() {
+			err = outside.ErrNotRegular
+		}
+		if err != nil {
+			f.Close()
+			return nil, l.fail(err)
+		}
+		// Another program may have replaced it before it was taken.
+		if there, err := dir.Root().Stat(name); err == nil && os.SameFile(info, there) {
+			l.size = info.Size()
+			return l, nil
+		}
+		f.Close()
+	}
+}
+
+// fail says which file an error is about; nil stays nil.
+func (l *lines) fail(err error) error {
+	if err == nil {
+		return nil
+	}
+	if p := (*fs.PathError)(nil); errors.As(err, &p) {
+		err = p.Err // its path may be that of a temporary file
+	}
+	return fmt.Errorf("dataset: %s: %w", l.dir.Path(l.name), err)
+}
+
+// append adds whole lines, and syncs if that is a while ago. It notices another program that
+// writes to the file.
+func (l *lines) append(text []byte) error {
+	info, err := l.file.Stat()
+	if err == nil && info.Size() != l.size {
+		err = fmt.Errorf("has %d bytes, %d were written: is another program at work on it?", info.Size(), l.size)
+	}
+	if err == nil {
+		_, err = l.file.WriteAt(text, l.size)
+	}
+	if err != nil {
+		return l.fail(err)
+	}
+	l.size += int64(len(text))
+	l.dirty = true
+	if time.Since(l.synced) < syncEvery {
+		return nil
+	}
+	return l.sync()
+}
+
+// sync makes what was written last.
+func (l *lines) sync() error {
+	if !l.dirty {
+		return nil
+	}
+	l.dirty, l.synced = false, time.Now()
+	return l.fail(l.file.Sync())
+}
+
+// cut removes what stands behind size.
+func (l *lines) cut(size int64) error {
+	l.size, l.dirty = size, true
+	return l.fail(l.file.Truncate(size))
+}
+
+// arrange puts the lines in order of their keys, those of one key as they came, and drops
+// each that the next one in this order replaces.
+func arrange[T, K any](l *lines, key func(*T) K, compare func(a, b K) int, replaces func(old, next K) bool) error {
+	type piece struct {
+		key      K
+		from, to int64
+	}
+	var pieces []piece
+	_, err := each(l, func(line *T, at span) error {
+		p := piece{key(line), at.from, at.to}
+		if n := len(pieces); n > 0 && compare(pieces[n-1].key, p.key) == 0 && !replaces(p.key, p.key) {
+			pieces[n-1].to = at.to
+		} else {
+			pieces = append(pieces, p)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	byKey := func(a, b piece) int { return compare(a.key, b.key) }
+	inOrder, all := slices.IsSortedFunc(pieces, byKey), len(pieces)
+	slices.SortStableFunc(pieces, byKey)
+	kept := pieces[:0]
+	for i, p := range pieces {
+		if i+1 == all || !replaces(p.key, pieces[i+1].key) {
+			kept = append(kept, p)
+		}
+	}
+	if inOrder && len(kept) == all {
+		return l.sync()
+	}
+	f, err := l.dir.Exchange(l.name, func(w io.Writer) error {
+		for _, p := range kept {
+			if _, err := io.Copy(w, io.NewSectionReader(l.file, p.from, p.to-p.from)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("dataset: %w", err)
+	}
+	l.file.Close()
+	l.file, l.dirty = f, false
+	info, err := f.Stat()
+	if err == nil {
+		l.size = info.Size()
+	}
+	return l.fail(err)
+}
+
+func (l *lines) close() error { return errors.Join(l.sync(), l.file.Close()) }
+
+// span is where a line stands in a file.
+type span struct {
+	line     int // its number, from 1
+	from, to int64
+}
+
+// each visits the whole lines and says where the last one ends.
+func each[T any](l *lines, visit func(line *T, at span) error) (end int64, err error) {
+	end, err = eachLine(l.dir.Path(l.name), io.NewSectionReader(l.file, 0, l.size), visit)
+	if err != nil {
+		err = fmt.Errorf("dataset: %w", err)
+	}
+	return end, err
+}
+
+// eachOf is each for a file that is only read.
+func eachOf[T any](path string, visit func(line *T, at span) error) error {
+	f, err := outside.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = eachLine(path, f, visit)
+	return err
+}
+
+// eachLine reads lines of JSON. A last line without its newline, which a program that was
+// killed has left, or zeros, which a machine has, are no line. Errors name file and line.
+func eachLine[T any](name string, r io.Reader, visit func(line *T, at span) error) (end int64, err error) {
+	text := bufio.NewScanner(r)
+	text.Buffer(make([]byte, 1<<16), maxLineBytes)
+	text.Split(func(data []byte, atEOF bool) (int, []byte, error) {
+		if i := bytes.IndexByte(data, '\n'); i >= 0 {
+			return i + 1, data[:i+1], nil
+		}
+		if atEOF {
+			return len(data), nil, nil
+		}
+		return 0, nil, nil
+	})
+	at := span{line: 1}
+	for ; text.Scan(); at.line++ {
+		at.from, at.to = at.to, at.to+int64(len(text.Bytes()))
+		line := new(T)
+		if err = json.Unmarshal(text.Bytes(), line); err == nil {
+			err = visit(line, at)
+		}
+		if err != nil {
+			return at.from, fmt.Errorf("%s: line %d: %w", name, at.line, err)
+		}
+	}
+	if err = text.Err(); errors.Is(err, bufio.ErrTooLong) {
+		err = fmt.Errorf("%s: line %d: more than %d bytes", name, at.line, maxLineBytes)
+	}
+	return at.to, err
+}
+
+// encode makes lines.
+func encode[T any](of ...T) ([]byte, error) {
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false)
+	for i := range of {
+		if err := e.Encode(&of[i]); err != nil {
+			return nil, err
+		}
+	}
+	return text.Bytes(), nil
+}
