@@ -154,6 +154,9 @@ func (o DocumentsOptions) withDefaults(images []string) (DocumentsOptions, error
 	if o.Threads == 0 {
 		o.Threads = runtime.GOMAXPROCS(0)
 	}
+	if o.Progress == nil {
+		o.Progress = func(string, int, int) {}
+	}
 	switch {
 	case len(images) == 0:
 		return o, errors.New("dataset: no images")
@@ -173,7 +176,7 @@ func (o DocumentsOptions) withDefaults(images []string) (DocumentsOptions, error
 // decoded ahead of the network; what waits for it is bounded.
 func (o *DocumentsOptions) classify(ctx context.Context, c *cwox.Classifier, j *documentsJournal, todo []int) (err error) {
 	done := len(j.images) - len(todo)
-	o.report(PhaseLabel, done, len(j.images))
+	o.Progress(PhaseLabel, done, len(j.images))
 	if len(todo) == 0 {
 		return nil
 	}
@@ -216,15 +219,9 @@ func (o *DocumentsOptions) classify(ctx context.Context, c *cwox.Classifier, j *
 			return err
 		}
 		done += len(indices)
-		o.report(PhaseLabel, done, len(j.images))
+		o.Progress(PhaseLabel, done, len(j.images))
 	}
 	return nil
-}
-
-func (o *DocumentsOptions) report(phase string, done, total int) {
-	if o.Progress != nil {
-		o.Progress(phase, done, total)
-	}
 }
 
 // frame is an image on its way to the network.

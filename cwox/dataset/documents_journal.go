@@ -106,7 +106,7 @@ func (j *documentsJournal) todo(ctx context.Context, o DocumentsOptions) (indice
 			inputs = append(inputs, input{i, j.images[i], sum})
 		}
 	}
-	again, unread, err := changed(ctx, min(o.Threads, maxDecoders), inputs, func(done, total int) { o.report(PhaseCheck, done, total) })
+	again, unread, err := changed(ctx, o.Threads, inputs, o.Progress)
 	for _, i := range again {
 		j.sums[i] = ""
 	}

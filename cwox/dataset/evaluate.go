@@ -1,13 +1,11 @@
 package dataset
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 
@@ -141,7 +139,7 @@ func Evaluate(ctx context.Context, c *cwox.Classifier, images []string, dir stri
 	}
 	defer func() { err = errors.Join(err, j.close()) }()
 	images = slices.Compact(slices.Sorted(slices.Values(images)))
-	unread, err := j.check(ctx, c.Arch.Name, images, e.threads(), func(done, total int) { e.report(PhaseCheck, done, total) })
+	unread, err := j.check(ctx, c.Arch.Name, images, o.Explain.Threads, e.o.Progress)
 	if err != nil {
 		return nil, err
 	}
@@ -186,13 +184,11 @@ func (e *evaluator) prepare() (err error) {
 		}
 		o.Explainers = []saliency.Explainer{x}
 	}
-	for i, m := range o.Methods {
-		if !slices.Contains(cwox.Methods(), m) {
-			return fmt.Errorf("dataset: unknown method %q (known: %v)", m, cwox.Methods())
-		}
-		if slices.Contains(o.Methods[:i], m) {
-			return fmt.Errorf("dataset: method %s is given twice", m)
-		}
+	if o.Progress == nil {
+		o.Progress = func(string, int, int) {}
+	}
+	if err := checkMethods(o.Methods); err != nil {
+		return err
 	}
 	for i, x := range o.Explainers {
 		for _, other := range o.Explainers[:i] {
@@ -220,6 +216,18 @@ func (e *evaluator) prepare() (err error) {
 	return nil
 }
 
+func checkMethods(methods []cwox.Method) error {
+	for i, m := range methods {
+		if !slices.Contains(cwox.Methods(), m) {
+			return fmt.Errorf("dataset: unknown method %q (known: %v)", m, cwox.Methods())
+		}
+		if slices.Contains(methods[:i], m) {
+			return fmt.Errorf("dataset: method %s is given twice", m)
+		}
+	}
+	return nil
+}
+
 func (e *evaluator) close() {
 	for _, p := range append(e.pipelines, e.selecting) {
 		p.Close()
@@ -227,17 +235,6 @@ func (e *evaluator) close() {
 	if e.session != nil {
 		e.session.Close()
 	}
-}
-
-func (e *evaluator) report(phase string, done, total int) {
-	if e.o.Progress != nil {
-		e.o.Progress(phase, done, total)
-	}
-}
-
-// threads is the number of files that are read at the same time.
-func (e *evaluator) threads() int {
-	return min(cmp.Or(e.o.Explain.Threads, runtime.GOMAXPROCS(0)), maxDecoders)
 }
 
 // evaluateJob is an image that is to be evaluated with some of the explainers.
@@ -257,13 +254,13 @@ func (e *evaluator) choose(ctx context.Context, images []string, j *evaluation) 
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		e.report(PhaseSelect, i, len(images))
-		if other := j.other[imageKey{e.c.Arch.Name, asRead(image)}]; other != nil && other.Skipped != "" {
+		e.o.Progress(PhaseSelect, i, len(images))
+		if other := j.other[unitKey{e.c.Arch.Name, asRead(image), ""}]; other != nil && other.Skipped != "" {
 			continue
 		}
 		job := evaluateJob{image: image}
 		for k, x := range e.o.Explainers {
-			if _, done := j.done[unitKey{e.c.Arch.Name, asRead(image), x.Name()}]; !done {
+			if j.done[unitKey{e.c.Arch.Name, asRead(image), x.Name()}] == nil {
 				job.explainers = append(job.explainers, k)
 			}
 		}
@@ -336,7 +333,7 @@ func (e *evaluator) work(ctx context.Context, jobs []evaluateJob, j *evaluation)
 	}
 	for _, job := range jobs {
 		size := job.pairs * len(job.explainers)
-		report := func(share float64) { e.report(PhaseEvaluate, done+int(share*float64(size)), total) }
+		report := func(share float64) { e.o.Progress(PhaseEvaluate, done+int(share*float64(size)), total) }
 		report(0)
 		rows, lines, err := e.image(ctx, job, j, report)
 		if err != nil {

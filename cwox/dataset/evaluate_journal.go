@@ -100,23 +100,21 @@ func newEvaluationSettings(c *cwox.Classifier, o *EvaluateOptions) (*EvaluationS
 // unite takes over the models and explainers of an earlier run: those that only one side has
 // are no difference.
 func unite(before, now *EvaluationSettings) {
-	fill(&now.Models, before.Models)
-	fill(&before.Models, now.Models)
-	fill(&now.Explainers, before.Explainers)
-	fill(&before.Explainers, now.Explainers)
+	join(&before.Models, &now.Models)
+	join(&before.Explainers, &now.Explainers)
 }
 
-func fill[V any](to *map[string]V, from map[string]V) {
-	all := maps.Clone(from)
-	if all == nil {
-		all = map[string]V{}
-	}
-	maps.Copy(all, *to)
-	*to = all
+func join[V any](a, b *map[string]V) {
+	inA, inB := map[string]V{}, map[string]V{}
+	maps.Copy(inA, *b)
+	maps.Copy(inA, *a)
+	maps.Copy(inB, *a)
+	maps.Copy(inB, *b)
+	*a, *b = inA, inB
 }
 
-// imageKey is an image with a model, unitKey also with an explainer: what is done at once.
-type imageKey struct{ model, image string }
+// unitKey is what is done at once: an image with a model and an explainer. Without an
+// explainer it is a line that says why there are no rows.
 type unitKey struct{ model, image, explainer string }
 
 func (k unitKey) compare(other unitKey) int {
@@ -137,20 +135,24 @@ type evaluation struct {
 	*journal
 	images, results *lines
 
-	done  map[unitKey]unitLine
-	other map[imageKey]*EvaluatedImage // lines of images that failed or do not qualify
-	sums  map[string]string            // SHA-256 of evaluated images
+	units []*unitLine // in the order of their lines
+	done  map[unitKey]*unitLine
+	other map[unitKey]*EvaluatedImage // lines of images that failed or do not qualify
+	sums  map[string]string           // SHA-256 of evaluated images
 }
 
 // unitLine is a line of images.jsonl that counts rows, and how many of these were found.
-type unitLine struct{ line, rows, found int }
+type unitLine struct {
+	unitKey
+	line, rows, found int
+}
 
 func openEvaluation(dir string, s *EvaluationSettings, restart bool) (*evaluation, error) {
 	d, err := place.Make(dir)
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)
 	}
-	j := &evaluation{done: map[unitKey]unitLine{}, other: map[imageKey]*EvaluatedImage{}, sums: map[string]string{}}
+	j := &evaluation{done: map[unitKey]*unitLine{}, other: map[unitKey]*EvaluatedImage{}, sums: map[string]string{}}
 	if j.journal, err = openJournal(d, settingsFile, s, unite, restart, j.load, ImagesFile, ResultsFile); err != nil {
 		return nil, err
 	}
@@ -174,65 +176,55 @@ func (j *evaluation) load(files []*lines) error {
 func (j *evaluation) loadImages(l *lines) (end int64, err error) {
 	return each(l, func(line *EvaluatedImage, at span) error {
 		if line.Error != "" || line.Skipped != "" {
-			j.other[imageKey{line.Model, line.Image}] = line
+			j.other[line.key()] = line
 			return nil
 		}
-		if before, twice := j.done[line.key()]; twice {
-			return fmt.Errorf("%v, as in line %d", line.key(), before.line)
+		unit := &unitLine{line.key(), at.line, line.Rows, 0}
+		if before := j.done[unit.unitKey]; before != nil {
+			return fmt.Errorf("%v again, as in line %d", unit, before.line)
 		}
-		j.done[line.key()] = unitLine{line: at.line, rows: line.Rows}
 		if before := j.sums[line.Image]; before != "" && before != line.SHA256 {
-			return fmt.Errorf("%.200q has the SHA-256 %s, and %s in an earlier line", line.Image, line.SHA256, before)
+			return fmt.Errorf("%v: the SHA-256 is %s, it was %s in an earlier line", unit, line.SHA256, before)
 		}
-		j.sums[line.Image] = line.SHA256
+		j.units, j.done[unit.unitKey], j.sums[line.Image] = append(j.units, unit), unit, line.SHA256
 		return nil
 	})
 }
 
-func (j *evaluation) loadResults(l *lines) (end int64, err error) {
-	var unfinished *EvaluationRow
-	from := int64(-1)
-	end, err = each(l, func(row *EvaluationRow, at span) error {
-		unit, done := j.done[row.key()]
+// loadResults counts rows, and leaves out those of an image that was not finished, at the end.
+func (j *evaluation) loadResults(l *lines) (int64, error) {
+	var unfinished *unitKey
+	var whole int64
+	_, err := each(l, func(row *EvaluationRow, at span) error {
+		key := row.key()
+		unit := j.done[key]
 		switch {
-		case !done && unfinished == nil:
-			unfinished, from = row, at.from
-		case !done && (row.Model != unfinished.Model || row.Image != unfinished.Image):
-			return fmt.Errorf("a row of %v, which %s lacks, as it does %v", row.key(), ImagesFile, unfinished.key())
-		case done && unfinished != nil:
-			return fmt.Errorf("a finished image's row (%v) after those of an unfinished one", row.key())
-		case done && unit.found == unit.rows:
-			return fmt.Errorf("row %d of %v, where line %d of %s has %d", unit.found+1, row.key(), unit.line, ImagesFile, unit.rows)
-		case done:
-			unit.found++
-			j.done[row.key()] = unit
+		case unit == nil && unfinished == nil:
+			unfinished = &key
+		case unfinished != nil && (unit != nil || key.model != unfinished.model || key.image != unfinished.image):
+			return fmt.Errorf("a row of %v behind one of %v, which %s lacks", key, unfinished, ImagesFile)
+		case unit != nil:
+			whole = at.to
+			if unit.found++; unit.found > unit.rows {
+				return fmt.Errorf("row %d of %v, where line %d of %s has %d", unit.found, unit, unit.line, ImagesFile, unit.rows)
+			}
 		}
 		return nil
 	})
-	if err != nil {
-		return 0, err
-	}
-	lacks, key := unitLine{}, unitKey{} // the first in the file
-	for k, unit := range j.done {
-		if unit.found < unit.rows && (lacks.line == 0 || unit.line < lacks.line) {
-			lacks, key = unit, k
+	for _, unit := range j.units {
+		if err == nil && unit.found < unit.rows {
+			err = fmt.Errorf("dataset: %s: %d rows of %v, where line %d of %s has %d", l.dir.Path(l.name), unit.found, unit, unit.line, ImagesFile, unit.rows)
 		}
 	}
-	if lacks.line > 0 {
-		return 0, fmt.Errorf("dataset: %s: %d rows of %v, where line %d of %s has %d", l.dir.Path(l.name), lacks.found, key, lacks.line, ImagesFile, lacks.rows)
-	}
-	if from >= 0 {
-		end = from
-	}
-	return end, nil
+	return whole, err
 }
 
 // check compares the images that have lines with their files. Lines without rows are
 // forgotten where another file is there now; rows are not, since others stand beside them.
-func (j *evaluation) check(ctx context.Context, model string, images []string, threads int, report func(done, total int)) (unread int, err error) {
+func (j *evaluation) check(ctx context.Context, model string, images []string, threads int, progress func(phase string, done, total int)) (unread int, err error) {
 	var inputs []input
 	for i, image := range images {
-		key := imageKey{model, asRead(image)}
+		key := unitKey{model, asRead(image), ""}
 		sum := j.sums[key.image]
 		if other := j.other[key]; other != nil && other.Skipped != "" {
 			if sum != "" && other.SHA256 != sum { // evaluated since, with another model
@@ -244,13 +236,13 @@ func (j *evaluation) check(ctx context.Context, model string, images []string, t
 			inputs = append(inputs, input{i, image, sum})
 		}
 	}
-	again, unread, err := changed(ctx, threads, inputs, report)
+	again, unread, err := changed(ctx, threads, inputs, progress)
 	if err != nil {
 		return 0, err
 	}
 	var replaced []string
 	for _, i := range again {
-		key := imageKey{model, asRead(images[i])}
+		key := unitKey{model, asRead(images[i]), ""}
 		if j.sums[key.image] != "" {
 			replaced = append(replaced, images[i])
 		}
@@ -265,7 +257,7 @@ func (j *evaluation) check(ctx context.Context, model string, images []string, t
 
 // append adds an image: rows first.
 func (j *evaluation) append(rows []EvaluationRow, of ...EvaluatedImage) error {
-	if old := j.other[imageKey{of[0].Model, asRead(of[0].Image)}]; old != nil && of[0].Error != "" && old.Error == of[0].Error && old.SHA256 == of[0].SHA256 {
+	if old := j.other[unitKey{of[0].Model, asRead(of[0].Image), ""}]; old != nil && of[0].Error != "" && old.Error == of[0].Error && old.SHA256 == of[0].SHA256 {
 		return nil // it fails as it did
 	}
 	text, err := encode(rows...)

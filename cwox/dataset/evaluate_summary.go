@@ -251,10 +251,10 @@ func (e *Evaluation) nothing() string {
 }
 
 func (e *Evaluation) countImages(path string) error {
-	evaluated := map[imageKey]bool{}
+	evaluated := map[unitKey]bool{}
 	return eachOf(path, func(line *EvaluatedImage, _ span) error {
 		n := e.Images[line.Model]
-		key := imageKey{line.Model, line.Image}
+		key := unitKey{line.Model, line.Image, ""}
 		switch {
 		case line.Error != "":
 			if n.Failed++; n.Failed == 1 {

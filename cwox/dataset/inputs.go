@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -10,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"runtime"
 	"slices"
 	"sync"
 	"syscall"
@@ -83,9 +85,9 @@ type input struct {
 
 // changed finds the inputs, in order, whose files are others than their lines are about. Files
 // that cannot be read now cannot be compared: their lines stand, and are counted.
-func changed(ctx context.Context, threads int, inputs []input, report func(done, total int)) (indices []int, unread int, err error) {
+func changed(ctx context.Context, threads int, inputs []input, progress func(phase string, done, total int)) (indices []int, unread int, err error) {
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(threads)
+	g.SetLimit(min(cmp.Or(threads, runtime.GOMAXPROCS(0)), maxDecoders))
 	var mu sync.Mutex
 	done := 0
 	for _, in := range inputs {
@@ -106,7 +108,7 @@ func changed(ctx context.Context, threads int, inputs []input, report func(done,
 				indices = append(indices, in.index)
 			}
 			done++
-			report(done, len(inputs))
+			progress(PhaseCheck, done, len(inputs))
 			return nil
 		})
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"syscall"
@@ -56,37 +57,20 @@ func openJournal[S any](dir *place.Dir, settings string, now *S, unite func(befo
 		size += l.size
 	}
 	j.sweep(append(files, settings, strings.TrimSuffix(settings, ".settings.json")))
-	var before []byte
-	if size > 0 { // settings are there before the first line is
-		before, err = outside.Read(dir.Path(settings), maxSettingsBytes)
-		if errors.Is(err, fs.ErrNotExist) {
-			err = fmt.Errorf("dataset: %s: without %s beside it", dir.Path(files[0]), settings)
-		} else if err == nil {
-			err = compare(before, now, unite)
-			if err != nil {
-				err = fmt.Errorf("dataset: %s: %w", dir.Path(settings), err)
-			}
-		}
-		if err == nil {
+	if size > 0 {
+		if err = compare(dir.Path(settings), now, unite); err == nil {
 			err = load(j.files)
 		}
 		if err != nil {
 			return nil, refuse(err)
 		}
 	}
-	var text bytes.Buffer
-	if err := asJSON(now)(&text); err != nil {
-		return nil, err
+	if size == 0 || unite != nil {
+		err = dir.Write(settings, asJSON(now))
+		dir.Sync() // they are there before the first line is
 	}
-	if !bytes.Equal(text.Bytes(), before) {
-		err = dir.Write(settings, func(w io.Writer) error {
-			_, err := w.Write(text.Bytes())
-			return err
-		})
-		if err != nil {
-			return nil, fmt.Errorf("dataset: %w", err)
-		}
-		dir.Sync() // lines without settings are refused
+	if err != nil {
+		return nil, fmt.Errorf("dataset: %w", err)
 	}
 	return j, nil
 }
@@ -122,35 +106,41 @@ func refuse(err error) error {
 	return fmt.Errorf("%w: cannot go on with what is there: --restart begins anew, another -o leaves it as it is", err)
 }
 
-// compare names the first setting that is not as before.
-func compare[S any](text []byte, now *S, unite func(before, now *S)) error {
+// compare names the first setting that is not as in a file.
+func compare[S any](path string, now *S, unite func(before, now *S)) error {
+	text, err := outside.Read(path, maxSettingsBytes)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("dataset: %s: missing, and it says what the lines beside it were made with", path)
+	}
 	before := new(S)
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
 	d.DisallowUnknownFields() // a later release's
-	if err := d.Decode(before); err != nil {
-		return err
+	if err == nil {
+		err = d.Decode(before)
 	}
-	if unite != nil {
+	if err == nil && unite != nil {
 		unite(before, now)
 	}
-	was, err := plain(before)
+	was, err1 := plain(before)
 	is, err2 := plain(now)
-	if err := errors.Join(err, err2); err != nil {
-		return err
+	if err = errors.Join(err, err1, err2); err == nil {
+		err = difference("", was, is)
 	}
-	return difference("", was, is)
+	if err != nil {
+		return fmt.Errorf("dataset: %s: %w", path, err)
+	}
+	return nil
 }
 
 // plain is a value as JSON has it, its numbers to the last digit.
 func plain(v any) (out any, err error) {
 	text, err := json.Marshal(v)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		d := json.NewDecoder(bytes.NewReader(text))
+		d.UseNumber()
+		err = d.Decode(&out)
 	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	err = d.Decode(&out)
 	return out, err
 }
 
@@ -159,11 +149,11 @@ func difference(path string, before, now any) error {
 	a, mapA := before.(map[string]any)
 	b, mapB := now.(map[string]any)
 	if !mapA || !mapB {
-		was, err := json.Marshal(before)
-		is, err2 := json.Marshal(now)
-		if err := errors.Join(err, err2); err != nil || bytes.Equal(was, is) {
-			return err
+		if reflect.DeepEqual(before, now) {
+			return nil
 		}
+		was, _ := json.Marshal(before) // cannot fail: it was JSON
+		is, _ := json.Marshal(now)
 		return fmt.Errorf("%s was %s and is %s now", path, was, is)
 	}
 	keys := slices.AppendSeq(slices.Collect(maps.Keys(a)), maps.Keys(b))

@@ -36,32 +36,21 @@ const maxLineBytes = 16 << 20
 // openLines opens a file, makes it if need be, and takes it for this program alone. Where
 // there are no locks, append notices other programs.
 func openLines(dir *place.Dir, name string) (*lines, error) {
-	l := &lines{dir: dir, name: name, synced: time.Now()}
-	for {
-		f, err := dir.Root().OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
-		if err != nil {
-			return nil, l.fail(err)
-		}
-		l.file = f
-		if err := place.Lock(f); err != nil && !errors.Is(err, errors.ErrUnsupported) {
-			f.Close()
-			return nil, l.fail(err)
-		}
-		info, err := f.Stat()
-		if err == nil && !info.Mode().IsRegular() {
-			err = outside.ErrNotRegular
-		}
-		if err != nil {
-			f.Close()
-			return nil, l.fail(err)
-		}
-		// Another program may have replaced it before it was taken.
-		if there, err := dir.Root().Stat(name); err == nil && os.SameFile(info, there) {
-			l.size = info.Size()
-			return l, nil
-		}
-		f.Close()
+	f, err := dir.Hold(name)
+	if err != nil {
+		return nil, fmt.Errorf("dataset: %w", err)
 	}
+	l := &lines{dir: dir, name: name, file: f, synced: time.Now()}
+	return l, l.measure()
+}
+
+// measure takes all that is in the file for its lines.
+func (l *lines) measure() error {
+	info, err := l.file.Stat()
+	if err == nil {
+		l.size = info.Size()
+	}
+	return l.fail(err)
 }
 
 // fail says which file an error is about; nil stays nil.
@@ -156,11 +145,7 @@ func arrange[T, K any](l *lines, key func(*T) K, compare func(a, b K) int, repla
 	}
 	l.file.Close()
 	l.file, l.dirty = f, false
-	info, err := f.Stat()
-	if err == nil {
-		l.size = info.Size()
-	}
-	return l.fail(err)
+	return l.measure()
 }
 
 func (l *lines) close() error { return errors.Join(l.sync(), l.file.Close()) }
@@ -217,7 +202,10 @@ func eachLine[T any](name string, r io.Reader, visit func(line *T, at span) erro
 		}
 	}
 	if err = text.Err(); errors.Is(err, bufio.ErrTooLong) {
-		err = fmt.Errorf("%s: line %d: more than %d bytes", name, at.line, maxLineBytes)
+		err = fmt.Errorf("more than %d bytes", maxLineBytes)
+	}
+	if err != nil {
+		err = fmt.Errorf("%s: line %d: %w", name, at.line, err)
 	}
 	return at.to, err
 }

@@ -83,25 +83,21 @@ func EvaluateTruth(ctx context.Context, c *cwox.Classifier, dir string, o TruthO
 		}
 	}
 	s := &TruthSummary{Model: c.Arch.Name, WeightsSHA256: c.WeightsSHA256, First: o.First, Methods: o.Methods, Step: o.Step}
-	var runs []*truthRun // all are open before the first begins: nothing is refused after hours
-	defer func() {
-		for _, r := range runs {
-			err = errors.Join(err, r.j.close())
-			r.first.close()
-		}
-	}()
+	var journals []*truthJournal // all are open before work begins: nothing is refused after hours
 	for _, x := range o.Explainers {
-		r, err := o.open(c, dir, x)
+		j, err := o.open(c, dir, x)
 		if err != nil {
 			return nil, err
 		}
-		runs = append(runs, r)
+		defer func() { err = errors.Join(err, j.close()) }()
+		journals = append(journals, j)
 	}
-	for _, r := range runs {
-		if err := r.scenes(ctx); err != nil {
+	for i, x := range o.Explainers {
+		j := journals[i]
+		if err := o.scenes(ctx, c, x, j); err != nil {
 			return nil, err
 		}
-		s.add(r.x.Name, r.first.o.Explainer.Settings(), r.j.scenes[:r.x.Scenes]) // an earlier run may have wanted more
+		s.add(x.Name, j.settings.ExplainerSettings, j.scenes[:x.Scenes]) // an earlier run may have wanted more
 	}
 	return s, s.write(dir)
 }
@@ -123,19 +119,17 @@ func (o TruthOptions) withDefaults(c *cwox.Classifier) (TruthOptions, error) {
 	if o.Threads == 0 {
 		o.Threads = runtime.GOMAXPROCS(0)
 	}
+	if o.Progress == nil {
+		o.Progress = func(string, int, int) {}
+	}
 	if c.Net.Classes() != len(drawnClasses) {
 		return o, fmt.Errorf("dataset: %s has %d classes, the drawn world has %d: its scenes are for --model demo", c.Arch.Name, c.Net.Classes(), len(drawnClasses))
 	}
 	if shape := c.Net.Input(); shape.H != shape.W {
 		return o, fmt.Errorf("dataset: an input of %d x %d: want a square", shape.H, shape.W)
 	}
-	for i, m := range o.Methods {
-		if !slices.Contains(cwox.Methods(), m) {
-			return o, fmt.Errorf("dataset: unknown method %q (known: %v)", m, cwox.Methods())
-		}
-		if slices.Contains(o.Methods[:i], m) {
-			return o, fmt.Errorf("dataset: method %s is given twice", m)
-		}
+	if err := checkMethods(o.Methods); err != nil {
+		return o, err
 	}
 	for i := range o.Explainers {
 		x := &o.Explainers[i]
@@ -160,34 +154,22 @@ func (o TruthOptions) withDefaults(c *cwox.Classifier) (TruthOptions, error) {
 	return o, nil
 }
 
-// truthRun is the work with an explainer.
-type truthRun struct {
-	c     *cwox.Classifier
-	o     *TruthOptions
-	x     TruthExplainer
-	j     *truthJournal
-	first *truthWorker // whose settings are those of all
-}
-
-func (o *TruthOptions) open(c *cwox.Classifier, dir string, x TruthExplainer) (*truthRun, error) {
-	first, err := newTruthWorker(c, o, x)
+// open opens the journal of an explainer.
+func (o *TruthOptions) open(c *cwox.Classifier, dir string, x TruthExplainer) (*truthJournal, error) {
+	w, err := newTruthWorker(c, o, x)
 	if err != nil {
 		return nil, err
 	}
-	settings, err := first.settings()
-	r := &truthRun{c: c, o: o, x: x, first: first}
-	if err == nil {
-		r.j, err = openTruth(dir, x.Name, settings, o.Restart)
-	}
+	defer w.close()
+	settings, err := w.settings()
 	if err != nil {
-		first.close()
+		return nil, err
 	}
-	return r, err
+	return openTruth(dir, x.Name, settings, o.Restart)
 }
 
-// scenes evaluates the explainer on its scenes, but for those that are done.
-func (r *truthRun) scenes(ctx context.Context) error {
-	o, x, j := r.o, r.x, r.j
+// scenes evaluates an explainer on its scenes, but for those that are done.
+func (o *TruthOptions) scenes(ctx context.Context, c *cwox.Classifier, x TruthExplainer, j *truthJournal) error {
 	todo := make(chan int)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
@@ -203,21 +185,15 @@ func (r *truthRun) scenes(ctx context.Context) error {
 	})
 	var mu sync.Mutex
 	waiting := map[int]*TruthScene{} // done, but for one before them
-	report := func() {
-		if o.Progress != nil {
-			o.Progress(x.Name, len(j.scenes)+len(waiting), x.Scenes)
-		}
-	}
+	report := func() { o.Progress(x.Name, len(j.scenes)+len(waiting), x.Scenes) }
 	report()
-	for n := range max(1, min(o.Threads, x.Scenes-len(j.scenes))) {
-		g.Go(func() (err error) {
-			w := r.first
-			if n > 0 {
-				if w, err = newTruthWorker(r.c, o, x); err != nil {
-					return err
-				}
-				defer w.close()
+	for range max(1, min(o.Threads, x.Scenes-len(j.scenes))) {
+		g.Go(func() error {
+			w, err := newTruthWorker(c, o, x)
+			if err != nil {
+				return err
 			}
+			defer w.close()
 			for i := range todo {
 				scene, err := w.scene(ctx, o.First+uint64(i))
 				if err != nil {

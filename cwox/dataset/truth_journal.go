@@ -33,7 +33,8 @@ type truthSettings struct {
 // truthJournal is the journal of an explainer: a line for every scene, in order.
 type truthJournal struct {
 	*journal
-	scenes []TruthScene
+	settings truthSettings
+	scenes   []TruthScene
 }
 
 // openTruth opens the journal of an explainer in a folder as far as it has whole lines.
@@ -42,7 +43,7 @@ func openTruth(dir, explainer string, s truthSettings, restart bool) (*truthJour
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)
 	}
-	j := &truthJournal{}
+	j := &truthJournal{settings: s}
 	name := "truth-" + explainer
 	j.journal, err = openJournal(d, name+".settings.json", &s, nil, restart, func(files []*lines) error {
 		end, err := each(files[0], func(scene *TruthScene, _ span) error {

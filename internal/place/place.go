@@ -76,8 +76,45 @@ func (d *Dir) Write(name string, fill func(io.Writer) error) error {
 	return err
 }
 
-// Exchange is Write for a file that this program holds by Lock. It returns the new one, open
-// and held: there is no moment at which another program could take it.
+// Hold opens a file for reading and writing, makes it if need be, and takes it for this program
+// alone, as far as there are locks: see Lock. Errors name the file.
+func (d *Dir) Hold(name string) (_ *os.File, err error) {
+	defer func() {
+		if p, ok := err.(*fs.PathError); ok {
+			err = p.Err
+		}
+		if err != nil {
+			err = fmt.Errorf("%s: %w", d.Path(name), err)
+		}
+	}()
+	for {
+		f, err := d.root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
+		if err != nil {
+			return nil, err
+		}
+		info, err := f.Stat()
+		if err == nil && !info.Mode().IsRegular() {
+			err = errors.New("not a regular file")
+		}
+		if err == nil {
+			if err = lock(f); errors.Is(err, errors.ErrUnsupported) {
+				err = nil
+			}
+		}
+		if err != nil {
+			f.Close()
+			return nil, err
+		}
+		// Another program may have exchanged it before it was taken.
+		if there, err := d.root.Stat(name); err == nil && os.SameFile(info, there) {
+			return f, nil
+		}
+		f.Close()
+	}
+}
+
+// Exchange is Write for a file that this program holds. It returns the new one, open and held:
+// there is no moment at which another program could take it.
 func (d *Dir) Exchange(name string, fill func(io.Writer) error) (*os.File, error) {
 	return d.write(name, fill, true)
 }

@@ -175,14 +175,22 @@ func TestExchange(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	old, err := d.Root().Create("file")
+	old, err := d.Hold("file")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := Lock(old); errors.Is(err, errors.ErrUnsupported) {
+	if _, err := d.Hold("file"); errors.Is(err, ErrLocked) {
+		if want := filepath.Join(dir, "file") + ": " + ErrLocked.Error(); err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	} else {
 		t.Skip("no locks here")
-	} else if err != nil {
+	}
+	if err := os.Mkdir(filepath.Join(dir, "folder"), 0o777); err != nil {
 		t.Fatal(err)
+	}
+	if _, err := d.Hold("folder"); err == nil || !strings.HasPrefix(err.Error(), filepath.Join(dir, "folder")+": ") {
+		t.Errorf("a folder: %v", err)
 	}
 	f, err := d.Exchange("file", text("new"))
 	if err != nil {
@@ -207,7 +215,7 @@ func TestExchange(t *testing.T) {
 	if err := Lock(other); err != nil {
 		t.Error(err)
 	}
-	if got := names(t, dir); !slices.Equal(got, []string{"file"}) {
+	if got := names(t, dir); !slices.Equal(got, []string{"file", "folder"}) {
 		t.Errorf("the folder holds %q", got)
 	}
 	broken := errors.New("broken")
