@@ -67,7 +67,7 @@ type ImageLabels struct {
 	// ID is that of the image's document: its number in the whole list, from 0.
 	ID    int    `json:"id"`
 	Image string `json:"image"`
-	// SHA256 is the hash of the image's file, hex; empty where that could not be read.
+	// SHA256 is the hash of the image's file, hex; empty where it is to be tried again.
 	SHA256 string `json:"sha256,omitempty"`
 	// Error says why there are no labels.
 	Error string `json:"error,omitempty"`
@@ -306,6 +306,7 @@ func (f *frame) decode(c *cwox.Classifier, ignoreOrientation bool) {
 func (o *DocumentsOptions) label(c *cwox.Classifier, line *ImageLabels, logits []float32) {
 	for i, z := range logits {
 		if math.IsNaN(float64(z)) || math.IsInf(float64(z), 0) {
+			line.SHA256 = "" // which would say that decoding fails
 			line.Error = fmt.Sprintf("dataset: %s: the logit of class %d is %g: the network's output cannot be ranked", line.Image, i, z)
 			return
 		}

@@ -95,7 +95,7 @@ type EvaluatedImage struct {
 	Explainer string    `json:"explainer,omitempty"` // empty where no explainer came to it
 	Error     string    `json:"error,omitempty"`
 	Skipped   string    `json:"skipped,omitempty"` // why it does not qualify: one of the Skipped* constants
-	SHA256    string    `json:"sha256,omitempty"`
+	SHA256    string    `json:"sha256,omitempty"`  // of the file that the line is about; empty: it is tried again
 	Clusters  [][]int   `json:"clusters,omitempty"`
 	Rows      int       `json:"rows,omitempty"` // in results.jsonl
 	Warnings  []Warning `json:"warnings,omitempty"`
@@ -120,10 +120,11 @@ const (
 // error that names the difference.
 //
 // After an end of any kind the same call goes on where the last one stopped and comes to the
-// same bytes. An image that cannot be read, or that cannot be explained, costs a line and is
-// tried again by the next call. An error that would meet every other image, too, as too many
-// open files, ends the work. It is an error if the file of an image with rows is another one
-// than when they were made; where it has none, the image is tried again.
+// same bytes. An image that cannot be read, decoded or explained costs a line. An error that
+// would meet every other image, too, as too many open files, ends the work and makes no line.
+// A line stands as long as its image's file has the hash in it: images that were replaced, and
+// those that could not be read or explained, are tried again; but where an image that was
+// replaced has rows, with this or another model, it is an error that names it.
 func Evaluate(ctx context.Context, c *cwox.Classifier, images []string, dir string, o EvaluateOptions) (_ *Evaluation, err error) {
 	e := &evaluator{c: c, o: o}
 	if err := e.prepare(); err != nil {
@@ -255,7 +256,7 @@ func (e *evaluator) choose(ctx context.Context, images []string, j *evaluation) 
 			return nil, err
 		}
 		e.o.Progress(PhaseSelect, i, len(images))
-		if other := j.other[unitKey{e.c.Arch.Name, asRead(image), ""}]; other != nil && other.Skipped != "" {
+		if other := j.other[unitKey{e.c.Arch.Name, asRead(image), ""}]; other != nil && other.SHA256 != "" {
 			continue
 		}
 		job := evaluateJob{image: image}
@@ -272,7 +273,9 @@ func (e *evaluator) choose(ctx context.Context, images []string, j *evaluation) 
 		var clusters [][]int
 		pic, err := e.decode(&line)
 		if err == nil {
-			_, clusters, err = e.selecting.Cut(pic, e.o.Explain)
+			if _, clusters, err = e.selecting.Cut(pic, e.o.Explain); err != nil {
+				line.SHA256 = "" // it is tried again
+			}
 		}
 		switch {
 		case err != nil && ofTheMoment(err):
@@ -358,7 +361,7 @@ func (e *evaluator) image(ctx context.Context, job evaluateJob, j *evaluation, p
 		if ofTheMoment(err) {
 			return nil, nil, err
 		}
-		base.Error = err.Error()
+		base.Error, base.SHA256 = err.Error(), "" // it is tried again
 		return nil, []EvaluatedImage{base}, nil
 	}
 	pic, err := e.decode(&base)

@@ -226,7 +226,7 @@ func (j *evaluation) check(ctx context.Context, model string, images []string, t
 	for i, image := range images {
 		key := unitKey{model, asRead(image), ""}
 		sum := j.sums[key.image]
-		if other := j.other[key]; other != nil && other.Skipped != "" {
+		if other := j.other[key]; other != nil {
 			if sum != "" && other.SHA256 != sum { // evaluated since, with another model
 				delete(j.other, key)
 			}
