@@ -8,7 +8,6 @@ import (
 	"image/jpeg"
 	"io"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -41,7 +40,7 @@ func NewIndexEntry(folder string, e *cwox.Explanation) (IndexEntry, error) {
 	if err := jpeg.Encode(&thumb, photographOf(e, 192), &jpeg.Options{Quality: 75}); err != nil {
 		return IndexEntry{}, fmt.Errorf("report: %s: thumbnail: %w", e.File, err)
 	}
-	return IndexEntry{Folder: folder, File: e.File, Lead: newBuilder(e, r, place{}).lead(),
+	return IndexEntry{Folder: folder, File: e.File, Lead: newBuilder(e, r, frame{}).lead(),
 		Thumbnail: thumb.Bytes(), Warnings: len(r.Warnings)}, nil
 }
 
@@ -76,10 +75,7 @@ func WriteIndex(dir string, entries []IndexEntry) error {
 	if failed > 0 {
 		page.Title += fmt.Sprintf(", %d not", failed)
 	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return fmt.Errorf("report: %w", err)
-	}
-	return writeFile(filepath.Join(dir, PageFile), func(w io.Writer) error { return indexTemplate.Execute(w, page) })
+	return writeOne(filepath.Join(dir, PageFile), func(w io.Writer) error { return indexTemplate.Execute(w, page) })
 }
 
 // link is the relative address of a report's page; a folder's name cannot turn it

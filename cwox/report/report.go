@@ -8,15 +8,16 @@ import (
 	"image"
 	"image/png"
 	"io"
+	"maps"
 	"math"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 
 	"cwox/cwox"
 	"cwox/cwox/saliency"
+	"cwox/internal/outside"
+	"cwox/internal/place"
 	"cwox/nn/vision"
 
 	"golang.org/x/sync/errgroup"
@@ -262,66 +263,72 @@ func Write(dir string, e *cwox.Explanation) error {
 	if err != nil {
 		return fmt.Errorf("report: %s: %w", JSONFile, err)
 	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	d, err := place.Make(dir)
+	if err != nil {
 		return fmt.Errorf("report: %w", err)
+	}
+	if err := errors.Join(write(d, e, r, append(text, '\n')), d.Close()); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	return nil
+}
+
+// write writes the files of a report. As long as there is no report.json the others are those
+// of a run that did not end.
+func write(d *place.Dir, e *cwox.Explanation, r *Report, text []byte) error {
+	old := overlaysOf(d.Path(JSONFile))
+	if err := d.Remove(JSONFile); err != nil {
+		return err
 	}
 	var g errgroup.Group
 	g.SetLimit(4)
 	photo := photographOf(e, photoSide)
-	draw := func(name string, m saliency.Map) {
+	file := func(name string, fill func(io.Writer) error) {
 		if name != "" {
-			g.Go(func() error {
-				return writeFile(filepath.Join(dir, name), func(w io.Writer) error {
-					return encodePNG(w, overlay(photo, m, OverlayOptions{}, shareSeen(e)))
-				})
-			})
+			delete(old, name)
+			g.Go(func() error { return d.Write(name, fill) })
 		}
 	}
-	g.Go(func() error {
-		return writeFile(filepath.Join(dir, PageFile), func(w io.Writer) error { return writePage(w, e, r, photo) })
-	})
-	g.Go(func() error {
-		return writeFile(filepath.Join(dir, MapsFile), func(w io.Writer) error { return writeMaps(w, e, r) })
-	})
+	overlayOf := func(name string, m saliency.Map) {
+		file(name, func(w io.Writer) error {
+			return encodePNG(w, overlay(photo, m, OverlayOptions{}, shareSeen(e)))
+		})
+	}
+	file(PageFile, func(w io.Writer) error { return writePage(w, e, r, photo) })
+	file(MapsFile, func(w io.Writer) error { return writeMaps(w, e, r) })
 	for i, c := range e.Clusters {
-		draw(r.Clusters[i].Overlay, c.Map)
+		overlayOf(r.Clusters[i].Overlay, c.Map)
 	}
 	for i, c := range e.Classes {
-		draw(r.Classes[i].Overlay, c.Map)
+		overlayOf(r.Classes[i].Overlay, c.Map)
 	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	removeOld(dir, r)
-	return writeFile(filepath.Join(dir, JSONFile), func(w io.Writer) error {
-		_, err := w.Write(append(text, '\n'))
+	if err := d.Remove(slices.Sorted(maps.Keys(old))...); err != nil {
+		return err
+	}
+	return d.Write(JSONFile, func(w io.Writer) error {
+		_, err := w.Write(text)
 		return err
 	})
 }
 
-// removeOld removes the overlays of the report that was in the folder before, as far as it
-// says which they are and r has none of that name.
-func removeOld(dir string, r *Report) {
-	old, err := ReadJSON(filepath.Join(dir, JSONFile))
+// overlaysOf are the overlays that a report.json names, as far as there is one.
+func overlaysOf(path string) map[string]bool {
+	names := map[string]bool{}
+	r, err := ReadJSON(path)
 	if err != nil {
-		return
-	}
-	overlays := func(r *Report) map[string]bool {
-		names := map[string]bool{}
-		for _, c := range r.Clusters {
-			names[c.Overlay] = true
-		}
-		for _, c := range r.Classes {
-			names[c.Overlay] = true
-		}
 		return names
 	}
-	kept := overlays(r)
-	for name := range overlays(old) {
-		if !kept[name] && overlayName.MatchString(name) {
-			os.Remove(filepath.Join(dir, name)) // at worst it stays
-		}
+	for _, c := range r.Clusters {
+		names[c.Overlay] = true
 	}
+	for _, c := range r.Classes {
+		names[c.Overlay] = true
+	}
+	maps.DeleteFunc(names, func(name string, _ bool) bool { return !overlayName.MatchString(name) })
+	return names
 }
 
 var overlayName = regexp.MustCompile(`^(cluster|class)-[0-9]+\.png$`)
@@ -330,17 +337,9 @@ var overlayName = regexp.MustCompile(`^(cluster|class)-[0-9]+\.png$`)
 // the cluster that it names, every cluster and class among the explained ones.
 // Errors name the file.
 func ReadJSON(path string) (*Report, error) {
-	f, err := os.Open(path)
+	text, err := outside.Read(path, maxReportBytes)
 	if err != nil {
 		return nil, fmt.Errorf("report: %w", err)
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxReportBytes+1))
-	if err != nil {
-		return nil, fmt.Errorf("report: %s: %w", path, err)
-	}
-	if len(text) > maxReportBytes {
-		return nil, fmt.Errorf("report: %s: more than %d bytes", path, maxReportBytes)
 	}
 	r, err := decode(text)
 	if err != nil {
@@ -476,37 +475,4 @@ func noise(n *saliency.Noise) *Noise {
 func encodePNG(w io.Writer, img image.Image) error {
 	enc := png.Encoder{CompressionLevel: png.BestSpeed}
 	return enc.Encode(w, img)
-}
-
-// writeFile lets write fill a file that then appears whole at path, or not at all.
-func writeFile(path string, write func(io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return fmt.Errorf("report: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-			err = fmt.Errorf("report: %s: %w", path, err)
-		}
-	}()
-	var buf bytes.Buffer
-	if err := write(&buf); err != nil {
-		return err
-	}
-	if _, err := f.Write(buf.Bytes()); err != nil {
-		return err
-	}
-	for _, step := range []func() error{
-		func() error { return f.Chmod(0o644) },
-		f.Sync,
-		f.Close,
-		func() error { return os.Rename(f.Name(), path) },
-	} {
-		if err := step(); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -1,14 +1,14 @@
 package drawnworld
 
 import (
-	"bytes"
+	"cwox/internal/place"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
 	"image/png"
-	"os"
-	"path/filepath"
+	"io"
 )
 
 // Truth is the content of truth.json. Masks are 8-bit grey PNG files in the same folder,
@@ -46,16 +46,24 @@ type TruthPlace struct {
 // WriteTruth writes scene.png, truth.json and the masks it names into dir, which it
 // makes if need be. Each file appears whole or not at all.
 func (s *Scene) WriteTruth(dir string, size int) error {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	d, err := place.Make(dir)
+	if err != nil {
 		return fmt.Errorf("drawnworld: %w", err)
 	}
+	if err := errors.Join(s.writeTruth(d, size), d.Close()); err != nil {
+		return fmt.Errorf("drawnworld: %w", err)
+	}
+	return nil
+}
+
+func (s *Scene) writeTruth(dir *place.Dir, size int) error {
 	pic := s.Picture(size)
 	scene := image.NewNRGBA(image.Rect(0, 0, size, size))
 	for i := range size * size {
 		copy(scene.Pix[4*i:], pic.Pix[3*i:3*i+3])
 		scene.Pix[4*i+3] = 255
 	}
-	if err := writePNG(filepath.Join(dir, "scene.png"), scene); err != nil {
+	if err := writePNG(dir, "scene.png", scene); err != nil {
 		return err
 	}
 	mask := func(name string, a []float32) (string, error) {
@@ -63,7 +71,7 @@ func (s *Scene) WriteTruth(dir string, size int) error {
 		for i, v := range a {
 			m.SetGray(i%size, i/size, color.Gray{Y: uint8(v*255 + 0.5)})
 		}
-		return name, writePNG(filepath.Join(dir, name), m)
+		return name, writePNG(dir, name, m)
 	}
 	t := Truth{Seed: s.Seed, Size: size}
 	for i := range s.Objects {
@@ -89,43 +97,14 @@ func (s *Scene) WriteTruth(dir string, size int) error {
 	}
 	text, err := json.MarshalIndent(t, "", "  ")
 	if err != nil {
-		return fmt.Errorf("drawnworld: truth.json: %w", err)
+		return fmt.Errorf("truth.json: %w", err)
 	}
-	return writeFile(filepath.Join(dir, "truth.json"), append(text, '\n'))
+	return dir.Write("truth.json", func(w io.Writer) error {
+		_, err := w.Write(append(text, '\n'))
+		return err
+	})
 }
 
-func writePNG(path string, m image.Image) error {
-	var b bytes.Buffer
-	if err := png.Encode(&b, m); err != nil {
-		return fmt.Errorf("drawnworld: %s: %w", path, err)
-	}
-	return writeFile(path, b.Bytes())
-}
-
-// writeFile writes beside the file, then renames.
-func writeFile(path string, data []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".cwox-*")
-	if err != nil {
-		return fmt.Errorf("drawnworld: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-			err = fmt.Errorf("drawnworld: %s: %w", path, err)
-		}
-	}()
-	if _, err = f.Write(data); err != nil {
-		return err
-	}
-	if err = f.Chmod(0o644); err != nil {
-		return err
-	}
-	if err = f.Sync(); err != nil {
-		return err
-	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+func writePNG(dir *place.Dir, name string, m image.Image) error {
+	return dir.Write(name, func(w io.Writer) error { return png.Encode(w, m) })
 }
