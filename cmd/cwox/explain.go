@@ -1,12 +1,11 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,6 +19,7 @@ import (
 	"cwox/cwox/dataset"
 	"cwox/cwox/report"
 	"cwox/hlta"
+	"cwox/internal/say"
 	"cwox/nn/vision"
 )
 
@@ -83,9 +83,6 @@ func (f *explainFlags) check(c *cobra.Command) error {
 	if f.relu != "" && f.relu != "on" && f.relu != "off" {
 		return usage(c, "--relu %s: want on or off", f.relu)
 	}
-	if err := cmp.Or(wantPositive(c, "top", "level"), wantShare(c, "cumulative", "rise-tolerance")); err != nil {
-		return err
-	}
 	if err := checkVariant(c, f.variant, "delta", f.method == string(cwox.CWOX2s)); err != nil {
 		return err
 	}
@@ -141,6 +138,14 @@ func (f *explainFlags) options(c *cobra.Command, m *modelFlags, cl *cwox.Classif
 	default:
 		o.Tree = cwox.DefaultTree(cl)
 	}
+	switch {
+	case o.Tree != nil && f.level > o.Tree.Levels():
+		return o, usage(c, "--level %d: the tree has levels 1 to %d", f.level, o.Tree.Levels())
+	case f.top > cl.Net.Classes():
+		return o, usage(c, "--top %d: want 1 to %d", f.top, cl.Net.Classes())
+	case f.delta == 0 && c.Flags().Changed("delta"):
+		o.Delta = math.SmallestNonzeroFloat64 // 0 means the default
+	}
 	if o.Explainer, err = f.settings.explainer(c, f.explainer, cl, o.Variant); err != nil {
 		return o, err
 	}
@@ -160,10 +165,10 @@ func learnTree(c *cobra.Command, cl *cwox.Classifier, folder, dir string, m *mod
 	docs, tree := filepath.Join(dir, "documents.txt.gz"), filepath.Join(dir, "tree.json")
 	said := *m
 	said.json = false
-	if err := documents(c.Context(), cl, images, docs, dataset.DocumentsOptions{Threads: m.threads, IgnoreOrientation: m.ignoreOrientation}, os.Stderr, &said); err != nil {
+	if err := documents(c.Context(), cl, images, docs, dataset.DocumentsOptions{Threads: m.threads, IgnoreOrientation: m.ignoreOrientation}, stderr, &said); err != nil {
 		return "", fmt.Errorf("--learn-tree: %w", err)
 	}
-	if err := learn(c.Context(), []string{docs}, tree, hlta.Options{Seed: m.seed, Threads: m.threads}, cl.Names(), os.Stderr, &said); err != nil {
+	if err := learn(c.Context(), []string{docs}, tree, hlta.Options{Seed: m.seed, Threads: m.threads}, cl.Names(), stderr, &said); err != nil {
 		return "", fmt.Errorf("--learn-tree %s: %w (without --learn-tree clusters come from the network's last layer)", folder, err)
 	}
 	return tree, nil
@@ -244,7 +249,7 @@ func explain(c *cobra.Command, m *modelFlags, f *explainFlags, t *tensorFlags, a
 			if c.Context().Err() != nil || len(images) == 1 {
 				return err
 			}
-			fmt.Fprintln(os.Stderr, "cwox:", err)
+			complain(err)
 			failed = true
 			entries = append(entries, report.IndexEntry{File: image, Err: err.Error()})
 			continue
@@ -268,7 +273,7 @@ func explain(c *cobra.Command, m *modelFlags, f *explainFlags, t *tensorFlags, a
 			return err
 		}
 		if !m.json {
-			fmt.Printf("All %d images: %s\n", len(images), filepath.Join(f.out, report.PageFile))
+			stdout.Printf("All %d images: %s\n", len(images), filepath.Join(f.out, report.PageFile))
 		}
 	}
 	if failed {
@@ -285,7 +290,7 @@ func finish(dir string, e *cwox.Explanation, m *modelFlags) error {
 	if m.json {
 		return printReport(dir)
 	}
-	describe(os.Stdout, e, filepath.Join(dir, report.PageFile))
+	describe(stdout, e, filepath.Join(dir, report.PageFile))
 	return nil
 }
 
@@ -365,7 +370,7 @@ func printReport(dir string) error {
 }
 
 // describe prints an explanation in words.
-func describe(w io.Writer, e *cwox.Explanation, page string) {
+func describe(w *say.Voice, e *cwox.Explanation, page string) {
 	names := map[int]string{}
 	prob := map[int]float64{}
 	for _, t := range e.Top {
@@ -374,21 +379,21 @@ func describe(w io.Writer, e *cwox.Explanation, page string) {
 			names[t.Class] = "class " + strconv.Itoa(t.Class)
 		}
 	}
-	fmt.Fprintf(w, "%s: %d top classes in %d confusion cluster%s\n", e.File, len(e.Top), len(e.Clusters), plural(len(e.Clusters)))
+	w.Printf("%s: %d top classes in %d confusion cluster%s\n", e.File, len(e.Top), len(e.Clusters), plural(len(e.Clusters)))
 	for i, cluster := range e.Clusters {
-		fmt.Fprintf(w, "  cluster %d   %5.1f %%\n", i+1, 100*cluster.Probability)
+		w.Printf("  cluster %d   %5.1f %%\n", i+1, 100*cluster.Probability)
 		for _, class := range cluster.Classes {
-			fmt.Fprintf(w, "    %5.1f %%  %-28s %4d\n", 100*prob[class], names[class], class)
+			w.Printf("    %5.1f %%  %-28s %4d\n", 100*prob[class], names[class], class)
 		}
 	}
 	for _, warning := range e.Warnings {
-		fmt.Fprintf(w, "  note: %s\n", warning.Message)
+		w.Printf("  note: %s\n", warning.Message)
 	}
 	total := 0.0
 	for _, s := range e.Seconds {
 		total += s
 	}
-	fmt.Fprintf(w, "%s by %s (%s), %.2f s: %s\n", e.Method, e.Explainer, e.Variant, total, page)
+	w.Printf("%s by %s (%s), %.2f s: %s\n", e.Method, e.Explainer, e.Variant, total, page)
 }
 
 func plural(n int) string {

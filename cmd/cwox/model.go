@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -82,7 +81,7 @@ func (f *modelFlags) check(c *cobra.Command) error {
 	case f.precision != "f32" && f.precision != "bf16":
 		return usage(c, "--precision %s: want f32 or bf16", f.precision)
 	}
-	return wantPositive(c, "threads")
+	return nil
 }
 
 // load opens the weights and builds the network. The returned function closes the file.
@@ -213,7 +212,7 @@ func (f *modelFlags) chooseLabels(arch *zoo.Arch, file *weights.File) (labels []
 // warnStatistics says so where the statistics in the weights do not fit the first input.
 func (f *modelFlags) warnStatistics(p *cwox.Pipeline) {
 	if s, _ := p.Statistics(); s.Warning() != "" && !f.quiet {
-		fmt.Fprintf(os.Stderr, "cwox: %s. 'cwox weights check' tries the alternatives.\n", s.Warning())
+		stderr.Printf("cwox: %s. 'cwox weights check' tries the alternatives.\n", s.Warning())
 	}
 }
 
@@ -223,23 +222,23 @@ func (f *modelFlags) say(arch *zoo.Arch, file *weights.File, in *input) {
 	if f.quiet || file.Path() == "" {
 		return
 	}
-	fmt.Fprintln(os.Stderr, "weights:", visible(arch.Describe()))
+	stderr.Printf("weights: %v\n", arch.Describe())
 	if dicts := file.Dicts(); len(dicts) > 1 {
 		var others []string
 		for _, d := range dicts[1:] {
-			others = append(others, "--key "+visible(d.Key))
+			others = append(others, "--key "+d.Key)
 		}
-		fmt.Fprintf(os.Stderr, "weights: took %q of the file; %s takes another\n", dicts[0].Key, strings.Join(others, " or "))
+		stderr.Printf("weights: took %q of the file; %s takes another\n", dicts[0].Key, strings.Join(others, " or "))
 	}
 	for _, a := range arch.Facts.Warnings() {
-		fmt.Fprintln(os.Stderr, "weights:", a)
+		stderr.Printf("weights: %v\n", a)
 	}
 	if in.guess {
 		other := "--preprocess torchvision crops as torchvision does"
 		if in.Crop != vision.NoCrop {
 			other = "--preprocess paper stretches the whole picture instead"
 		}
-		fmt.Fprintf(os.Stderr, "input: %s %s; %s\n", in.Geometry(), in.from, other)
+		stderr.Printf("input: %s %s; %s\n", in.Geometry(), in.from, other)
 	}
 }
 
@@ -255,7 +254,7 @@ func (f *modelFlags) warnSlowBF16() {
 		return
 	}
 	if gain := bench.BF16Gain(k); gain < 1.2 {
-		fmt.Fprintf(os.Stderr, "cwox: bf16 multiplies at %.2f times the speed of f32 on this CPU (kernels %s): --precision f32 is the better choice here\n", gain, k.Tier)
+		stderr.Printf("cwox: bf16 multiplies at %.2f times the speed of f32 on this CPU (kernels %s): --precision f32 is the better choice here\n", gain, k.Tier)
 	}
 }
 

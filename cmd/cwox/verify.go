@@ -160,7 +160,7 @@ func compareReports(dir, again string, old *report.Report, m *modelFlags) error 
 			return fmt.Errorf("%s: %w", a.Path(), err)
 		}
 		if otherTier {
-			fmt.Printf("%-24s %.3g relative\n", name, d)
+			stdout.Printf("%-24s %.3g relative\n", name, d)
 		} else if d > 0 {
 			return fmt.Errorf("%s: %q differs, by %.3g of its maximum", a.Path(), name, d)
 		}
@@ -197,7 +197,7 @@ func compareReports(dir, again string, old *report.Report, m *modelFlags) error 
 	if m.json {
 		return printJSON(map[string]any{"dir": dir, "same": true, "maps": len(a.Names()), "kernel": fresh.Model.Kernel})
 	}
-	fmt.Printf("%s: all %d maps and every number agree to the byte (%s)\n", dir, len(a.Names()), fresh.Model.Kernel)
+	stdout.Printf("%s: all %d maps and every number agree to the byte (%s)\n", dir, len(a.Names()), fresh.Model.Kernel)
 	return nil
 }
 
