@@ -67,6 +67,10 @@ Writes what explain writes, and scene.png, truth.json and the masks that it name
 
 // runDemo goes the way of explain, from the picture's file on.
 func runDemo(c *cobra.Command, m *modelFlags, f *explainFlags, scene *drawnworld.Scene) error {
+	picture := filepath.Join(f.out, "scene.png")
+	if err := claim(f.out, []string{picture}, []string{""}, f.overwrite); err != nil {
+		return err
+	}
 	cl, closeFile, err := m.load(c)
 	if err != nil {
 		return err
@@ -81,7 +85,6 @@ func runDemo(c *cobra.Command, m *modelFlags, f *explainFlags, scene *drawnworld
 	}
 	p := cwox.New(cl)
 	defer p.Close()
-	picture := filepath.Join(f.out, "scene.png")
 	e, err := explainOne(c.Context(), p, picture, o, m)
 	if err != nil {
 		return err

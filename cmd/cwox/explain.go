@@ -34,6 +34,7 @@ type explainFlags struct {
 	delta, epsilon             float64
 	settings                   settingFlags
 	out                        string
+	overwrite                  bool
 }
 
 func (f *explainFlags) add(c *cobra.Command, out string) {
@@ -53,6 +54,7 @@ func (f *explainFlags) add(c *cobra.Command, out string) {
 	s.Float64Var(&f.epsilon, "epsilon", 0, "support threshold of singleton clusters in the paper's variant")
 	f.settings.add(c)
 	s.StringVarP(&f.out, "output", "o", out, "folder for the results")
+	s.BoolVar(&f.overwrite, "overwrite", false, "replace results of another run in the folder")
 	complete := func(flag string, values ...string) {
 		_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 	}
@@ -218,6 +220,14 @@ func explain(c *cobra.Command, m *modelFlags, f *explainFlags, t *tensorFlags, a
 	if err != nil {
 		return err
 	}
+	if tensors.n > 0 {
+		_, name := tensors.at(0)
+		images = []string{name}
+	}
+	folders := outputFolders(images)
+	if err := claim(f.out, images, folders, f.overwrite); err != nil {
+		return err
+	}
 	m.reference = f.variant == string(cwox.Reference)
 	cl, closeFile, err := m.load(c)
 	if err != nil {
@@ -240,43 +250,62 @@ func explain(c *cobra.Command, m *modelFlags, f *explainFlags, t *tensorFlags, a
 		e.Seconds["load"] = load.Seconds()
 		return finish(f.out, e, m)
 	}
-	dirs := outputFolders(f.out, images)
-	var entries []report.IndexEntry
-	failed := false
-	for i, image := range images {
-		e, err := explainOne(c.Context(), p, image, o, m)
+	if len(images) == 1 {
+		e, err := explainOne(c.Context(), p, images[0], o, m)
 		if err != nil {
-			if c.Context().Err() != nil || len(images) == 1 {
-				return err
+			return err
+		}
+		e.Seconds["load"] = load.Seconds()
+		return finish(f.out, e, m)
+	}
+	return explainMany(c.Context(), p, images, folders, f.out, o, m)
+}
+
+// explainMany explains several images, each into its folder, and writes the index over them. An
+// image that cannot be explained costs its report, not the run. Before the next image is opened
+// the last one's report is whole; an index of what there is remains after an interruption.
+func explainMany(ctx context.Context, p *cwox.Pipeline, images, folders []string, out string, o cwox.Options, m *modelFlags) (err error) {
+	entries := make([]report.IndexEntry, len(images))
+	for i, image := range images {
+		entries[i] = report.IndexEntry{File: image, Folder: folders[i], Err: "not explained yet"}
+	}
+	if err := report.WriteIndex(out, entries); err != nil {
+		return err
+	}
+	failed := 0
+	for i, image := range images {
+		var e *cwox.Explanation
+		if e, err = explainOne(ctx, p, image, o, m); err == nil {
+			if err = finish(filepath.Join(out, folders[i]), e, m); err == nil {
+				entries[i], err = report.NewIndexEntry(folders[i], e)
 			}
-			complain(err)
-			failed = true
-			entries = append(entries, report.IndexEntry{File: image, Err: err.Error()})
+			if err != nil {
+				break // the disk is full, or the like
+			}
 			continue
 		}
-		if i == 0 {
-			e.Seconds["load"] = load.Seconds()
+		if ctx.Err() != nil {
+			break
 		}
-		if err := finish(dirs[i], e, m); err != nil {
-			return err
+		failed++
+		entries[i].Folder, entries[i].Err = "", err.Error()
+		if m.json {
+			err = printJSON(classifyLine{Image: image, Error: err.Error()})
+		} else {
+			complain(err)
+			err = nil
 		}
-		if len(images) > 1 {
-			entry, err := report.NewIndexEntry(filepath.Base(dirs[i]), e)
-			if err != nil {
-				return err
-			}
-			entries = append(entries, entry)
-		}
-	}
-	if len(images) > 1 {
-		if err := report.WriteIndex(f.out, entries); err != nil {
-			return err
-		}
-		if !m.json {
-			stdout.Printf("All %d images: %s\n", len(images), filepath.Join(f.out, report.PageFile))
+		if err != nil {
+			break
 		}
 	}
-	if failed {
+	if err := errors.Join(err, report.WriteIndex(out, entries)); err != nil {
+		return err
+	}
+	if !m.json {
+		stdout.Printf("%d of %d images explained: %s\n", len(images)-failed, len(images), filepath.Join(out, report.PageFile))
+	}
+	if failed > 0 {
 		return silent{}
 	}
 	return nil
@@ -334,30 +363,6 @@ func withBar(p *cwox.Pipeline, name string, o *cwox.Options, m *modelFlags, expl
 		err = fmt.Errorf("%s: %w", name, err)
 	}
 	return e, err
-}
-
-// outputFolders gives each image a folder: out itself for a single one, else one named after
-// the image, numbered where two images share a name.
-func outputFolders(out string, images []string) []string {
-	if len(images) == 1 {
-		return []string{out}
-	}
-	taken := map[string]int{}
-	var dirs []string
-	for _, image := range images {
-		base := filepath.Base(image)
-		name := strings.TrimSuffix(base, filepath.Ext(base))
-		if name == "" {
-			name = "image"
-		}
-		unique := name
-		for n := 2; taken[strings.ToLower(unique)] > 0; n++ {
-			unique = fmt.Sprintf("%s-%d", name, n)
-		}
-		taken[strings.ToLower(unique)]++
-		dirs = append(dirs, filepath.Join(out, unique))
-	}
-	return dirs
 }
 
 // printReport copies report.json to standard output as one line.

@@ -30,6 +30,7 @@ type modelFlags struct {
 	precision                   string
 	direct                      bool
 	ignoreOrientation           bool
+	maxPixels, maxMemory        int64
 	seed                        uint64
 	quiet, json                 bool
 
@@ -58,6 +59,8 @@ func (f *modelFlags) add(c *cobra.Command) {
 	s.StringVar(&f.precision, "precision", "f32", "arithmetic: f32, or bf16 (faster, less exact)")
 	s.BoolVar(&f.direct, "direct", false, "no Winograd transforms: sum every convolution as it is defined")
 	s.BoolVar(&f.ignoreOrientation, "ignore-orientation", false, "leave EXIF rotation alone")
+	s.Int64Var(&f.maxPixels, "max-pixels", vision.DefaultMaxPixels, "refuse images of more pixels")
+	s.Int64Var(&f.maxMemory, "max-memory", vision.DefaultMaxMemory, "refuse images that take more bytes to decode, or files of more than an eighth of it")
 	s.Uint64Var(&f.seed, "seed", 0, "seed of everything random")
 	f.addOutput(c)
 	_ = c.RegisterFlagCompletionFunc("precision", cobra.FixedCompletions([]string{"f32", "bf16"}, cobra.ShellCompDirectiveNoFileComp))
@@ -259,7 +262,7 @@ func (f *modelFlags) warnSlowBF16() {
 }
 
 func (f *modelFlags) vision() vision.Options {
-	return vision.Options{IgnoreOrientation: f.ignoreOrientation}
+	return vision.Options{IgnoreOrientation: f.ignoreOrientation, MaxPixels: f.maxPixels, MaxMemory: f.maxMemory}
 }
 
 // completeClasses completes a list of classes: of the weight file or the labels named so far,

@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	_ "embed"
+	"encoding/json"
 	"fmt"
 	"html/template"
 	"image/jpeg"
@@ -12,6 +13,8 @@ import (
 	"strings"
 
 	"cwox/cwox"
+	"cwox/internal/outside"
+	"cwox/internal/place"
 )
 
 //go:embed index.html
@@ -44,8 +47,42 @@ func NewIndexEntry(folder string, e *cwox.Explanation) (IndexEntry, error) {
 		Thumbnail: thumb.Bytes(), Warnings: len(r.Warnings)}, nil
 }
 
+// IndexFile says in JSON which reports a folder holds.
+const IndexFile = "index.json"
+
+// Index is the content of index.json.
+type Index struct {
+	Images []IndexedImage `json:"images"` // in the order given
+}
+
+// IndexedImage is one image of an Index.
+type IndexedImage struct {
+	File   string `json:"file"`
+	Folder string `json:"folder"`          // of its report, relative to the index; empty where there is none
+	Error  string `json:"error,omitempty"` // why there is none
+}
+
+// ReadIndex reads the index.json of a folder. Folders that lead out of it are an error.
+func ReadIndex(dir string) (*Index, error) {
+	path := filepath.Join(dir, IndexFile)
+	text, err := outside.Read(path, maxReportBytes)
+	if err != nil {
+		return nil, fmt.Errorf("report: %w", err)
+	}
+	x := new(Index)
+	if err := outside.JSON(text, x, maxReportBytes/16); err != nil {
+		return nil, fmt.Errorf("report: %s: %w", path, err)
+	}
+	for _, i := range x.Images {
+		if i.Folder != "" && i.Folder != place.Name(i.Folder) {
+			return nil, fmt.Errorf("report: %s: %q is no folder in it", path, i.Folder)
+		}
+	}
+	return x, nil
+}
+
 // WriteIndex writes dir/index.html, a page that leads to the reports of several
-// images, in the order given.
+// images, in the order given, and dir/index.json.
 func WriteIndex(dir string, entries []IndexEntry) error {
 	type card struct {
 		File, Lead, Warnings, Failed string
@@ -74,6 +111,21 @@ func WriteIndex(dir string, entries []IndexEntry) error {
 	page.Title = plural(len(entries)-failed, "image explained", "images explained")
 	if failed > 0 {
 		page.Title += fmt.Sprintf(", %d not", failed)
+	}
+	x := Index{Images: []IndexedImage{}}
+	for _, e := range entries {
+		x.Images = append(x.Images, IndexedImage{e.File, e.Folder, e.Err})
+	}
+	text, err := json.MarshalIndent(x, "", " ")
+	if err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	err = writeOne(filepath.Join(dir, IndexFile), func(w io.Writer) error {
+		_, err := w.Write(append(text, '\n'))
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	return writeOne(filepath.Join(dir, PageFile), func(w io.Writer) error { return indexTemplate.Execute(w, page) })
 }

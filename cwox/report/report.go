@@ -10,6 +10,8 @@ import (
 	"io"
 	"maps"
 	"math"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -276,7 +278,12 @@ func Write(dir string, e *cwox.Explanation) error {
 // write writes the files of a report. As long as there is no report.json the others are those
 // of a run that did not end.
 func write(d *place.Dir, e *cwox.Explanation, r *Report, text []byte) error {
-	old := overlaysOf(d.Path(JSONFile))
+	old := map[string]bool{} // overlays that were there before
+	if r, err := ReadJSON(d.Path(JSONFile)); err == nil {
+		for _, name := range r.overlays() {
+			old[name] = true
+		}
+	}
 	if err := d.Remove(JSONFile); err != nil {
 		return err
 	}
@@ -314,24 +321,42 @@ func write(d *place.Dir, e *cwox.Explanation, r *Report, text []byte) error {
 	})
 }
 
-// overlaysOf are the overlays that a report.json names, as far as there is one.
-func overlaysOf(path string) map[string]bool {
-	names := map[string]bool{}
-	r, err := ReadJSON(path)
-	if err != nil {
-		return names
+// overlays are the overlays that a report names; one from outside may name anything.
+func (r *Report) overlays() (names []string) {
+	add := func(name string) {
+		if overlayName.MatchString(name) {
+			names = append(names, name)
+		}
 	}
 	for _, c := range r.Clusters {
-		names[c.Overlay] = true
+		add(c.Overlay)
 	}
 	for _, c := range r.Classes {
-		names[c.Overlay] = true
+		add(c.Overlay)
 	}
-	maps.DeleteFunc(names, func(name string, _ bool) bool { return !overlayName.MatchString(name) })
 	return names
 }
 
 var overlayName = regexp.MustCompile(`^(cluster|class)-[0-9]+\.png$`)
+
+// Remove removes the report in a folder: the files that Write has made, and the folder if it
+// holds nothing else.
+func Remove(dir string) error {
+	r, err := ReadJSON(filepath.Join(dir, JSONFile))
+	if err != nil {
+		return err
+	}
+	d, err := place.Open(dir)
+	if err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	err = d.Remove(append(r.overlays(), PageFile, MapsFile, JSONFile)...)
+	if err := errors.Join(err, d.Close()); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	os.Remove(dir) // fails where it is not empty
+	return nil
+}
 
 // ReadJSON reads a report.json and checks that it hangs together: every class in
 // the cluster that it names, every cluster and class among the explained ones.

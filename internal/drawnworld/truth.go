@@ -1,6 +1,7 @@
 package drawnworld
 
 import (
+	"cwox/internal/outside"
 	"cwox/internal/place"
 	"encoding/json"
 	"errors"
@@ -9,7 +10,13 @@ import (
 	"image/color"
 	"image/png"
 	"io"
+	"maps"
+	"regexp"
+	"slices"
 )
+
+// TruthFile says what is in a scene.
+const TruthFile = "truth.json"
 
 // Truth is the content of truth.json. Masks are 8-bit grey PNG files in the same folder,
 // of the picture's size, 255 where a pixel is covered whole.
@@ -66,11 +73,13 @@ func (s *Scene) writeTruth(dir *place.Dir, size int) error {
 	if err := writePNG(dir, "scene.png", scene); err != nil {
 		return err
 	}
+	old := masksOf(dir) // those of another scene go
 	mask := func(name string, a []float32) (string, error) {
 		m := image.NewGray(image.Rect(0, 0, size, size))
 		for i, v := range a {
 			m.SetGray(i%size, i/size, color.Gray{Y: uint8(v*255 + 0.5)})
 		}
+		delete(old, name)
 		return name, writePNG(dir, name, m)
 	}
 	t := Truth{Seed: s.Seed, Size: size}
@@ -95,11 +104,14 @@ func (s *Scene) writeTruth(dir *place.Dir, size int) error {
 		}
 		t.Objects = append(t.Objects, to)
 	}
+	if err := dir.Remove(slices.Sorted(maps.Keys(old))...); err != nil {
+		return err
+	}
 	text, err := json.MarshalIndent(t, "", "  ")
 	if err != nil {
 		return fmt.Errorf("truth.json: %w", err)
 	}
-	return dir.Write("truth.json", func(w io.Writer) error {
+	return dir.Write(TruthFile, func(w io.Writer) error {
 		_, err := w.Write(append(text, '\n'))
 		return err
 	})
@@ -107,4 +119,54 @@ func (s *Scene) writeTruth(dir *place.Dir, size int) error {
 
 func writePNG(dir *place.Dir, name string, m image.Image) error {
 	return dir.Write(name, func(w io.Writer) error { return png.Encode(w, m) })
+}
+
+// masksOf are the masks that a folder's truth.json names, as far as there is one.
+func masksOf(dir *place.Dir) map[string]bool {
+	masks := map[string]bool{}
+	t, err := ReadTruth(dir.Path(TruthFile))
+	if err != nil {
+		return masks
+	}
+	for _, o := range t.Objects {
+		masks[o.Body] = true
+		for _, p := range o.Places {
+			masks[p.Mask] = true
+		}
+	}
+	maps.DeleteFunc(masks, func(name string, _ bool) bool { return !maskName.MatchString(name) })
+	return masks
+}
+
+var maskName = regexp.MustCompile(`^mask-[0-9]+-(body|class-[0-9]+)\.png$`)
+
+// ReadTruth reads a truth.json. Errors name the file.
+func ReadTruth(path string) (*Truth, error) {
+	text, err := outside.Read(path, 1<<20)
+	if err != nil {
+		return nil, err
+	}
+	t := new(Truth)
+	if err := outside.JSON(text, t, 1<<16); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return t, nil
+}
+
+// Scene draws the scene of a Truth again; nil if it is of none that this release draws.
+func (t *Truth) Scene() *Scene {
+	var listed []int
+	for _, o := range t.Objects {
+		listed = append(listed, o.Class)
+	}
+	if len(listed) > MaxObjects || slices.ContainsFunc(listed, func(c int) bool { return c < 0 || c >= len(classes) }) {
+		return nil
+	}
+	for _, o := range []Options{{}, {Classes: listed}} { // chosen by the seed, or by hand
+		s := New(t.Seed, o)
+		if slices.EqualFunc(s.Objects, t.Objects, func(a Object, b TruthObject) bool { return a.Class == b.Class && a.Box == b.Box }) {
+			return s
+		}
+	}
+	return nil
 }
