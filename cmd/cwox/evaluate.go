@@ -168,7 +168,7 @@ func evaluate(c *cobra.Command, m *modelFlags, f *evaluateFlags, source string) 
 	if err := m.check(c); err != nil {
 		return err
 	}
-	images, err := dataset.List(source)
+	images, err := listImages(source)
 	if err != nil {
 		return err
 	}

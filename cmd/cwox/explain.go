@@ -157,7 +157,7 @@ func (f *explainFlags) options(c *cobra.Command, m *modelFlags, cl *cwox.Classif
 // learnTree labels the images of a folder and learns a label tree from the lists, both in
 // dir, and returns the tree's file. What an earlier run has labelled is not labelled again.
 func learnTree(c *cobra.Command, cl *cwox.Classifier, folder, dir string, m *modelFlags) (string, error) {
-	images, err := dataset.List(folder)
+	images, err := listImages(folder)
 	if err != nil {
 		return "", err
 	}
