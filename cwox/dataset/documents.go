@@ -27,8 +27,9 @@ type DocumentsOptions struct {
 	Cumulative float64
 	// MaxLabels bounds the labels of a document, at least 2; 0 keeps all.
 	MaxLabels int
-	// IgnoreOrientation leaves EXIF rotation alone, as the reference does.
-	IgnoreOrientation bool
+	// Decode steers and bounds the decoding of images. Of its limits nothing depends that is
+	// done: an image that they refuse is tried again.
+	Decode vision.Options
 
 	// KeepDoubtful makes documents also of damaged pictures and of label lists longer than
 	// Undecided, which say little of what is confused with what: a picture cut off at its top
@@ -275,7 +276,7 @@ func (o *DocumentsOptions) decode(ctx context.Context, c *cwox.Classifier, image
 	for range min(o.Threads, maxDecoders) {
 		group.Go(func() error {
 			for f := range work {
-				f.decode(c, o.IgnoreOrientation)
+				f.decode(c, o.Decode)
 			}
 			return nil
 		})
@@ -283,9 +284,9 @@ func (o *DocumentsOptions) decode(ctx context.Context, c *cwox.Classifier, image
 	return ordered, func() { _ = group.Wait() }
 }
 
-func (f *frame) decode(c *cwox.Classifier, ignoreOrientation bool) {
+func (f *frame) decode(c *cwox.Classifier, o vision.Options) {
 	defer close(f.ready)
-	pic, sum, err := decodeImage(f.line.Image, ignoreOrientation)
+	pic, sum, err := decodeImage(f.line.Image, o)
 	f.line.SHA256 = sum
 	switch {
 	case err == nil:

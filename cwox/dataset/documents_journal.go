@@ -38,7 +38,7 @@ func newSettings(c *cwox.Classifier, images []string, o DocumentsOptions) docume
 	}
 	out.Flush()
 	return documentsSettings{
-		Format: documentsFormat, Model: c.Arch.Name, EvaluatedModel: evaluatedModel(c), IgnoreOrientation: o.IgnoreOrientation,
+		Format: documentsFormat, Model: c.Arch.Name, EvaluatedModel: evaluatedModel(c), IgnoreOrientation: o.Decode.IgnoreOrientation,
 		Cumulative: o.Cumulative, MaxLabels: o.MaxLabels, Images: len(images), ImagesSHA256: hex.EncodeToString(hash.Sum(nil)),
 	}
 }

@@ -32,8 +32,9 @@ type EvaluateOptions struct {
 
 	// MaxImages bounds the images that are evaluated; 0 evaluates all that qualify.
 	MaxImages int
-	// IgnoreOrientation leaves EXIF rotation alone, as the reference does.
-	IgnoreOrientation bool
+	// Decode steers and bounds the decoding of images. Of its limits nothing depends that is
+	// done: an image that they refuse is tried again.
+	Decode vision.Options
 	// Restart throws away what earlier runs have left in the folder.
 	Restart bool
 	// Progress, if not nil, is told how far a phase has come: PhaseCheck of the images that
@@ -317,7 +318,7 @@ func pairs(clusters [][]int) (n int, skipped string) {
 
 // decode reads an image and notes what it is in its line.
 func (e *evaluator) decode(line *EvaluatedImage) (*vision.Picture, error) {
-	pic, sum, err := decodeImage(line.Image, e.o.IgnoreOrientation)
+	pic, sum, err := decodeImage(line.Image, e.o.Decode)
 	line.SHA256 = sum
 	if err != nil {
 		return nil, err

@@ -87,7 +87,7 @@ func newEvaluationSettings(c *cwox.Classifier, o *EvaluateOptions) (*EvaluationS
 	s := &EvaluationSettings{
 		Format: evaluateFormat, Methods: o.Methods, Variant: cmp.Or(x.Variant, cwox.Paper), ReLU: x.ReLU,
 		TopK: x.TopK, Cumulative: x.Cumulative, Level: max(x.Level, 1), SupportDelta: x.Delta, Epsilon: x.Epsilon, Seed: x.Seed,
-		IgnoreOrientation: o.IgnoreOrientation,
+		IgnoreOrientation: o.Decode.IgnoreOrientation,
 		Definition:        f.Definition, Step: f.Step, Delta: f.Delta, AUCSteps: f.AUCSteps,
 		Models: map[string]EvaluatedModel{c.Arch.Name: m}, Explainers: map[string]map[string]any{},
 	}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"runtime"
 	"slices"
@@ -29,30 +30,30 @@ const PhaseCheck = "check"
 // openImage is how all images are opened; tests let it fail.
 var openImage = func(path string) (io.ReadCloser, error) { return outside.Open(path) }
 
-// decodeImage reads and decodes an image. sum is the SHA-256 of its file, without which the
-// file could not be read now: only with it says an error what the image is.
-func decodeImage(path string, ignoreOrientation bool) (pic *vision.Picture, sum string, err error) {
+// decodeImage reads and decodes an image. sum is the SHA-256 of its file, where that decides
+// what comes of it; it is empty with the error of a file that cannot be read now, or that
+// limits refuse: both may be otherwise another time.
+func decodeImage(path string, o vision.Options) (pic *vision.Picture, sum string, err error) {
 	var data bytes.Buffer
-	err = readImage(path, &data)
-	if err == nil && data.Len() > vision.DefaultMaxBytes {
-		err = fmt.Errorf("%s: more than %d bytes", path, vision.DefaultMaxBytes)
-	}
-	if err != nil {
+	if err := readImage(path, &data, o.FileLimit()+1); err != nil {
 		return nil, "", err
 	}
-	pic, err = vision.Decode(path, data.Bytes(), vision.Options{IgnoreOrientation: ignoreOrientation})
-	if err != nil {
-		hash := sha256.Sum256(data.Bytes())
-		return nil, hex.EncodeToString(hash[:]), err
+	pic, err = vision.Decode(path, data.Bytes(), o)
+	switch {
+	case err == nil:
+		return pic, pic.SHA256, nil
+	case errors.Is(err, vision.ErrLimit):
+		return nil, "", err
 	}
-	return pic, pic.SHA256, nil
+	hash := sha256.Sum256(data.Bytes())
+	return nil, hex.EncodeToString(hash[:]), err
 }
 
-// readImage copies the file of an image, up to one byte more than decodes.
-func readImage(path string, to io.Writer) error {
+// readImage copies the file of an image, as far as to a limit.
+func readImage(path string, to io.Writer, limit int64) error {
 	f, err := openImage(path)
 	if err == nil {
-		_, err = io.Copy(to, io.LimitReader(f, vision.DefaultMaxBytes+1))
+		_, err = io.Copy(to, io.LimitReader(f, limit))
 		f.Close()
 	}
 	switch {
@@ -96,7 +97,7 @@ func changed(ctx context.Context, threads int, inputs []input, progress func(pha
 				return ctx.Err()
 			}
 			hash := sha256.New()
-			err := readImage(in.path, hash)
+			err := readImage(in.path, hash, math.MaxInt64)
 			if err != nil && ofTheMoment(err) {
 				return err
 			}

@@ -18,6 +18,7 @@ import (
 	"cwox/cwox/saliency"
 	"cwox/internal/outside"
 	"cwox/internal/place"
+	"cwox/nn/vision"
 )
 
 // A command is one of the three kinds of long work, in a folder of its own.
@@ -348,6 +349,27 @@ func TestUnchecked(t *testing.T) {
 	}
 	if r := write(t, images, out, DocumentsOptions{}); r.Unchecked != 1 || r.Resumed != 8 || r.Unreadable != 1 {
 		t.Errorf("%+v", r)
+	}
+}
+
+// TestLimits: what a limit refuses is tried again with another one.
+func TestLimits(t *testing.T) {
+	_, images := smallImages(t, 8)
+	for name, strict := range map[string]vision.Options{"pixels": {MaxPixels: 98}, "memory": {MaxMemory: 98}, "bytes": {MaxBytes: 5}} {
+		fresh, out := filepath.Join(t.TempDir(), "docs.txt"), filepath.Join(t.TempDir(), "docs.txt")
+		write(t, images, fresh, DocumentsOptions{})
+		if r := write(t, images, out, DocumentsOptions{Decode: strict}); r.Unreadable != 8 {
+			t.Errorf("%s: %+v", name, r)
+		}
+		if r := write(t, images, out, DocumentsOptions{}); r.Unreadable != 1 || r.Resumed > 1 { // the broken one, which no limit meets
+			t.Errorf("%s: %+v", name, r)
+		}
+		if r := write(t, images, out, DocumentsOptions{Decode: strict}); r.Unreadable != 1 || r.Resumed != 8 {
+			t.Errorf("%s: %+v", name, r)
+		}
+		if !slices.Equal(results(t, out), results(t, fresh)) {
+			t.Errorf("%s: other results", name)
+		}
 	}
 }
 

@@ -17,13 +17,14 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 )
 
-// Dir is a folder to write files into.
+// Dir is a folder to write files into. Its methods may be called at once from several goroutines.
 type Dir struct {
 	path  string
 	root  *os.Root
-	dirty bool // a name was changed since the last sync
+	dirty atomic.Bool // a name was changed since the last sync
 }
 
 // Make makes a folder, with those above it, if need be, opens it, and removes what writers
@@ -54,19 +55,19 @@ func (d *Dir) Root() *os.Root { return d.root }
 
 // Close syncs the folder and closes it.
 func (d *Dir) Close() error {
-	if d.dirty {
-		d.Sync()
-	}
+	d.Sync()
 	return d.root.Close()
 }
 
 // Sync makes the names in the folder last, on systems that can.
 func (d *Dir) Sync() {
+	if !d.dirty.Swap(false) {
+		return
+	}
 	if f, err := d.root.Open("."); err == nil {
 		f.Sync()
 		f.Close()
 	}
-	d.dirty = false
 }
 
 // Write lets fill write a file, which then has its name, whole, or has changed nothing. What
@@ -144,7 +145,7 @@ func (d *Dir) write(name string, fill func(io.Writer) error, keep bool) (_ *os.F
 			return nil, err
 		}
 	}
-	d.dirty = true
+	d.dirty.Store(true)
 	return f, d.root.Rename(filepath.Base(temp), name)
 }
 
@@ -154,7 +155,7 @@ func (d *Dir) Remove(names ...string) error {
 		if err := d.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		d.dirty = true
+		d.dirty.Store(true)
 	}
 	return nil
 }
