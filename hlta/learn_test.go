@@ -424,6 +424,63 @@ func TestLearnOrdersStates(t *testing.T) {
 	}
 }
 
+// Three words decide, no fewer and no more: those with the most information about the latent. The
+// two that have most speak for one state, the third against it, the last, which does not count, for
+// it again.
+func TestOrderStatesByThreeWords(t *testing.T) {
+	words := []Word{{Name: "a", P: [2]float64{.3, .7}}, {Name: "b", P: [2]float64{.4, .6}},
+		{Name: "c", P: [2]float64{.02, .0001}}, {Name: "d", P: [2]float64{1e-9, 1e-5}}}
+	for n, flipped := range map[int]bool{2: false, 3: true, 4: true} {
+		z := &Node{Level: 1, P: [2]float64{.4, .4}, Marginal: .4}
+		z.Words = append(z.Words, words[:n]...)
+		slices.Reverse(z.Words)
+		orderStates(&Tree{Roots: []*Node{z}})
+		want := [2]float64{.7, .3}
+		if !flipped {
+			want = [2]float64{.3, .7}
+		}
+		if got := z.Words[n-1].P; got != want || flipped != (z.Marginal == .6) {
+			t.Errorf("of %d words: P(a) %v, P(on) %v, want the states flipped: %v", n, got, z.Marginal, flipped)
+		}
+	}
+}
+
+// A probability of n documents becomes that of n+2, one more with and one more without.
+func TestSmooth(t *testing.T) {
+	z := &Node{Level: 2, P: [2]float64{0.5, 1}, Children: []*Node{{Level: 1, P: [2]float64{0, 0.25}, Words: []Word{{P: [2]float64{1, 0}}}}}}
+	smooth(&Tree{Roots: []*Node{z}}, 6)
+	for _, c := range []struct {
+		what      string
+		got, want [2]float64
+	}{
+		{"root", z.P, [2]float64{4. / 8, 7. / 8}},
+		{"child", z.Children[0].P, [2]float64{1. / 8, 2.5 / 8}},
+		{"word", z.Children[0].Words[0].P, [2]float64{7. / 8, 1. / 8}},
+	} {
+		if c.got != c.want {
+			t.Errorf("%s: %v, want %v", c.what, c.got, c.want)
+		}
+	}
+}
+
+// Latents are numbered by level, depth first; above level 9 a line keeps the first of level 11 (Z11_1) and the eleventh of level 1 (Z111) apart.
+func TestNames(t *testing.T) {
+	z := &Node{Level: 8}
+	var levels []*Node
+	for level := 8; level <= 11; level++ {
+		levels = append(levels, z)
+		z = &Node{Level: level + 1, Children: []*Node{z, {Level: level}}}
+	}
+	name(&Tree{Roots: []*Node{z}})
+	var got []string
+	for _, n := range append(levels, z, z.Children[1]) {
+		got = append(got, n.ID)
+	}
+	if want := []string{"Z81", "Z91", "Z10_1", "Z11_1", "Z12_1", "Z11_2"}; !slices.Equal(got, want) {
+		t.Errorf("names %v, want %v", got, want)
+	}
+}
+
 // Flipping a latent must not change what the tree says about words.
 func TestOrderStatesKeepsTheDistribution(t *testing.T) {
 	docs := plantedDocuments(t, 100, 500)
