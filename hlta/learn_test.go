@@ -431,16 +431,25 @@ func TestOrderStatesByThreeWords(t *testing.T) {
 	words := []Word{{Name: "a", P: [2]float64{.3, .7}}, {Name: "b", P: [2]float64{.4, .6}},
 		{Name: "c", P: [2]float64{.02, .0001}}, {Name: "d", P: [2]float64{1e-9, 1e-5}}}
 	for n, flipped := range map[int]bool{2: false, 3: true, 4: true} {
-		z := &Node{Level: 1, P: [2]float64{.4, .4}, Marginal: .4}
-		z.Words = append(z.Words, words[:n]...)
-		slices.Reverse(z.Words)
-		orderStates(&Tree{Roots: []*Node{z}})
-		want := [2]float64{.7, .3}
-		if !flipped {
-			want = [2]float64{.3, .7}
-		}
-		if got := z.Words[n-1].P; got != want || flipped != (z.Marginal == .6) {
-			t.Errorf("of %d words: P(a) %v, P(on) %v, want the states flipped: %v", n, got, z.Marginal, flipped)
+		for _, order := range [][]int{{0, 1, 2, 3}, {3, 2, 1, 0}, {2, 0, 3, 1}} {
+			z := &Node{Level: 1, P: [2]float64{.4, .4}, Marginal: .4}
+			first := 0 // where a stands
+			for _, i := range order {
+				if i == 0 {
+					first = len(z.Words)
+				}
+				if i < n {
+					z.Words = append(z.Words, words[i])
+				}
+			}
+			orderStates(&Tree{Roots: []*Node{z}})
+			want := words[0].P
+			if flipped {
+				want = swapped(want)
+			}
+			if got := z.Words[first].P; got != want || flipped != (z.Marginal == .6) {
+				t.Errorf("%d words as %v: P(a) %v, P(on) %v, want the states flipped: %v", n, order, got, z.Marginal, flipped)
+			}
 		}
 	}
 }
