@@ -22,11 +22,23 @@ func TestOptionsErrors(t *testing.T) {
 		{Options{UDThreshold: math.NaN()}, "hlta: UD threshold NaN, want a finite number"},
 		{Options{CTThreshold: math.Inf(1)}, "hlta: CT threshold +Inf, want a finite number"},
 		{Options{GlobalEM: "both"}, `hlta: global EM "both", want "batch" or "stepwise"`},
+		{Options{BatchSize: -2}, "hlta: batch size -2, want -1 to 2147483647"},
+		{Options{LearnSize: -100}, "hlta: learn size -100, want -1 to 2147483647"},
+		{Options{Alpha: math.NaN()}, "hlta: alpha NaN, want above 0.5 and at most 1"},
+		{Options{Alpha: 0.4}, "hlta: alpha 0.4, want above 0.5 and at most 1"},
+		{Options{Alpha: 1.1}, "hlta: alpha 1.1, want above 0.5 and at most 1"},
+		{Options{EMTolerance: math.NaN()}, "hlta: EM tolerance NaN, want a finite number"},
+		{Options{GlobalTolerance: math.Inf(-1)}, "hlta: global EM tolerance -Inf, want a finite number"},
+		{Options{GlobalSteps: -1}, "hlta: global EM steps -1, want 0 to 1000000"},
+		{Options{Epochs: -1}, "hlta: epochs -1, want 0 to 1000000"},
 		{Options{GlobalEM: StepwiseGlobalEM, Alpha: 0.5}, "hlta: alpha 0.5, want above 0.5 and at most 1"},
 		{Options{GlobalEM: StepwiseGlobalEM, Minibatch: -1}, "hlta: minibatch -1, want "},
 	} {
 		if _, err := Learn(context.Background(), docs, c.o); err == nil || !strings.HasPrefix(err.Error(), c.want) {
 			t.Errorf("%+v: got %v, want %s", c.o, err, c.want)
+		}
+		if err := c.o.Check(); err == nil || !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%+v: Check: %v, want %s", c.o, err, c.want)
 		}
 	}
 }

@@ -65,6 +65,8 @@ type Provenance struct {
 	// them: they tell whose classes the words are.
 	Names   map[string]string `json:"names,omitempty"`
 	Options *Options          `json:"options,omitempty"`
+	// Notes are what a reader must know of how the tree was learned.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // Levels returns the number of levels of latents: the highest level to cut at.
