@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 )
 
 // Learn builds the tree of documents (Chen et al., "Progressive EM for Latent Tree
@@ -83,22 +85,26 @@ func remarks(t *Tree, docs *Documents) []string {
 	if len(docs.rows.item) == docs.Distinct() {
 		return []string{"no two words are ever in one document: nothing tells what belongs together, and the groups mean nothing"}
 	}
-	var notes []string
+	var levels []string
+	least, all := 0, 0 // groups of three: no island has fewer, whatever the documents say
 	for level := 1; level <= t.Levels(); level++ {
-		groups := t.Latents(level)
-		least := 0 // groups of three: no island has fewer, whatever the documents say
+		groups, threes := t.Latents(level), 0
 		for _, z := range groups {
 			if len(z.Words)+len(z.Children) == 3 {
-				least++
+				threes++
 			}
 		}
 		const few = 20 // of which nothing can be said
-		if len(groups) >= few && 10*least >= 9*len(groups) {
-			notes = append(notes, fmt.Sprintf("level %d: %d of %d groups have three members, the fewest that there can be: the documents hardly tell what belongs together there",
-				level, least, len(groups)))
+		if len(groups) >= few && 10*threes >= 9*len(groups) {
+			levels = append(levels, strconv.Itoa(level))
+			least, all = least+threes, all+len(groups)
 		}
 	}
-	return notes
+	if levels == nil {
+		return nil
+	}
+	return []string{fmt.Sprintf("level %s: %d of %d groups have three members, the fewest that there can be: the documents hardly tell what belongs together there",
+		strings.Join(levels, ", "), least, all)}
 }
 
 // stackWords makes the latents of level 1.
