@@ -18,6 +18,9 @@ import (
 // ErrNotRegular is within the error of a path that leads to no regular file.
 var ErrNotRegular = errors.New("not a regular file")
 
+// ErrTooLarge is within the error of a file that is larger than what is read of it.
+var ErrTooLarge = errors.New("too large")
+
 // Open opens a regular file for reading, links followed. Anything else is an error that wraps
 // ErrNotRegular and says what it is; opening never waits, as a pipe without a writer would.
 // Errors are *fs.PathError.
@@ -48,21 +51,22 @@ func regular(path string, info fs.FileInfo) error {
 	if info.Mode().IsRegular() {
 		return nil
 	}
-	what := "something else"
+	what := "is something else"
 	switch mode := info.Mode(); {
 	case mode.IsDir():
-		what = "a folder"
+		what = "is a directory"
 	case mode&fs.ModeNamedPipe != 0:
-		what = "a pipe"
+		what = "is a pipe"
 	case mode&fs.ModeSocket != 0:
-		what = "a socket"
+		what = "is a socket"
 	case mode&fs.ModeDevice != 0:
-		what = "a device"
+		what = "is a device"
 	}
 	return &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("%s, %w", what, ErrNotRegular)}
 }
 
-// Read reads a regular file of at most limit bytes, whatever its size is said to be.
+// Read reads a regular file of at most limit bytes, whatever its size is said to be. A larger
+// one is an error that wraps ErrTooLarge.
 func Read(path string, limit int64) ([]byte, error) {
 	f, err := Open(path)
 	if err != nil {
@@ -94,7 +98,7 @@ func Read(path string, limit int64) ([]byte, error) {
 }
 
 func tooLarge(path string, size, limit int64) error {
-	return &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("%d bytes or more, at most %d are read", size, limit)}
+	return &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("%w: %d bytes or more, at most %d are read", ErrTooLarge, size, limit)}
 }
 
 // JSON decodes data into v, as json.Unmarshal does, if it holds at most that many values: an

@@ -27,10 +27,10 @@ func TestRead(t *testing.T) {
 		{file, 5, ""},
 		{file, 1 << 20, ""},
 		{link, 5, ""},
-		{file, 4, "file: 5 bytes or more, at most 4 are read"},
-		{dir, 5, "a folder, not a regular file"},
+		{file, 4, "file: too large: 5 bytes or more, at most 4 are read"},
+		{dir, 5, "is a directory, not a regular file"},
 		{filepath.Join(dir, "none"), 5, "none: no such file or directory"},
-		{"/dev/zero", 5, "/dev/zero: a device, not a regular file"},
+		{"/dev/zero", 5, "/dev/zero: is a device, not a regular file"},
 		{"/proc/self/status", 5, "at most 5 are read"}, // regular, of size 0, not empty
 	} {
 		got, err := Read(c.path, c.limit)

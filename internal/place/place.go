@@ -16,13 +16,14 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 )
 
-// Dir is a folder to write files into.
+// Dir is a folder to write files into. Its methods may be called at once from several goroutines.
 type Dir struct {
 	path  string
 	root  *os.Root
-	dirty bool // a name was changed since the last sync
+	dirty atomic.Bool // a name was changed since the last sync
 }
 
 // Make makes a folder, with those above it, if need be, opens it, and removes what writers
@@ -53,13 +54,12 @@ func (d *Dir) Root() *os.Root { return d.root }
 
 // Close syncs the folder, so that the names in it last, and closes it.
 func (d *Dir) Close() error {
-	if d.dirty {
+	if d.dirty.Swap(false) {
 		// Not every system can sync a folder.
 		if f, err := d.root.Open("."); err == nil {
 			f.Sync()
 			f.Close()
 		}
-		d.dirty = false
 	}
 	return d.root.Close()
 }
@@ -89,7 +89,7 @@ func (d *Dir) Write(name string, fill func(io.Writer) error) (err error) {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	d.dirty = true
+	d.dirty.Store(true)
 	return d.root.Rename(filepath.Base(temp), name)
 }
 
@@ -99,7 +99,7 @@ func (d *Dir) Remove(names ...string) error {
 		if err := d.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		d.dirty = true
+		d.dirty.Store(true)
 	}
 	return nil
 }
