@@ -71,7 +71,7 @@ func TestReadTree(t *testing.T) {
 	}
 	for _, c := range []struct{ path, want string }{
 		{filepath.Join(t.TempDir(), "absent"), "no such file"},
-		{t.TempDir(), "a folder, not a regular file"},
+		{t.TempDir(), "not a regular file"},
 	} {
 		if _, err := ReadTree(c.path); !strings.Contains(errText(err), c.want) || !strings.Contains(errText(err), c.path) {
 			t.Errorf("%v, want %s", err, c.want)

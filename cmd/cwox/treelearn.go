@@ -129,7 +129,7 @@ func learn(ctx context.Context, in []string, out string, o hlta.Options, names *
 	r.Seconds["learn"] = lap(&start)
 	r.Notes = append(docs.Notes, tree.Provenance.Notes...)
 	for _, note := range tree.Provenance.Notes {
-		fmt.Fprintln(os.Stderr, "cwox:", note)
+		stderr.Printf("cwox: %s\n", note)
 	}
 	tree.Provenance.Program = "cwox " + version
 	if names != nil {
