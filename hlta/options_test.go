@@ -42,3 +42,33 @@ func TestOptionsErrors(t *testing.T) {
 		}
 	}
 }
+
+// A size that was left out suits the variables: of five, the median one is in 3 of 100 documents
+// together with another.
+func TestSuitedSizes(t *testing.T) {
+	m := newMerger(10)
+	for _, row := range []struct {
+		items  []int32
+		weight float64
+	}{{[]int32{0}, 50}, {[]int32{0, 1}, 9}, {[]int32{0, 2}, 3}, {[]int32{3, 4}, 1}, {[]int32{0, 1, 4}, 1}, {[]int32{2}, 7}} {
+		m.add(row.items, row.weight)
+	}
+	d := newData(5, 100, m.rowSet) // together with others: 13, 10, 3, 1, 2
+	if got := d.telling(); got != 0.03 {
+		t.Errorf("the median is in %v of the documents, want 0.03", got)
+	}
+	for _, c := range []struct {
+		size, def int
+		often     float64
+		want      float64
+	}{
+		{0, 5000, 3, 5000}, {0, 50, 3, 100}, {0, 100_000, 6000, 200_000}, {-1, 5000, 3, -1}, {7, 5000, 3, 7},
+	} {
+		if got := d.suited(c.size, c.def, c.often); got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+	if got := newData(3, 10, rowSet{start: []int{0}}).suited(0, 5000, 4); !math.IsInf(got, 1) {
+		t.Errorf("of variables that are never together %v documents, want all", got)
+	}
+}

@@ -368,6 +368,25 @@ func TestFetchTwice(t *testing.T) {
 	}
 }
 
+// TestFetchWholeHash refuses content of which only the eight digits in the name are right.
+func TestFetchWholeHash(t *testing.T) {
+	t.Setenv("CWOX_CACHE", t.TempDir())
+	k := contentFile
+	k.SHA256 = k.SHA256[:8] + strings.Repeat("0", 56)
+	for range 2 { // a part file, too
+		s := newServer(t, whole)
+		if _, err := Fetch(t.Context(), k, FetchOptions{BaseURL: s.URL + "/models"}); err == nil || !strings.Contains(err.Error(), "wrong content: its SHA-256 is "+contentFile.SHA256+", want "+k.SHA256) {
+			t.Error(err)
+		}
+		part := filepath.Join(os.Getenv("CWOX_CACHE"), k.Name)
+		for _, name := range []string{part, part + ".part"} {
+			if err := os.WriteFile(name, content, 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
 // TestFetchOvertaken has another program, without locks, give the file its name first.
 func TestFetchOvertaken(t *testing.T) {
 	dir := t.TempDir()
@@ -435,11 +454,23 @@ func TestFetchWrongURLs(t *testing.T) {
 	}
 }
 
-// TestFetchAnswers are those of servers that end a fetch at once, however patient it is, with
-// errors that no terminal obeys.
+// TestFetchAnswers are those of servers that end a fetch, at once where asking again does not
+// help, with errors that no terminal obeys and that show no password.
 func TestFetchAnswers(t *testing.T) {
 	to := func(where string) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, where, http.StatusFound) }
+	}
+	set(t, &fetchPause, time.Millisecond)
+	line := func(code string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close()
+			io.WriteString(conn, "HTTP/1.1 "+code+" \x1b[31mred\x1b]0;title\a\r\nContent-Length: 0\r\n\r\n")
+		}
 	}
 	for _, c := range []struct {
 		name     string
@@ -450,15 +481,8 @@ func TestFetchAnswers(t *testing.T) {
 		{"to a file", to("file:///etc/passwd"), "redirected to file:///etc/passwd: want a URL", 1},
 		{"to ftp", to("ftp://user:secret@example.invalid/x"), "redirected to ftp://user:xxxxx@example.invalid/x: want a URL", 1},
 		{"to itself", to(contentFile.Name), "redirected ten times", 10},
-		{"a status that drives terminals", func(w http.ResponseWriter, r *http.Request) {
-			conn, _, err := http.NewResponseController(w).Hijack()
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			defer conn.Close()
-			fmt.Fprintf(conn, "HTTP/1.1 404 \x1b[31mred\x1b]0;title\a\r\nContent-Length: 0\r\n\r\n")
-		}, `the server answered 404 \x1b[31mred\x1b]0;title\x07`, 1},
+		{"a status that drives terminals", line("404"), `the server answered 404 \x1b[31mred\x1b]0;title\x07`, 1},
+		{"and one that may pass", line("503"), `the server answered 503 \x1b[31mred\x1b]0;title\x07 (gave up after 4 tries`, 4},
 	} {
 		t.Setenv("CWOX_CACHE", t.TempDir())
 		s := newServer(t, c.step)
