@@ -1,8 +1,6 @@
 package cwox
 
-import (
-	"testing"
-)
+import "testing"
 
 // TestRectify wants base maps rectified as the paper does, signed where the authors' code has
 // them signed, and always rectified where they are multiplied.
@@ -43,7 +41,7 @@ func TestThresholdsReachTheMethod(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		o     Options
-		blank bool // the first class's map
+		blank bool // the maps of classes in clusters of one and of three
 	}{
 		{"epsilon 0", Options{Clusters: [][]int{{0}, {1, 2}}}, false},
 		{"epsilon 4", Options{Clusters: [][]int{{0}, {1, 2}}, Epsilon: 4}, true},

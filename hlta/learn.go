@@ -73,7 +73,7 @@ func Learn(ctx context.Context, docs *Documents, o Options) (*Tree, error) {
 		smooth(t, float64(docs.N))
 	}
 	settle(t) // states have changed places
-	t.Provenance.Notes = remarks(t, docs)
+	t.Notes = remarks(t, docs)
 	return t, nil
 }
 

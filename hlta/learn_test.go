@@ -470,7 +470,7 @@ func TestLearnNotes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := learn(t, docs, c.o).Provenance.Notes
+		got := learn(t, docs, c.o).Notes
 		ok := len(got) == len(c.want)
 		for i := range min(len(got), len(c.want)) {
 			ok = ok && strings.HasPrefix(got[i], c.want[i])

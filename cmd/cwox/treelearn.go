@@ -127,8 +127,8 @@ func learn(ctx context.Context, in []string, out string, o hlta.Options, names *
 		return err
 	}
 	r.Seconds["learn"] = lap(&start)
-	r.Notes = append(docs.Notes, tree.Provenance.Notes...)
-	for _, note := range tree.Provenance.Notes {
+	r.Notes = append(docs.Notes, tree.Notes...)
+	for _, note := range tree.Notes {
 		stderr.Printf("cwox: %s\n", note)
 	}
 	tree.Provenance.Program = "cwox " + version
