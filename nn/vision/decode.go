@@ -99,6 +99,9 @@ func decode(data []byte, o Options) (p *Picture, err error) {
 	sum := sha256.Sum256(data)
 	p.SHA256 = hex.EncodeToString(sum[:])
 	p.Orientation = src.orientation
+	if src.profile != "" {
+		p.note(NoteProfile, "colour profile %q was ignored", src.profile)
+	}
 	if n := src.orientation; n > 1 {
 		if o.IgnoreOrientation {
 			p.note(NoteOrientationIgnored, "EXIF orientation %d (to be %s) was ignored", n, turns[n])
@@ -113,8 +116,9 @@ func decode(data []byte, o Options) (p *Picture, err error) {
 // source is a file whose header was read.
 type source struct {
 	width, height int
-	memory        int64 // bytes that decode will allocate, the picture included
-	orientation   int   // 0..8
+	memory        int64  // bytes that decode will allocate, the picture included
+	orientation   int    // 0..8
+	profile       string // name of a colour profile that is to be ignored
 	decode        func() (*Picture, error)
 }
 

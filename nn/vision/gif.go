@@ -78,7 +78,7 @@ func openGIF(data []byte) (*source, error) {
 		}
 		p := FromImage(screen)
 		if transparent >= 0 && slices.Contains(screen.Pix, uint8(transparent)) {
-			p.note(NoteAlphaDropped, "transparency dropped, not composited")
+			p.noteAlpha()
 		}
 		if gifHasMore(after) {
 			p.note(NoteFirstFrame, "animation: only the first frame was read")

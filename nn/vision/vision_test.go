@@ -161,7 +161,7 @@ func TestRefused(t *testing.T) {
 		{"tiff", tiffFile([2]uint32{tagWidth, 4096}, [2]uint32{tagHeight, 4096}, [2]uint32{depth, 8}, [2]uint32{tagCompression, 5}, [2]uint32{photometric, 1}), "too few for 4096x4096"},
 		{"tiff fax", tiffFile([2]uint32{tagWidth, 8}, [2]uint32{tagHeight, 8}, [2]uint32{depth, 1}, [2]uint32{tagCompression, 4}, [2]uint32{photometric, 1}), "fax compression is not supported"},
 		{"tiff tiles", tiffFile([2]uint32{tagWidth, 4096}, [2]uint32{tagHeight, 4096}, [2]uint32{depth, 8}, [2]uint32{tagCompression, 5}, [2]uint32{photometric, 1}, [2]uint32{tagTileWidth, 8}, [2]uint32{tagTileHeight, 8}), "263169 strips or tiles"},
-		{"webp animated", []byte("RIFF\x16\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00\x00"), "animated WebP is not supported"},
+		{"webp animated", []byte("RIFF\x16\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00\x00"), "animation without a frame"},
 		{"webp cut", []byte("RIFF\x16\x00\x00\x00WEBPVP8X\xff\xff\xff\xff"), "webp"},
 	} {
 		var before, after runtime.MemStats
@@ -191,8 +191,8 @@ func TestLimits(t *testing.T) {
 		{Options{MaxPixels: 59999}, "x.png: png: 300x200 pixels, the limit is 59999 in all"},
 		{Options{MaxBytes: int64(file.Len())}, ""},
 		{Options{MaxBytes: int64(file.Len()) - 1}, fmt.Sprintf("the limit is %d", file.Len()-1)},
-		{Options{MaxMemory: 11 * 60000}, ""},
-		{Options{MaxMemory: 11*60000 - 1}, "takes 660000 bytes, the limit is 659999"},
+		{Options{MaxMemory: 3*60000 + 2*2401 + 1<<17}, ""},
+		{Options{MaxMemory: 3*60000 + 2*2401 + 1<<17 - 1}, "takes 315874 bytes, the limit is 315873"},
 	} {
 		_, err := Decode("x.png", file.Bytes(), c.o)
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
@@ -377,8 +377,9 @@ func TestFirstIFDHostile(t *testing.T) {
 		{exif(9, true), 0},
 		{nil, 0},
 	} {
-		if got := orientation(c.data); got != c.want {
-			t.Errorf("%q: orientation %d, want %d", c.data, got, c.want)
+		var s source
+		if s.describe(metadata{exif: c.data}); s.orientation != c.want {
+			t.Errorf("%q: orientation %d, want %d", c.data, s.orientation, c.want)
 		}
 	}
 }

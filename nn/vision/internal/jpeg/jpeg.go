@@ -27,6 +27,9 @@ type Header struct {
 	Components    int // 1 grey, 3 colour, 4 CMYK or YCCK
 	Progressive   bool
 	Exif          []byte // the TIFF structure of the EXIF segment, part of the file's bytes; nil if absent
+	XMP           []byte // the XML of the XMP segment, likewise
+	Profile       []byte // the first part of the ICC profile, likewise
+	Pictures      []byte // the TIFF structure of the multi-picture segment (CIPA DC-007), likewise
 	Memory        int64  // bytes that Decode allocates, nearly
 }
 
@@ -101,7 +104,7 @@ type decoder struct {
 	restart        int // MCUs between restart markers, 0 for none
 	jfif, adobe    bool
 	adobeTransform uint8
-	exif           []byte
+	about          Header  // metadata only
 	damage         string  // the first defect
 	lost           float64 // part of the scan that lost most, 0..1
 	scans          int     // that were decoded, or begun
@@ -124,6 +127,7 @@ const (
 	markerDRI   = 0xdd
 	markerAPP0  = 0xe0
 	markerAPP1  = 0xe1
+	markerAPP2  = 0xe2
 	markerAPP14 = 0xee
 	markerTEM   = 0x01
 )
@@ -170,7 +174,8 @@ func (d *decoder) readHeader(data []byte) error {
 }
 
 func (d *decoder) header() Header {
-	h := Header{Width: d.width, Height: d.height, Components: len(d.comps), Progressive: d.progressive, Exif: d.exif}
+	h := d.about
+	h.Width, h.Height, h.Components, h.Progressive = d.width, d.height, len(d.comps), d.progressive
 	h.Memory = 3 * int64(d.width) * int64(d.height)
 	for _, c := range d.comps {
 		block := int64(64)
@@ -215,8 +220,16 @@ func (d *decoder) readTables() (marker uint8, err error) {
 				d.jfif = true
 			}
 		case markerAPP1:
-			if d.exif == nil && len(segment) > 6 && string(segment[:6]) == "Exif\x00\x00" {
-				d.exif = segment[6:]
+			if exif, ok := bytes.CutPrefix(segment, []byte("Exif\x00\x00")); ok && d.about.Exif == nil && len(exif) > 0 {
+				d.about.Exif = exif
+			} else if xmp, ok := bytes.CutPrefix(segment, []byte("http://ns.adobe.com/xap/1.0/\x00")); ok {
+				d.about.XMP = xmp
+			}
+		case markerAPP2:
+			if icc, ok := bytes.CutPrefix(segment, []byte("ICC_PROFILE\x00\x01")); ok && len(icc) > 0 { // part 1 of so many
+				d.about.Profile = icc[1:]
+			} else if mpf, ok := bytes.CutPrefix(segment, []byte("MPF\x00")); ok {
+				d.about.Pictures = mpf
 			}
 		case markerAPP14:
 			if len(segment) >= 12 && string(segment[:5]) == "Adobe" {
