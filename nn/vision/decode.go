@@ -77,6 +77,9 @@ func decode(data []byte, o Options) (p *Picture, err error) {
 	}
 	format := sniff(data)
 	if format == nil {
+		if what := identify(data); what != "" {
+			return nil, fmt.Errorf("the file is %s", what)
+		}
 		return nil, fmt.Errorf("not a JPEG, PNG, GIF, WebP, BMP or TIFF file: it begins with %q", data[:min(len(data), 8)])
 	}
 	// Decoders of other packages have panicked on hostile files before.

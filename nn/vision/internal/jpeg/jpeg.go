@@ -251,6 +251,7 @@ var unsupported = [256]string{
 	0xc3: "lossless coding", 0xc5: "hierarchical coding", 0xc6: "hierarchical coding", 0xc7: "hierarchical coding",
 	0xc9: "arithmetic coding", 0xca: "arithmetic coding", 0xcb: "lossless arithmetic coding",
 	0xcd: "hierarchical coding", 0xce: "hierarchical coding", 0xcf: "hierarchical coding",
+	0xf7: "JPEG-LS",
 }
 
 // nextMarker skips to the byte behind the next marker and returns the marker, or 0
