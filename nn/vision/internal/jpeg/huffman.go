@@ -38,24 +38,24 @@ func (d *decoder) readHuffman(s []byte) error {
 		if total > 256 || total > len(s) {
 			return errors.New("Huffman table ends early")
 		}
-		h, err := newHuffman(counts, s[:total])
-		if err != nil {
+		tables := &d.dcs
+		if class == 1 {
+			tables = &d.acs
+		}
+		if tables[id] == nil { // else no scan needs the old one any more
+			tables[id] = new(huffman)
+		}
+		if err := tables[id].make(counts, s[:total]); err != nil {
 			return err
 		}
 		s = s[total:]
-		if class == 0 {
-			d.dcs[id] = h
-		} else {
-			d.acs[id] = h
-		}
 	}
 	return nil
 }
 
-// newHuffman makes a table from the number of codes of each length 1 to 16, and the
-// symbols.
-func newHuffman(counts, symbols []byte) (*huffman, error) {
-	h := new(huffman)
+// make makes the table from the number of codes of each length 1 to 16, and the symbols.
+func (h *huffman) make(counts, symbols []byte) error {
+	*h = huffman{}
 	copy(h.symbols[:], symbols)
 	h.wide = len(symbols) > 0 && slices.Max(symbols) > 15
 	code, index := 0, 0
@@ -63,7 +63,7 @@ func newHuffman(counts, symbols []byte) (*huffman, error) {
 		n := int(counts[length-1])
 		h.offset[length] = int32(index - code)
 		if code+n > 1<<length {
-			return nil, errors.New("Huffman table has more codes than fit")
+			return errors.New("Huffman table has more codes than fit")
 		}
 		for range n {
 			if length <= fastBits {
@@ -79,7 +79,7 @@ func newHuffman(counts, symbols []byte) (*huffman, error) {
 		h.limit[length] = uint32(code) << (16 - length)
 		code <<= 1
 	}
-	return h, nil
+	return nil
 }
 
 // standardDC and standardAC are the tables of T.81 annex K.3, for luminance and
@@ -106,8 +106,8 @@ var (
 func standard(counts, symbols string) *huffman {
 	c, _ := hex.DecodeString(counts)
 	s, _ := hex.DecodeString(symbols)
-	h, err := newHuffman(c, s)
-	if err != nil {
+	h := new(huffman)
+	if err := h.make(c, s); err != nil {
 		panic(err)
 	}
 	return h

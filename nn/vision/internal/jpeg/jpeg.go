@@ -353,7 +353,10 @@ func (d *decoder) readQuant(s []byte) error {
 		if len(s) < 64*(wide+1) {
 			return errors.New("quantisation table ends early")
 		}
-		var q [64]uint16
+		if d.quants[id] == nil {
+			d.quants[id] = new([64]uint16)
+		}
+		q := d.quants[id]
 		for k, at := range zigzag {
 			if wide == 0 {
 				q[at] = uint16(s[k])
@@ -362,7 +365,6 @@ func (d *decoder) readQuant(s []byte) error {
 			}
 		}
 		s = s[64*(wide+1):]
-		d.quants[id] = &q
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -341,6 +342,10 @@ func FuzzDecode(f *testing.F) {
 	for _, file := range files {
 		f.Add(read(f, file.name))
 	}
+	for _, c := range damagedFiles {
+		sound := read(f, c.name)
+		f.Add(slices.Concat(sound[:c.at], []byte(c.in), sound[c.at+c.out:]))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		h, err := DecodeHeader(data)
 		if err != nil {
@@ -352,7 +357,13 @@ func FuzzDecode(f *testing.F) {
 		if h.Memory > 16<<20 {
 			return
 		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
 		m, err := Decode(data)
+		runtime.ReadMemStats(&after)
+		if n := int64(after.TotalAlloc - before.TotalAlloc); n > h.Memory+1<<20 {
+			t.Fatalf("%d bytes allocated, the header says %d", n, h.Memory)
+		}
 		if err != nil {
 			return
 		}

@@ -139,9 +139,12 @@ func (d *decoder) readScanHeader() (*scan, error) {
 			return nil, fmt.Errorf("component %d: Huffman table has a symbol above 15", id)
 		}
 		if c.quant == nil {
-			if c.quant = d.quants[c.tq]; c.quant == nil {
+			q := d.quants[c.tq]
+			if q == nil {
 				return nil, fmt.Errorf("component %d: quantisation table %d is missing", id, c.tq)
 			}
+			copied := *q // the file may change it later
+			c.quant = &copied
 		}
 		blocks += c.h * c.v
 		s.comps = append(s.comps, c)
