@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
+	"cwox/internal/outside"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"math"
 	"os"
@@ -362,13 +362,7 @@ func keyPrefix(key string) string {
 
 // openData maps or reads a regular file.
 func openData(path string) (data []byte, unmap func() error, err error) {
-	// Before opening: to open a pipe would wait for its writer.
-	if info, err := os.Stat(path); err != nil {
-		return nil, nil, err
-	} else if !info.Mode().IsRegular() {
-		return nil, nil, fmt.Errorf("%s: not a regular file (%s)", path, kind(info.Mode()))
-	}
-	file, err := os.Open(path)
+	file, err := outside.Open(path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -388,13 +382,6 @@ func openData(path string) (data []byte, unmap func() error, err error) {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return data, unmap, nil
-}
-
-func kind(m fs.FileMode) string {
-	if m.IsDir() {
-		return "a directory"
-	}
-	return m.Type().String()
 }
 
 // quote is %q for strings from outside, which may be as long as the file.

@@ -3,13 +3,13 @@ package weights
 import (
 	"bufio"
 	"cmp"
+	"cwox/internal/place"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,21 +30,9 @@ func WriteSafetensors(w io.Writer, tensors []*Tensor, metadata map[string]string
 	return nil
 }
 
-// WriteFile is WriteSafetensors to a file that appears whole or not at all: it is
-// written under another name in the same folder, synced and renamed.
+// WriteFile is WriteSafetensors to a file that appears whole or not at all. Errors name it.
 func WriteFile(path string, tensors []*Tensor, metadata map[string]string) error {
-	// Random, so that two writers do not meet.
-	tmp := path + "." + strconv.FormatUint(rand.Uint64(), 36) + ".tmp"
-	file, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	if err != nil {
-		return fmt.Errorf("weights: %w", err)
-	}
-	defer os.Remove(tmp) // fails once it is renamed
-	if err := write(file, tensors, metadata); err != nil {
-		file.Close()
-		return fmt.Errorf("weights: write %s: %w", path, err)
-	}
-	if err := commit(file, path); err != nil {
+	if err := place.Write(path, func(w io.Writer) error { return write(w, tensors, metadata) }); err != nil {
 		return fmt.Errorf("weights: %w", err)
 	}
 	return nil

@@ -1,19 +1,18 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"strings"
 
 	"cwox/cwox/classname"
 	"cwox/cwox/dataset"
+	"cwox/internal/outside"
 )
 
 // readNames reads one class name a line, with its synonyms after commas.
 func readNames(path string) (labels []string, synonyms [][]string, err error) {
-	text, err := readLimited(path, 16<<20)
+	text, err := outside.Read(path, 16<<20)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -43,27 +42,6 @@ func findImages(args []string) ([]string, error) {
 		out = append(out, images...)
 	}
 	return out, nil
-}
-
-// printJSON writes v as one line of JSON on standard output.
-func printJSON(v any) error {
-	e := json.NewEncoder(os.Stdout)
-	e.SetEscapeHTML(false)
-	return e.Encode(v)
-}
-
-// readLimited reads a file of at most that many bytes.
-func readLimited(path string, most int64) ([]byte, error) {
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s: not a regular file", path)
-	case info.Size() > most:
-		return nil, fmt.Errorf("%s: %d bytes, at most %d are read", path, info.Size(), most)
-	}
-	return os.ReadFile(path)
 }
 
 // isUsage says that an error is a mistake in how the program was called.

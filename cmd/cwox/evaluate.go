@@ -1,9 +1,6 @@
 package main
 
 import (
-	"cmp"
-	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -117,9 +114,6 @@ func (f *evaluateFlags) check(c *cobra.Command) (o dataset.EvaluateOptions, err 
 	case f.out == "":
 		return o, usage(c, "-o DIR: name the folder for the results")
 	}
-	if err := cmp.Or(wantPositive(c, "top", "level", "max-images"), wantShare(c, "cumulative", "rise-tolerance")); err != nil {
-		return o, err
-	}
 	if err := checkVariant(c, f.variant, "support-delta", slices.Contains(f.methods, string(cwox.CWOX2s))); err != nil {
 		return o, err
 	}
@@ -199,12 +193,12 @@ func evaluate(c *cobra.Command, m *modelFlags, f *evaluateFlags, source string) 
 	}
 	if m.json {
 		err = printJSON(e)
-	} else if err = e.WriteText(os.Stdout); err == nil {
-		fmt.Printf("\nThe page: %s\n", filepath.Join(f.out, report.PageFile))
+	} else if err = e.WriteText(stdout); err == nil {
+		stdout.Printf("\nThe page: %s\n", filepath.Join(f.out, report.PageFile))
 	}
 	n := e.Images[cl.Arch.Name]
 	if n.Failed > 0 && !m.quiet {
-		fmt.Fprintf(os.Stderr, "cwox: %d image%s failed, see \"error\" in %s; the first: %s\n",
+		stderr.Printf("cwox: %d image%s failed, see \"error\" in %s; the first: %s\n",
 			n.Failed, plural(n.Failed), filepath.Join(f.out, dataset.ImagesFile), n.FirstError)
 	}
 	return err

@@ -15,6 +15,7 @@ import (
 	"cwox/cwox/dataset"
 	"cwox/cwox/labeltree"
 	"cwox/hlta"
+	"cwox/internal/say"
 )
 
 func newTreeLearn() *cobra.Command {
@@ -42,7 +43,7 @@ The variants of the papers: --no-correlation-test --whole-island --max-island 15
 			if err := checkLearn(c, &o); err != nil {
 				return err
 			}
-			return learn(c.Context(), args, out, o, nil, os.Stdout, &f)
+			return learn(c.Context(), args, out, o, nil, stdout, &f)
 		},
 	}
 	s := c.Flags()
@@ -74,8 +75,7 @@ The variants of the papers: --no-correlation-test --whole-island --max-island 15
 // checkLearn finds options that make no sense. Zero values of the options mean the defaults:
 // of those flags for which zero makes sense, a tiny number does the same.
 func checkLearn(c *cobra.Command, o *hlta.Options) error {
-	for _, name := range []string{"em-restarts", "em-steps", "max-island", "max-top", "batch-size", "learn-size",
-		"global-steps", "minibatch", "epochs", "alpha", "threads"} {
+	for _, name := range []string{"batch-size", "learn-size"} {
 		if flag := c.Flags().Lookup(name); flag.Changed && flag.Value.String() == "0" {
 			return usage(c, "--%s 0: want another number, or no --%s for the default", name, name)
 		}
@@ -104,14 +104,14 @@ type learned struct {
 
 // learn learns a tree from files of documents, and says on w what came out. The tree keeps the
 // names of the classes that its words stand for, where they are known.
-func learn(ctx context.Context, in []string, out string, o hlta.Options, names *classname.Names, w io.Writer, f *modelFlags) error {
+func learn(ctx context.Context, in []string, out string, o hlta.Options, names *classname.Names, w *say.Voice, f *modelFlags) error {
 	start := time.Now()
 	docs, err := hlta.ReadDocuments(in...)
 	if err != nil {
 		return err
 	}
 	for _, note := range docs.Notes {
-		fmt.Fprintln(os.Stderr, "cwox:", note)
+		stderr.Printf("cwox: %s\n", note)
 	}
 	r := learned{File: out, Documents: docs.N, Distinct: docs.Distinct(), Words: len(docs.Words), Seconds: map[string]float64{}}
 	r.Seconds["read"] = lap(&start)
@@ -138,7 +138,7 @@ func learn(ctx context.Context, in []string, out string, o hlta.Options, names *
 	if f.json {
 		return printJSON(r)
 	}
-	fmt.Fprintf(w, "%s: %d words below %s latents (level 1 up), learned from %d documents in %.2f s\n",
+	w.Printf("%s: %d words below %s latents (level 1 up), learned from %d documents in %.2f s\n",
 		out, r.Words, slashed(r.Latents), r.Documents, r.Seconds["read"]+r.Seconds["learn"]+r.Seconds["write"])
 	return nil
 }
@@ -193,15 +193,15 @@ func (l *liveLine) show(text string) {
 	}
 	l.next = now.Add(l.every)
 	if !l.terminal {
-		fmt.Fprintln(os.Stderr, text)
+		stderr.Printf("%s\n", text)
 		return
 	}
-	fmt.Fprint(os.Stderr, "\r\x1b[K"+text)
+	io.WriteString(stderr, "\r\x1b[K"+say.Clean(text))
 	l.shown = true
 }
 
 func (l *liveLine) clear() {
 	if l.shown {
-		fmt.Fprint(os.Stderr, "\r\x1b[K")
+		io.WriteString(stderr, "\r\x1b[K")
 	}
 }

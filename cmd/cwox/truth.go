@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -111,10 +109,10 @@ func evaluateTruth(c *cobra.Command, m *modelFlags, f *evaluateFlags, t *truthFl
 	case m.json:
 		return printJSON(s)
 	}
-	if err := s.WriteText(os.Stdout); err != nil {
+	if err := s.WriteText(stdout); err != nil {
 		return err
 	}
-	fmt.Printf("\nThe page: %s\n", filepath.Join(f.out, report.PageFile))
+	stdout.Printf("\nThe page: %s\n", filepath.Join(f.out, report.PageFile))
 	return nil
 }
 

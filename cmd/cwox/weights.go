@@ -61,7 +61,7 @@ where 'cwox weights fetch' put those that were fetched.`,
 				return err
 			}
 			if !f.json {
-				fmt.Printf("In %s:\n", dir)
+				stdout.Printf("In %s:\n", dir)
 			}
 			for _, k := range weights.Known() {
 				line := knownLine{Model: k.Model, Name: k.Name, MiB: k.MiB, URL: k.URL()}
@@ -74,7 +74,7 @@ where 'cwox weights fetch' put those that were fetched.`,
 						return err
 					}
 				} else {
-					fmt.Printf("  %-10s %-24s %6.1f MiB  %s\n", k.Model, k.Name, k.MiB, state)
+					stdout.Printf("  %-10s %-24s %6.1f MiB  %s\n", k.Model, k.Name, k.MiB, state)
 				}
 			}
 			return nil
@@ -136,7 +136,7 @@ hand and name it with --weights.`,
 					return err
 				}
 				if !f.json {
-					fmt.Println(path)
+					stdout.Printf("%v\n", path)
 				} else if err := printJSON(fetchedLine{k.Model, path}); err != nil {
 					return err
 				}
@@ -288,9 +288,9 @@ func inspect(c *cobra.Command, m *modelFlags) (*inspection, error) {
 // print writes the description for people.
 func (in *inspection) print() {
 	line := func(what, format string, args ...any) {
-		fmt.Printf("  %-9s %s\n", what, fmt.Sprintf(format, args...))
+		stdout.Printf("  %-9s %s\n", what, fmt.Sprintf(format, args...))
 	}
-	fmt.Println(in.File)
+	stdout.Printf("%v\n", in.File)
 	line("format", "%s", in.Format)
 	line("sha256", "%s", in.SHA256)
 	for i, k := range in.Keys {
@@ -302,7 +302,7 @@ func (in *inspection) print() {
 		}
 	}
 	if in.Model == "" {
-		line("model", "none: %s", visible(in.Why))
+		line("model", "none: %s", in.Why)
 	} else {
 		line("model", "%s with %d classes", in.Model, in.Classes)
 		line("head", "%s", printable(in.Head))
@@ -312,7 +312,7 @@ func (in *inspection) print() {
 		if in.Input != nil {
 			line("input", "%s (%s)", in.Input.String(), printable(in.InputFrom))
 		} else {
-			line("input", "%s", visible(in.InputFrom))
+			line("input", "%s", in.InputFrom)
 		}
 	}
 	if n := len(in.Labels); n > 0 && (n == in.Classes || in.Classes == 1) {
@@ -351,7 +351,7 @@ func (in *inspection) print() {
 	width = min(width, 60)
 	line("tensors", "%d with %d elements", len(in.Tensors), elements)
 	for _, t := range in.Tensors {
-		fmt.Printf("    %-*s %-4s %v\n", width, printable(t.Name), t.DType, t.Shape)
+		stdout.Printf("    %-*s %-4s %v\n", width, printable(t.Name), t.DType, t.Shape)
 	}
 }
 
@@ -366,12 +366,6 @@ func printable(text string) string {
 		return quoted
 	}
 	return text
-}
-
-// visible is printable for a sentence, whose own quotation marks stay as they are.
-func visible(text string) string {
-	quoted := strconv.Quote(text)
-	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
 }
 
 func newWeightsConvert() *cobra.Command {
@@ -401,7 +395,7 @@ appears whole or not at all, and is the same bytes whenever IN is.`,
 			if f.json {
 				return printJSON(in)
 			}
-			fmt.Printf("%s: %d tensors, sha256 %s\n", out, len(in.Tensors), in.SHA256)
+			stdout.Printf("%s: %d tensors, sha256 %s\n", out, len(in.Tensors), in.SHA256)
 			return nil
 		},
 	}
