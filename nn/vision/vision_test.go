@@ -548,9 +548,20 @@ func FuzzDecode(f *testing.F) {
 		}
 		f.Add(data)
 	}
-	o := Options{MaxPixels: 1 << 18, MaxMemory: 4 << 20}
+	for _, path := range testdata.Glob("..", "field", "cases", "images", "*") {
+		if data, err := os.ReadFile(path); err == nil && len(data) < 60000 {
+			f.Add(data)
+		}
+	}
+	o := Options{MaxPixels: 4 << 20}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		p, err := Decode("fuzz", data, o)
+		var p *Picture
+		var err error
+		n := allocated(func() { p, err = Decode("fuzz", data, o) })
+		// Beside what the guard counts: what grows with the file, tables and texts.
+		if limit := counted(data, o) + 4*int64(len(data)) + 8<<20; n > limit {
+			t.Fatalf("%d bytes allocated, at most %d are counted; error %v", n, limit, err)
+		}
 		if err != nil {
 			if strings.Contains(err.Error(), "the decoder failed") {
 				t.Log(err) // a panic of another package: contained
@@ -560,8 +571,58 @@ func FuzzDecode(f *testing.F) {
 		if n := int64(p.Width) * int64(p.Height); n <= 0 || n > o.MaxPixels || int64(len(p.Pix)) != 3*n {
 			t.Fatalf("%dx%d with %d bytes", p.Width, p.Height, len(p.Pix))
 		}
-		p.Resize(5, 3)
+		if n := allocated(func() { p.Resize(224, 224) }); n > 80<<20 { // as in TestInputMemory
+			t.Fatalf("%d bytes allocated to resize %dx%d", n, p.Width, p.Height)
+		}
 	})
+}
+
+// allocated returns how many bytes f allocates.
+func allocated(f func()) int64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return int64(after.TotalAlloc - before.TotalAlloc)
+}
+
+// counted is what the guard counts for a file that it lets pass, else 0.
+func counted(data []byte, o Options) (n int64) {
+	defer func() { recover() }() // contained by Decode
+	if format := sniff(data); format != nil {
+		if s, err := format.open(data); err == nil && s.check(o) == nil {
+			n = s.memory
+			if s.orientation > 1 {
+				n += 3 * s.pixels()
+			}
+		}
+	}
+	return n
+}
+
+// What the guard counts is what decoding takes, within a tenth and some tables: never
+// less, and not much more, or honest files would be refused.
+func TestMemoryCounted(t *testing.T) {
+	rng := rand.New(rand.NewPCG(15, 16))
+	files := map[string][]byte{}
+	pngKinds(func(name string, depth int, colour uint8, extra [][]byte) bool {
+		files["png "+name] = pngNoise(rng, 250, 250, depth, colour, false, extra...)
+		files["png interlaced "+name] = pngNoise(rng, 250, 250, depth, colour, true, extra...)
+		return true
+	})
+	files["gif"], _ = gifFile(rng, [4]byte{0, 0, 250, 250}, [4]byte{0, 0, 250, 250}, 0, true, 7)
+	files["jpeg turned"] = newCarriers(t).inJPEG(segment(0xe1, "Exif\x00\x00", string(exif(6, true))))
+	for name, data := range files {
+		want := counted(data, Options{})
+		got := allocated(func() {
+			if _, err := Decode(name, data, Options{}); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+		if got > want+want/10+64<<10 || want > got+got/10+160<<10 {
+			t.Errorf("%s: %d bytes allocated, %d counted", name, got, want)
+		}
+	}
 }
 
 func FuzzResize(f *testing.F) {

@@ -131,8 +131,8 @@ func openWebP(data []byte) (*source, error) {
 		still.rect = image.Rect(0, 0, s.width, s.height)
 	}
 	s.describe(about)
-	// A lossy picture has 3/2 bytes a pixel; the lossless decoder has 4, and as many again
-	// where it unpacks a palette; alpha is a byte that a lossless picture gives.
+	// A lossy picture has 3/2 bytes a pixel; the lossless decoder has 4, up to 2 more while
+	// it unpacks a palette, and its tables; alpha is a byte that a lossless picture gives.
 	s.memory = 3 * s.pixels()
 	pixels := int64(still.rect.Dx()) * int64(still.rect.Dy())
 	if still.rect.Size() != image.Pt(s.width, s.height) {
@@ -142,7 +142,7 @@ func openWebP(data []byte) (*source, error) {
 		s.memory += 2 * pixels
 	}
 	if still.lossless || still.alpha {
-		s.memory += 8 * pixels
+		s.memory += 7 * pixels
 	}
 	if still.alpha {
 		s.memory += pixels
