@@ -46,8 +46,9 @@ func (d *decoder) readScans() error {
 			if n > maxScans || budget < 0 {
 				return fmt.Errorf("too many scans: %d or more", n)
 			}
+			begin := d.pos
 			d.decodeScan(s)
-			if n == 1 && s.whole == 0 {
+			if n == 1 && s.whole == 0 && (s.units > 1 || d.pos == begin) {
 				return errors.New("picture data end at once")
 			}
 		} else if n == 1 {
@@ -120,22 +121,24 @@ func (d *decoder) readScanHeader() (*scan, error) {
 		if err != nil {
 			return nil, err
 		}
-		if tables>>4 > 3 || tables&15 > 3 {
-			return nil, fmt.Errorf("component %d: Huffman tables %d and %d, want 0 to 3", id, tables>>4, tables&15)
+		dc, ac := tables>>4, tables&15
+		usesDC, usesAC := s.from == 0 && s.high == 0, s.to > 0
+		if usesDC && dc > 3 || usesAC && ac > 3 {
+			return nil, fmt.Errorf("component %d: Huffman tables %d and %d, want 0 to 3", id, dc, ac)
 		}
-		c.dc, c.ac = d.dcs[tables>>4], d.acs[tables&15]
+		c.dc, c.ac = d.dcs[dc&3], d.acs[ac&3]
 		if !d.progressive {
 			if c.dc == nil {
-				c.dc = standardDC[tables>>4]
+				c.dc = standardDC[dc]
 			}
 			if c.ac == nil {
-				c.ac = standardAC[tables&15]
+				c.ac = standardAC[ac]
 			}
 		}
-		switch usesDC, usesAC := s.from == 0 && s.high == 0, s.to > 0; {
-		case usesDC && c.dc == nil, usesAC && c.ac == nil:
+		if usesDC && c.dc == nil || usesAC && c.ac == nil {
 			return nil, fmt.Errorf("component %d: Huffman table is missing", id)
-		case usesDC && c.dc.wide:
+		}
+		if usesDC && c.dc.wide {
 			return nil, fmt.Errorf("component %d: Huffman table has a symbol above 15", id)
 		}
 		if c.quant == nil {
