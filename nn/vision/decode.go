@@ -35,12 +35,13 @@ func DecodeFile(path string, o Options) (*Picture, error) {
 	return Decode(path, data, o)
 }
 
-// Decode decodes a JPEG, PNG, GIF (first frame), WebP (still), BMP or TIFF file, told
+// Decode decodes the first picture of a JPEG, PNG, GIF, WebP, BMP or TIFF file, told
 // apart by content; name only serves error messages. The size of the picture and
 // what the decoder will need are compared with the limits of o before anything is
-// allocated. Alpha is dropped, 16-bit samples give their high byte, EXIF rotation is
-// carried out unless o says otherwise, and of a damaged JPEG file as much as can be
-// decoded is: the picture's Notes tell.
+// allocated. Alpha is dropped, 16-bit samples give their high byte, the rotation that
+// EXIF or XMP tell is carried out unless o says otherwise, colour profiles are ignored,
+// and of a damaged JPEG, PNG or GIF file as much as can be decoded is: the picture's
+// Notes tell. The error for a file of another kind names the kind and what converts it.
 //
 // JPEG, PNG, GIF, BMP, TIFF and WebP pixels are those of Pillow's convert("RGB"),
 // except that Pillow saturates 16-bit grey.

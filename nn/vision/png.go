@@ -9,7 +9,7 @@ import (
 	"hash/adler32"
 	"hash/crc32"
 	"io"
-	"iter"
+	"strings"
 )
 
 func ceilDiv(a, b int) int { return (a + b - 1) / b }
@@ -47,64 +47,54 @@ var (
 	pngDepths   = [7]uint32{pngGrey: 0x10116, pngRGB: 0x10100, pngPalette: 0x116, pngGreyAlpha: 0x10100, pngRGBA: 0x10100} // bit n: n bits
 )
 
-// pngChunk is a chunk and whether it is whole and its checksum right.
+// pngChunk is a chunk; the body of the last one of a file may be cut.
 type pngChunk struct {
-	name  string
-	body  []byte
-	whole bool
+	name string
+	body []byte
+	sum  []byte // checksum, nil if the chunk is cut
 }
 
-func (c *pngChunk) sound(crc uint32) bool {
-	return c.whole && crc32.Update(crc32.ChecksumIEEE([]byte(c.name)), crc32.IEEETable, c.body) == crc
+func (c *pngChunk) sound() bool {
+	return c.sum != nil && crc32.Update(crc32.ChecksumIEEE([]byte(c.name)), crc32.IEEETable, c.body) == binary.BigEndian.Uint32(c.sum)
 }
 
-// pngChunks walks over the chunks as far as there are any; of the last one the body may
-// be cut. It yields the checksum, too.
-func pngChunks(data []byte) iter.Seq2[pngChunk, uint32] {
-	return func(yield func(pngChunk, uint32) bool) {
-		for len(data) >= 8 {
-			n, name, crc := int64(binary.BigEndian.Uint32(data)), string(data[4:8]), uint32(0)
-			for _, b := range data[4:8] {
-				if b|0x20 < 'a' || b|0x20 > 'z' {
-					return
-				}
-			}
-			data = data[8:]
-			whole := n+4 <= int64(len(data))
-			n = min(n, int64(len(data)))
-			body := data[:n]
-			data = data[n:]
-			if whole {
-				crc = binary.BigEndian.Uint32(data)
-				data = data[4:]
-			}
-			if !yield(pngChunk{name, body, whole}, crc) {
-				return
-			}
-		}
+// nextChunk returns the chunk that data begin with and what follows it; ok is false where
+// there is none.
+func nextChunk(data []byte) (c pngChunk, rest []byte, ok bool) {
+	if len(data) < 8 {
+		return c, nil, false
 	}
+	c.name = string(data[4:8])
+	if strings.ContainsFunc(c.name, func(r rune) bool { return r|0x20 < 'a' || r|0x20 > 'z' }) {
+		return c, nil, false
+	}
+	end := 8 + int64(binary.BigEndian.Uint32(data))
+	if end+4 > int64(len(data)) {
+		c.body = data[8:min(end, int64(len(data)))]
+		return c, nil, true
+	}
+	c.body, c.sum = data[8:end], data[end:end+4]
+	return c, data[end+4:], true
 }
 
 // pngData reads the content of consecutive IDAT chunks.
 type pngData struct{ body, rest []byte }
 
-func (d *pngData) next() bool {
-	for c := range pngChunks(d.rest) {
-		if c.name != "IDAT" {
-			return false
+// ready looks for the next byte.
+func (d *pngData) ready() bool {
+	for len(d.body) == 0 && len(d.rest) > 0 {
+		c, rest, ok := nextChunk(d.rest)
+		d.body, d.rest = c.body, rest
+		if !ok || c.name != "IDAT" {
+			d.body, d.rest = nil, nil
 		}
-		d.body = c.body
-		d.rest = d.rest[min(12+len(c.body), len(d.rest)):]
-		return true
 	}
-	return false
+	return len(d.body) > 0
 }
 
 func (d *pngData) ReadByte() (byte, error) {
-	for len(d.body) == 0 {
-		if !d.next() {
-			return 0, io.ErrUnexpectedEOF
-		}
+	if !d.ready() {
+		return 0, io.ErrUnexpectedEOF
 	}
 	b := d.body[0]
 	d.body = d.body[1:]
@@ -112,10 +102,8 @@ func (d *pngData) ReadByte() (byte, error) {
 }
 
 func (d *pngData) Read(p []byte) (int, error) {
-	for len(d.body) == 0 {
-		if !d.next() {
-			return 0, io.ErrUnexpectedEOF
-		}
+	if !d.ready() {
+		return 0, io.ErrUnexpectedEOF
 	}
 	n := copy(p, d.body)
 	d.body = d.body[n:]
@@ -129,10 +117,13 @@ func openPNG(data []byte) (*source, error) {
 		about                  metadata
 		ended, srgb, animation bool
 	)
-	at := data[8:]
-	for c, crc := range pngChunks(data[8:]) {
+	for at := data[8:]; !ended; {
+		c, rest, ok := nextChunk(at)
+		if !ok {
+			break
+		}
 		if f.channels == 0 {
-			if err := f.header(&c, crc); err != nil {
+			if err := f.header(&c); err != nil {
 				return nil, err
 			}
 		}
@@ -143,7 +134,7 @@ func openPNG(data []byte) (*source, error) {
 			}
 			size += int64(len(c.body))
 		case "IEND", "PLTE", "tRNS", "eXIf", "iCCP", "sRGB", "acTL", "tEXt", "zTXt", "iTXt":
-			if !c.sound(crc) {
+			if !c.sound() {
 				f.damaged("chunk %s has a wrong checksum", c.name)
 				break
 			}
@@ -151,9 +142,13 @@ func openPNG(data []byte) (*source, error) {
 			case "IEND":
 				ended = true
 			case "PLTE":
-				f.palette = c.body
+				if f.data == nil { // too late otherwise
+					f.palette = c.body
+				}
 			case "tRNS":
-				f.transparent = c.body
+				if f.data == nil {
+					f.transparent = c.body
+				}
 			case "eXIf":
 				about.exif = c.body
 			case "iCCP":
@@ -167,10 +162,7 @@ func openPNG(data []byte) (*source, error) {
 				c.text(&about)
 			}
 		}
-		if ended {
-			break
-		}
-		at = at[min(12+len(c.body), len(at)):]
+		at = rest
 	}
 	if f.channels == 0 {
 		return nil, errors.New("no chunk")
@@ -205,8 +197,8 @@ func openPNG(data []byte) (*source, error) {
 }
 
 // header reads IHDR.
-func (f *pngFile) header(c *pngChunk, crc uint32) error {
-	if c.name != "IHDR" || len(c.body) != 13 || !c.sound(crc) {
+func (f *pngFile) header(c *pngChunk) error {
+	if c.name != "IHDR" || len(c.body) != 13 || !c.sound() {
 		return fmt.Errorf("the first chunk is %s with %d bytes, want IHDR with 13 and the right checksum", c.name, len(c.body))
 	}
 	b := c.body
@@ -397,6 +389,13 @@ func (f *pngFile) convert(dst, row []byte, n, step int) {
 			}
 			f.translucent = f.translucent || v == key
 			d[0], d[1], d[2] = uint8(v*scale), uint8(v*scale), uint8(v*scale)
+		}
+	case f.depth == 8 && f.colour == pngRGB && f.key(0) < 0 && step == 3:
+		copy(dst, row[:3*n])
+	case f.depth == 8 && f.colour == pngGrey && f.key(0) < 0:
+		for i, v := range row[:n] {
+			d := dst[i*step : i*step+3]
+			d[0], d[1], d[2] = v, v, v
 		}
 	case f.depth == 8:
 		green, blue := 0, 0

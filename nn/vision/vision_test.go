@@ -612,6 +612,10 @@ func TestMemoryCounted(t *testing.T) {
 	})
 	files["gif"], _ = gifFile(rng, [4]byte{0, 0, 250, 250}, [4]byte{0, 0, 250, 250}, 0, true, 7)
 	files["jpeg turned"] = newCarriers(t).inJPEG(segment(0xe1, "Exif\x00\x00", string(exif(6, true))))
+	// A lossless WebP file of 42 megapixels fits into the default limit.
+	if s, err := openWebP([]byte("RIFF\x12\x00\x00\x00WEBPVP8L\x05\x00\x00\x00\x2f\x6f\xd7\xd5\x06\x00")); err != nil || s.pixels() != 6000*7000 || s.check(Options{}) != nil {
+		t.Errorf("WebP: %v, %+v", err, s)
+	}
 	for name, data := range files {
 		want := counted(data, Options{})
 		got := allocated(func() {
