@@ -134,6 +134,13 @@ func (r *bits) leftOver(end int) bool {
 	return from < end && len(bytes.Trim(r.data[from:end], "\x00\xff")) > 0
 }
 
+// atEnd tells whether the rest of a byte is ones, which pad the end of the data
+// (T.81 F.1.2.3).
+func (r *bits) atEnd() bool {
+	k := max(0, r.n-r.pad) & 7
+	return ^r.acc>>1>>(63-k) == 0
+}
+
 // need makes at least 32 bits available.
 func (r *bits) need() {
 	if r.n < 32 {

@@ -226,6 +226,7 @@ func TestUnusual(t *testing.T) {
 	for what, data := range map[string][]byte{
 		"height behind the scan": slices.Concat(noHeight[:end], []byte{0xff, markerDNL, 0, 4, 0, 29}, sound[end:]),
 		"components of one name": oneName,
+		"bytes behind the scan":  slices.Concat(sound[:end], []byte("some bytes"), sound[end:]),
 	} {
 		m, err := Decode(data)
 		if err != nil || !bytes.Equal(m.Pix, want.Pix) || m.Damage != "" {

@@ -241,7 +241,7 @@ func (d *decoder) decodeScan(s *scan) {
 			s.whole++
 		}
 	}
-	if d.pos = r.pos; !s.dry {
+	if d.pos = r.pos; !s.dry && !r.atEnd() { // some writers put bytes behind the end
 		d.nextMarker()
 		if r.leftOver(d.pos - 2) {
 			d.damaged("scan %d: data are left over", s.number)
