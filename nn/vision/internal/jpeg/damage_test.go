@@ -1,6 +1,8 @@
 package jpeg
 
 import (
+	"bytes"
+	"encoding/hex"
 	"hash/crc32"
 	"slices"
 	"strings"
@@ -68,6 +70,8 @@ var damagedFiles = []struct {
 	{"bytes lost", "restart-progressive.jpg", 250, 9, "", 0x5752899c},
 	{"bytes lost", "restart-progressive.jpg", 592, 9, "", 0xbcda7e89},
 	{"marker D3 for D1", "restart-progressive.jpg", 597, 1, "\xd3", 0x522b9993},
+	{"bytes lost, with a run of empty blocks", "restart-progressive.jpg", 539, 6, "", 0x033fe0cc},
+	{"cut in scan 1", "progressive420.jpg", 250, 716, "\xff\xd9", 0x25662bb8},
 }
 
 // These are unusual, but nothing is missing, or the codes come out even.
@@ -87,6 +91,57 @@ func TestDamagedAsLibjpegTurbo(t *testing.T) {
 		if note := !slices.Contains(undamaged, c.what); note != (m.Damage != "") {
 			t.Errorf("%s in %s: damage %q", c.what, c.name, m.Damage)
 		}
+	}
+}
+
+// Smoothing looks at rows of blocks beyond the picture. progressive420.jpg is cut after
+// so many bytes (of 1, 2, 3, 5 and 9 scans) and told to be less high; pixels as above.
+func TestSmoothingAtTheBottom(t *testing.T) {
+	sound := read(t, "progressive420.jpg")
+	height := bytes.Index(sound, []byte{0xff, markerSOF2}) + 6
+	for _, c := range []struct {
+		height byte
+		cut    int
+		crc    uint32
+	}{
+		{20, 266, 0x6effd735}, {20, 353, 0xad98888d}, {20, 437, 0x4208517a}, {20, 568, 0x4c76d763}, {20, 829, 0x38f84e89},
+		{24, 266, 0x62fb853b}, {24, 353, 0x7270157a}, {24, 437, 0x297d3ab3}, {24, 568, 0x9d349a2e}, {24, 829, 0xcb69fad2},
+		{17, 266, 0x87bc74e2}, {17, 353, 0x0a5658e6}, {17, 437, 0xbcda9606}, {17, 568, 0xa5d6a6c9}, {17, 829, 0xb062c537},
+	} {
+		data := append(bytes.Clone(sound[:c.cut]), 0xff, markerEOI)
+		data[height] = c.height
+		m, err := Decode(data)
+		if err != nil {
+			t.Errorf("%+v: %v", c, err)
+		} else if crc := crc32.ChecksumIEEE(m.Pix); crc != c.crc {
+			t.Errorf("%+v: pixels have CRC %#08x", c, crc)
+		}
+	}
+	// Nothing is estimated that would be divided by zero.
+	table := bytes.Index(sound, []byte{0xff, markerDQT}) + 5
+	for k, crc := range map[int]uint32{1: 0xffbea38d, 5: 0xaaa276e7, 9: 0x3701c89a} {
+		data := append(bytes.Clone(sound[:353]), 0xff, markerEOI)
+		data[table+k] = 0
+		m, err := Decode(data)
+		if err != nil {
+			t.Errorf("quantisation %d is 0: %v", k, err)
+		} else if got := crc32.ChecksumIEEE(m.Pix); got != crc {
+			t.Errorf("quantisation %d is 0: pixels have CRC %#08x, want %#08x", k, got, crc)
+		}
+	}
+}
+
+// Beyond 16 bits the shortcut for blocks with coefficients in their first row only wraps,
+// where the others saturate: this bright block is black, in Pillow, too.
+func TestWrappedBlock(t *testing.T) {
+	file, err := hex.DecodeString("ffd8ffdb0043000c" + strings.Repeat("01", 63) + "ffc0000b080008000801011100ffc400140001000000000000000000000000" +
+		"0000000affc40018100002030000000000000000000000000000084483c1ffda0008010100003f005a0b6c0ab0ffd9")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := Decode(file)
+	if err != nil || !bytes.Equal(m.Pix, make([]byte, 3*64)) {
+		t.Errorf("error %v, or not black", err)
 	}
 }
 
