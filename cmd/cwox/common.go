@@ -35,13 +35,23 @@ func findImages(args []string) ([]string, error) {
 			out = append(out, arg)
 			continue
 		}
-		images, err := dataset.Folder(arg)
+		images, err := listImages(arg)
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, images...)
 	}
 	return out, nil
+}
+
+// listImages lists the images of a folder or of a text file, and says what else is there.
+func listImages(path string) ([]string, error) {
+	images, skipped, err := dataset.List(path)
+	if n := len(skipped); n > 0 {
+		stderr.Printf("cwox: %s: %d file%s left out that %s not named as images are: %s\n", path, n, plural(n),
+			map[bool]string{true: "is", false: "are"}[n == 1], some(skipped))
+	}
+	return images, err
 }
 
 // isUsage says that an error is a mistake in how the program was called.

@@ -39,7 +39,7 @@ After an interruption of any kind the same command goes on where it stopped.`,
 			if err := m.check(c); err != nil {
 				return err
 			}
-			images, err := dataset.List(args[0])
+			images, err := listImages(args[0])
 			if err != nil {
 				return err
 			}

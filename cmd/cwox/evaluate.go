@@ -11,7 +11,6 @@ import (
 	"cwox/cwox"
 	"cwox/cwox/dataset"
 	"cwox/cwox/report"
-	"cwox/hlta"
 )
 
 // evaluateFlags say what is compared, and how.
@@ -70,10 +69,9 @@ func (f *evaluateFlags) options(c *cobra.Command, m *modelFlags, cl *cwox.Classi
 		Delta: f.support, Epsilon: f.epsilon, Seed: m.seed, Threads: m.threads,
 	}
 	if f.tree != "" {
-		if o.Explain.Tree, err = hlta.ReadTree(f.tree); err != nil {
+		if err = useTree(&o.Explain, f.tree); err != nil {
 			return o, err
 		}
-		o.Explain.TreeFile = f.tree
 	} else {
 		o.Explain.Tree = cwox.DefaultTree(cl)
 	}
@@ -168,7 +166,7 @@ func evaluate(c *cobra.Command, m *modelFlags, f *evaluateFlags, source string) 
 	if err := m.check(c); err != nil {
 		return err
 	}
-	images, err := dataset.List(source)
+	images, err := listImages(source)
 	if err != nil {
 		return err
 	}

@@ -129,12 +129,13 @@ func (f *explainFlags) options(c *cobra.Command, m *modelFlags, cl *cwox.Classif
 	switch {
 	case o.Clusters != nil:
 	case f.tree != "" || f.learnTree != "":
-		if o.TreeFile = f.tree; f.learnTree != "" {
-			if o.TreeFile, err = learnTree(c, cl, f.learnTree, f.out+"-tree", m); err != nil {
+		file := f.tree
+		if f.learnTree != "" {
+			if file, err = learnTree(c, cl, f.learnTree, f.out+"-tree", m); err != nil {
 				return o, err
 			}
 		}
-		if o.Tree, err = hlta.ReadTree(o.TreeFile); err != nil {
+		if err = useTree(&o, file); err != nil {
 			return o, err
 		}
 	default:
@@ -157,7 +158,7 @@ func (f *explainFlags) options(c *cobra.Command, m *modelFlags, cl *cwox.Classif
 // learnTree labels the images of a folder and learns a label tree from the lists, both in
 // dir, and returns the tree's file. What an earlier run has labelled is not labelled again.
 func learnTree(c *cobra.Command, cl *cwox.Classifier, folder, dir string, m *modelFlags) (string, error) {
-	images, err := dataset.List(folder)
+	images, err := listImages(folder)
 	if err != nil {
 		return "", err
 	}
@@ -384,7 +385,11 @@ func describe(w *say.Voice, e *cwox.Explanation, page string) {
 			names[t.Class] = "class " + strconv.Itoa(t.Class)
 		}
 	}
-	w.Printf("%s: %d top classes in %d confusion cluster%s\n", e.File, len(e.Top), len(e.Clusters), plural(len(e.Clusters)))
+	classes := "classes"
+	if len(e.Top) == 1 {
+		classes = "class"
+	}
+	w.Printf("%s: %d top %s in %d confusion cluster%s\n", e.File, len(e.Top), classes, len(e.Clusters), plural(len(e.Clusters)))
 	for i, cluster := range e.Clusters {
 		w.Printf("  cluster %d   %5.1f %%\n", i+1, 100*cluster.Probability)
 		for _, class := range cluster.Classes {

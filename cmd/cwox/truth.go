@@ -12,7 +12,6 @@ import (
 	"cwox/cwox/dataset"
 	"cwox/cwox/report"
 	"cwox/cwox/saliency"
-	"cwox/hlta"
 	"cwox/nn/zoo"
 )
 
@@ -77,10 +76,9 @@ func evaluateTruth(c *cobra.Command, m *modelFlags, f *evaluateFlags, t *truthFl
 		Delta: f.support, Epsilon: f.epsilon, Seed: m.seed,
 	}
 	if f.tree != "" {
-		if o.Explain.Tree, err = hlta.ReadTree(f.tree); err != nil {
+		if err = useTree(&o.Explain, f.tree); err != nil {
 			return err
 		}
-		o.Explain.TreeFile = f.tree
 	}
 	for _, name := range f.methods {
 		o.Methods = append(o.Methods, cwox.Method(name))

@@ -20,10 +20,10 @@ func printJSON(v any) error {
 }
 
 // complain prints an error as a user wants to read it: without the names of packages and of
-// system calls that it begins with.
+// system calls.
 func complain(err error) {
-	io.WriteString(stderr, "cwox: "+inside.ReplaceAllString(say.Sprintf("%v", err), "")+"\n")
+	io.WriteString(stderr, "cwox: "+inside.ReplaceAllString(say.Sprintf("%v", err), "$1")+"\n")
 }
 
-// inside is how the errors of packages and of the system begin.
-var inside = regexp.MustCompile(`^((cwox|vision|hlta|report|weights|dataset|zoo|nn|faithfulness|labeltree|saliency|drawnworld): |(open|stat|lstat|read) )+`)
+// inside is what the errors of packages and of the system begin with, also within another's.
+var inside = regexp.MustCompile(`(^|: )((cwox|vision|hlta|report|weights|dataset|zoo|nn|faithfulness|labeltree|saliency|drawnworld): |(open|stat|lstat|read) )+`)
