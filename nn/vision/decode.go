@@ -92,10 +92,10 @@ func decode(data []byte, o Options) (p *Picture, err error) {
 	}
 	if n := src.orientation; n > 1 {
 		if o.IgnoreOrientation {
-			p.note(NoteOrientationIgnored, "EXIF orientation %d (to be %s) was ignored", n, turns[n])
+			p.note(NoteOrientationIgnored, "orientation %d (to be %s) was ignored", n, turns[n])
 		} else {
 			p = p.oriented(n)
-			p.note(NoteOrientationApplied, "%s by EXIF orientation %d", turns[n], n)
+			p.note(NoteOrientationApplied, "%s by orientation %d", turns[n], n)
 		}
 	}
 	return p, nil

@@ -15,7 +15,7 @@ type Picture struct {
 
 	Format      string // "jpeg", "png", "gif", "webp", "bmp", "tiff"; empty for pictures not decoded here
 	SHA256      string // of the file's bytes, hex; empty for pictures not read from a file
-	Orientation int    // EXIF orientation found in the file, 1..8; 0 when there is none
+	Orientation int    // EXIF orientation found in the file (EXIF, XMP), 1..8; 0 when there is none
 	Notes       []Note // what a reader of a report should know
 }
 
