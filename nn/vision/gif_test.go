@@ -132,6 +132,35 @@ func TestGIFTruncated(t *testing.T) {
 	}
 }
 
+// Indexes beyond the colours are black; a margin is transparent where an index is.
+func TestGIFColours(t *testing.T) {
+	rng := rand.New(rand.NewPCG(17, 18))
+	file, indexes := gifFile(rng, [4]byte{0, 0, 30, 20}, [4]byte{0, 0, 30, 20}, 0, true, 7)
+	few := slices.Concat(file[:10], []byte{0x80}, file[11:13+6], file[13+3*128:])
+	p, err := Decode("two colours", few, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, index := range indexes {
+		if want := max(0, 255-2*int(index)) * btoi(index < 2); int(p.Pix[3*i]) != want {
+			t.Fatalf("pixel %d of index %d is %d, want %d", i, index, p.Pix[3*i], want)
+		}
+	}
+	file, _ = gifFile(rng, [4]byte{0, 0, 30, 20}, [4]byte{0, 0, 29, 20}, 0, true, 7)
+	control := []byte("!\xf9\x04\x01\x00\x00\x78\x00") // index 120 is transparent; no pixel has it
+	p, err = Decode("margin", slices.Concat(file[:13+3*128], control, file[13+3*128:]), Options{})
+	if err != nil || !slices.Equal(codes(p), []string{NoteAlphaDropped}) || p.Pix[len(p.Pix)-1] != 15 {
+		t.Errorf("margin: error %v, picture %+v", err, p)
+	}
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 func TestGIFErrors(t *testing.T) {
 	file, err := os.ReadFile(filepath.Join("testdata", "animated.gif"))
 	if err != nil {

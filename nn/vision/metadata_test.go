@@ -114,6 +114,7 @@ func TestOrientationSources(t *testing.T) {
 		{"png iTXt deflated", f.inPNG(text("iTXt", xmp, "\x01\x00\x00\x00", zip(asElement))), 6},
 		{"png iTXt cut", f.inPNG(text("iTXt", xmp, "\x01", "")), 0},
 		{"png zTXt", f.inPNG(text("zTXt", xmp, "\x00", zip(asElement))), 6},
+		{"png long zTXt", f.inPNG(text("zTXt", xmp, "\x00", zip(strings.Repeat(" ", 500000)+asElement))), 6},
 		{"png zTXt behind the pixels", f.behindPNG(text("zTXt", xmp, "\x00", zip(asElement))), 6},
 		{"png zTXt that is no zlib", f.inPNG(text("zTXt", xmp, "\x00", asElement)), 0},
 		{"png raw profile, tEXt", f.inPNG(text("tEXt", profile, "", raw(six))), 6},

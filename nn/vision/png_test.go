@@ -212,6 +212,8 @@ func TestPNGDamaged(t *testing.T) {
 		{"header's checksum", flip(ihdr + 9), "want IHDR with 13", false},
 		{"no header", slices.Concat(data[:8], data[text:]), "the first chunk is tEXt", false},
 		{"nothing", data[:8], "no chunk", false},
+		{"zlib's dictionary", flip(idat + 9), "not zlib", false},
+		{"zlib's check", slices.Concat(data[:idat+9], []byte{data[idat+9] ^ 1}, data[idat+10:]), "not zlib", false},
 		{"not zlib", slices.Concat(data[:idat], chunk("IDAT", bytes.Repeat([]byte{7}, 200)), data[end:]), "not zlib", false},
 	} {
 		p, err := Decode("x", c.data, Options{})
@@ -225,6 +227,16 @@ func TestPNGDamaged(t *testing.T) {
 		case c.ok && !bytes.Equal(p.Pix, sound.Pix):
 			t.Errorf("%s: other pixels", c.what)
 		}
+	}
+}
+
+// A palette behind the pixels is too late (5.6 of the specification).
+func TestPNGLatePalette(t *testing.T) {
+	header := []byte{0, 0, 0, 1, 0, 0, 0, 1, 8, 3, 0, 0, 0}
+	data := slices.Concat([]byte("\x89PNG\r\n\x1a\n"), chunk("IHDR", header), chunk("IDAT", deflated(make([]byte, 2))),
+		chunk("PLTE", make([]byte, 3)), chunk("IEND", nil))
+	if _, err := Decode("x", data, Options{}); err == nil || !strings.Contains(err.Error(), "no palette") {
+		t.Errorf("error %v, want no palette", err)
 	}
 }
 
