@@ -35,12 +35,13 @@ func DecodeFile(path string, o Options) (*Picture, error) {
 	return Decode(path, data, o)
 }
 
-// Decode decodes a JPEG, PNG, GIF (first frame), WebP (still), BMP or TIFF file, told
+// Decode decodes the first picture of a JPEG, PNG, GIF, WebP, BMP or TIFF file, told
 // apart by content; name only serves error messages. The size of the picture and
 // what the decoder will need are compared with the limits of o before anything is
-// allocated. Alpha is dropped, 16-bit samples give their high byte, EXIF rotation is
-// carried out unless o says otherwise, and of a damaged JPEG file as much as can be
-// decoded is: the picture's Notes tell.
+// allocated. Alpha is dropped, 16-bit samples give their high byte, the rotation that
+// EXIF or XMP tell is carried out unless o says otherwise, colour profiles are ignored,
+// and of a damaged JPEG, PNG or GIF file as much as can be decoded is: the picture's
+// Notes tell. The error for a file of another kind names the kind and what converts it.
 //
 // JPEG, PNG, GIF, BMP, TIFF and WebP pixels are those of Pillow's convert("RGB"),
 // except that Pillow saturates 16-bit grey.
@@ -61,6 +62,9 @@ func decode(data []byte, o Options) (p *Picture, err error) {
 	}
 	format := sniff(data)
 	if format == nil {
+		if what := identify(data); what != "" {
+			return nil, fmt.Errorf("the file is %s", what)
+		}
 		return nil, fmt.Errorf("not a JPEG, PNG, GIF, WebP, BMP or TIFF file: it begins with %q", data[:min(len(data), 8)])
 	}
 	// Decoders of other packages have panicked on hostile files before.
@@ -83,12 +87,15 @@ func decode(data []byte, o Options) (p *Picture, err error) {
 	sum := sha256.Sum256(data)
 	p.SHA256 = hex.EncodeToString(sum[:])
 	p.Orientation = src.orientation
+	if src.profile != "" {
+		p.note(NoteProfile, "colour profile %q was ignored", src.profile)
+	}
 	if n := src.orientation; n > 1 {
 		if o.IgnoreOrientation {
-			p.note(NoteOrientationIgnored, "EXIF orientation %d (to be %s) was ignored", n, turns[n])
+			p.note(NoteOrientationIgnored, "orientation %d (to be %s) was ignored", n, turns[n])
 		} else {
 			p = p.oriented(n)
-			p.note(NoteOrientationApplied, "%s by EXIF orientation %d", turns[n], n)
+			p.note(NoteOrientationApplied, "%s by orientation %d", turns[n], n)
 		}
 	}
 	return p, nil
@@ -97,8 +104,9 @@ func decode(data []byte, o Options) (p *Picture, err error) {
 // source is a file whose header was read.
 type source struct {
 	width, height int
-	memory        int64 // bytes that decode will allocate, the picture included
-	orientation   int   // 0..8
+	memory        int64  // bytes that decode will allocate, the picture included
+	orientation   int    // 0..8
+	profile       string // name of a colour profile that is to be ignored
 	decode        func() (*Picture, error)
 }
 
