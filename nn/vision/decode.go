@@ -23,6 +23,12 @@ const (
 	DefaultMaxMemory = 512 << 20 // 512 MiB
 )
 
+// A side may have so many pixels, or that share of MaxPixels if it is more.
+const (
+	maxSide   = 1 << 16
+	sideShare = 800
+)
+
 // DecodeFile reads and decodes an image file. Errors name the file. See Decode.
 func DecodeFile(path string, o Options) (*Picture, error) {
 	data, err := outside.Read(path, o.maxBytes())
@@ -117,8 +123,13 @@ func (s *source) check(o Options) error {
 	if s.width <= 0 || s.height <= 0 {
 		return fmt.Errorf("size %dx%d", s.width, s.height)
 	}
-	if limit := orDefault(o.MaxPixels, DefaultMaxPixels); int64(s.width) > limit || int64(s.height) > limit || s.pixels() > limit {
+	limit := orDefault(o.MaxPixels, DefaultMaxPixels)
+	if int64(s.width) > limit || int64(s.height) > limit || s.pixels() > limit {
 		return fmt.Errorf("%dx%d are %d pixels, the limit is %d; --max-pixels %[3]d allows it", s.width, s.height, s.pixels(), limit)
+	}
+	// A line of pixels is no picture, but takes as long as one.
+	if longer := int64(max(s.width, s.height)); longer > max(maxSide, limit/sideShare) {
+		return fmt.Errorf("%dx%d pixels, the limit of a side is %d; --max-pixels %d allows it", s.width, s.height, max(maxSide, limit/sideShare), sideShare*longer)
 	}
 	need := s.memory
 	if s.orientation > 1 && !o.IgnoreOrientation {

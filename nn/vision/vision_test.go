@@ -201,6 +201,29 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// TestLongSides: a line of pixels is refused by its header.
+func TestLongSides(t *testing.T) {
+	for _, c := range []struct {
+		width, height int
+		o             Options
+		want          string
+	}{
+		{65536, 1, Options{}, ""},
+		{1, 65537, Options{}, "1x65537 pixels, the limit of a side is 65536; --max-pixels 52429600 allows it"},
+		{65537, 1, Options{MaxPixels: 800 * 65537}, ""},
+		{1, 65538, Options{MaxPixels: 800 * 65537}, "the limit of a side is 65537; --max-pixels 52430400 allows it"},
+	} {
+		var file bytes.Buffer
+		if err := png.Encode(&file, image.NewGray(image.Rect(0, 0, c.width, c.height))); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Decode("x.png", file.Bytes(), c.o)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%dx%d, %+v: error %v, want %q", c.width, c.height, c.o, err, c.want)
+		}
+	}
+}
+
 func TestDecodeFileErrors(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string {
