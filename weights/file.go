@@ -246,15 +246,14 @@ func (f *File) SHA256() (string, error) {
 	return f.hash, nil
 }
 
-// Official tells whether the file is an official one of torchvision, byte for byte as far
-// as the name of the official file tells: it has about its size, and its SHA-256 begins
-// with the digits in that name. The hash is computed only where the size fits.
+// Official tells whether the file is an official one of torchvision, byte for byte: it has
+// about its size, and its SHA-256. The hash is computed only where the size fits.
 func (f *File) Official() (KnownFile, bool) {
 	for _, k := range Known() {
 		if !k.fitsSize(len(f.data)) {
 			continue
 		}
-		if sum, err := f.SHA256(); err == nil && k.Matches(sum) {
+		if sum, err := f.SHA256(); err == nil && sum == k.SHA256 {
 			return k, true
 		}
 	}

@@ -3,18 +3,16 @@ package weights
 import (
 	"bufio"
 	"cmp"
-	"cwox/internal/place"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"unicode/utf8"
+
+	"cwox/internal/place"
 )
 
 // WriteSafetensors writes tensors and metadata as a .safetensors stream. The bytes
@@ -60,22 +58,6 @@ func write(w io.Writer, tensors []*Tensor, metadata map[string]string) error {
 		out.Write(b)
 	}
 	return out.Flush()
-}
-
-// commit syncs and closes a file and gives it its name.
-func commit(file *os.File, path string) error {
-	if err := errors.Join(file.Sync(), file.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(file.Name(), path); err != nil {
-		return err
-	}
-	// The rename itself; not every system can sync a folder.
-	if dir, err := os.Open(filepath.Dir(path)); err == nil {
-		dir.Sync()
-		dir.Close()
-	}
-	return nil
 }
 
 // appendHeader writes the header of tensors in this order, padded.

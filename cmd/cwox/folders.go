@@ -40,7 +40,8 @@ func outputFolders(images []string) []string {
 // where one is, of images that are not among these, or of another program. With overwrite the
 // reports of that run go. The report of another image is replaced, and that is said.
 func claim(out string, images, folders []string, overwrite bool) error {
-	held, remove := "", func() error { return nil }
+	var held string
+	var remove func() error
 	single := len(folders) == 1
 	one, errOne := report.ReadJSON(filepath.Join(out, report.JSONFile))
 	many, errMany := report.ReadIndex(out)

@@ -1,6 +1,3 @@
-// Command cwox explains an image classifier's whole output: it groups the top classes
-// into confusion clusters and shows what speaks for each cluster, and for each class
-// against the others of its cluster.
 package main
 
 import (

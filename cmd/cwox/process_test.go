@@ -98,8 +98,9 @@ func TestSignals(t *testing.T) {
 	dir := t.TempDir()
 	ok := filepath.Join(dir, "ok.png")
 	picture(t, ok, 1)
+	model := smallWeights(t)
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
-		c := program("explain", "--model", "demo", "--explainer", "rise", "--rise-masks", "300000", "-o", filepath.Join(dir, "out"), ok)
+		c := program("explain", "--weights", model, "--explainer", "rise", "--rise-masks", "300000", "-o", filepath.Join(dir, "out"), ok)
 		r, err := c.StderrPipe()
 		if err != nil {
 			t.Fatal(err)

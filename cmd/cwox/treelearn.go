@@ -59,8 +59,8 @@ The variants of the papers: --no-correlation-test --whole-island --max-island 15
 	s.BoolVar(&o.WholeIsland, "whole-island", false, "look for partners of all words of an island, its seeds included")
 	s.IntVar(&o.MaxIsland, "max-island", 0, "words at which an island is closed, 4 to 16 (default 10)")
 	s.IntVar(&o.MaxTop, "max-top", 0, "latents at which no further level is built (default 15)")
-	s.IntVar(&o.BatchSize, "batch-size", 0, "score as if of at most this many documents, -1: of all (default 5000)")
-	s.IntVar(&o.LearnSize, "learn-size", 0, "learn from a sample of at most this many distinct documents, -1: of all (default 100000)")
+	s.IntVar(&o.BatchSize, "batch-size", 0, "score as if of at most this many documents, -1: of all (default 5000, more where words are rare)")
+	s.IntVar(&o.LearnSize, "learn-size", 0, "learn from a sample of at most this many distinct documents, -1: of all (default 100000, more where words are rare)")
 	s.StringVar(&globalEM, "global-em", "", "estimate all parameters together: batch or stepwise (default: not)")
 	s.IntVar(&o.GlobalSteps, "global-steps", 0, "global EM: most steps (default 50 batch, 128 stepwise)")
 	s.Float64Var(&o.GlobalTolerance, "global-tolerance", 0, "global EM: end when the gain is less, in nats (default 0.01)")
@@ -99,6 +99,7 @@ type learned struct {
 	Distinct  int                `json:"distinct"`
 	Words     int                `json:"words"`
 	Latents   []int              `json:"latents"` // per level, from level 1 up
+	Notes     []string           `json:"notes,omitempty"`
 	Seconds   map[string]float64 `json:"seconds"`
 }
 
@@ -126,6 +127,10 @@ func learn(ctx context.Context, in []string, out string, o hlta.Options, names *
 		return err
 	}
 	r.Seconds["learn"] = lap(&start)
+	r.Notes = append(docs.Notes, tree.Notes...)
+	for _, note := range tree.Notes {
+		stderr.Printf("cwox: %s\n", note)
+	}
 	tree.Provenance.Program = "cwox " + version
 	if names != nil {
 		labeltree.NameWords(tree, names)

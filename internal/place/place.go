@@ -149,6 +149,12 @@ func (d *Dir) write(name string, fill func(io.Writer) error, keep bool) (_ *os.F
 	return f, d.root.Rename(filepath.Base(temp), name)
 }
 
+// Rename gives a file of the folder another name.
+func (d *Dir) Rename(old, name string) error {
+	d.dirty.Store(true)
+	return d.root.Rename(old, name)
+}
+
 // Remove removes files; that there are none is no error.
 func (d *Dir) Remove(names ...string) error {
 	for _, name := range names {

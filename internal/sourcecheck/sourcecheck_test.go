@@ -26,7 +26,7 @@ var mayImport = map[string][]string{
 	"cwox":    {"cwox", "nn", "hlta", "weights", "gonum.org/v1/gonum", "golang.org/x/sync", "golang.org/x/image", "internal/outside", "internal/place", "internal/say", "internal/drawnworld", "internal/demo"},
 	"bench":   {"bench", "cwox", "nn", "hlta", "asm", "weights"},
 	"cmd": {"cmd", "bench", "cwox", "nn", "hlta", "asm", "weights", "internal",
-		"github.com/klauspost/cpuid/v2", "github.com/spf13/cobra", "github.com/schollz/progressbar/v3", "golang.org/x"},
+		"github.com/klauspost/cpuid/v2", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/schollz/progressbar/v3", "golang.org/x"},
 	"internal": {"internal", "nn", "asm", "weights", "hlta", "cwox", "golang.org/x/image", "golang.org/x/sync", "golang.org/x/sys/windows"},
 }
 

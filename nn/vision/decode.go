@@ -31,6 +31,12 @@ type limitError struct{ error }
 
 func (limitError) Is(target error) bool { return target == ErrLimit }
 
+// A side may have so many pixels, or that share of MaxPixels if it is more.
+const (
+	maxSide   = 1 << 16
+	sideShare = 800
+)
+
 // DecodeFile reads and decodes an image file. Errors name the file. See Decode.
 func DecodeFile(path string, o Options) (*Picture, error) {
 	data, err := outside.Read(path, o.FileLimit())
@@ -43,12 +49,13 @@ func DecodeFile(path string, o Options) (*Picture, error) {
 	return Decode(path, data, o)
 }
 
-// Decode decodes a JPEG, PNG, GIF (first frame), WebP (still), BMP or TIFF file, told
+// Decode decodes the first picture of a JPEG, PNG, GIF, WebP, BMP or TIFF file, told
 // apart by content; name only serves error messages. The size of the picture and
 // what the decoder will need are compared with the limits of o before anything is
-// allocated. Alpha is dropped, 16-bit samples give their high byte, EXIF rotation is
-// carried out unless o says otherwise, and of a damaged JPEG file as much as can be
-// decoded is: the picture's Notes tell.
+// allocated. Alpha is dropped, 16-bit samples give their high byte, the rotation that
+// EXIF or XMP tell is carried out unless o says otherwise, colour profiles are ignored,
+// and of a damaged JPEG, PNG or GIF file as much as can be decoded is: the picture's
+// Notes tell. The error for a file of another kind names the kind and what converts it.
 //
 // JPEG, PNG, GIF, BMP, TIFF and WebP pixels are those of Pillow's convert("RGB"),
 // except that Pillow saturates 16-bit grey.
@@ -69,6 +76,9 @@ func decode(data []byte, o Options) (p *Picture, err error) {
 	}
 	format := sniff(data)
 	if format == nil {
+		if what := identify(data); what != "" {
+			return nil, fmt.Errorf("the file is %s", what)
+		}
 		return nil, fmt.Errorf("not a JPEG, PNG, GIF, WebP, BMP or TIFF file: it begins with %q", data[:min(len(data), 8)])
 	}
 	// Decoders of other packages have panicked on hostile files before.
@@ -91,12 +101,15 @@ func decode(data []byte, o Options) (p *Picture, err error) {
 	sum := sha256.Sum256(data)
 	p.SHA256 = hex.EncodeToString(sum[:])
 	p.Orientation = src.orientation
+	if src.profile != "" {
+		p.note(NoteProfile, "colour profile %q was ignored", src.profile)
+	}
 	if n := src.orientation; n > 1 {
 		if o.IgnoreOrientation {
-			p.note(NoteOrientationIgnored, "EXIF orientation %d (to be %s) was ignored", n, turns[n])
+			p.note(NoteOrientationIgnored, "orientation %d (to be %s) was ignored", n, turns[n])
 		} else {
 			p = p.oriented(n)
-			p.note(NoteOrientationApplied, "%s by EXIF orientation %d", turns[n], n)
+			p.note(NoteOrientationApplied, "%s by orientation %d", turns[n], n)
 		}
 	}
 	return p, nil
@@ -105,8 +118,9 @@ func decode(data []byte, o Options) (p *Picture, err error) {
 // source is a file whose header was read.
 type source struct {
 	width, height int
-	memory        int64 // bytes that decode will allocate, the picture included
-	orientation   int   // 0..8
+	memory        int64  // bytes that decode will allocate, the picture included
+	orientation   int    // 0..8
+	profile       string // name of a colour profile that is to be ignored
 	decode        func() (*Picture, error)
 }
 
@@ -117,8 +131,13 @@ func (s *source) check(o Options) error {
 	if s.width <= 0 || s.height <= 0 {
 		return fmt.Errorf("size %dx%d", s.width, s.height)
 	}
-	if limit := orDefault(o.MaxPixels, DefaultMaxPixels); int64(s.width) > limit || int64(s.height) > limit || s.pixels() > limit {
+	limit := orDefault(o.MaxPixels, DefaultMaxPixels)
+	if int64(s.width) > limit || int64(s.height) > limit || s.pixels() > limit {
 		return limitError{fmt.Errorf("%dx%d are %d pixels, the limit is %d; --max-pixels %[3]d allows it", s.width, s.height, s.pixels(), limit)}
+	}
+	// A line of pixels is no picture, but takes as long as one.
+	if longer := int64(max(s.width, s.height)); longer > max(maxSide, limit/sideShare) {
+		return limitError{fmt.Errorf("%dx%d pixels, the limit of a side is %d; --max-pixels %d allows it", s.width, s.height, max(maxSide, limit/sideShare), sideShare*longer)}
 	}
 	need := s.memory
 	if s.orientation > 1 && !o.IgnoreOrientation {

@@ -1,13 +1,26 @@
 package vision
 
-import "cwox/nn/vision/internal/jpeg"
+import (
+	"bytes"
+
+	"cwox/nn/vision/internal/jpeg"
+)
 
 func openJPEG(data []byte) (*source, error) {
 	h, err := jpeg.DecodeHeader(data)
 	if err != nil {
 		return nil, err
 	}
-	return &source{h.Width, h.Height, h.Memory, orientation(h.Exif), func() (*Picture, error) {
+	s := &source{width: h.Width, height: h.Height, memory: h.Memory}
+	about := metadata{exif: h.Exif}
+	if h.XMP != nil {
+		about.xmp = func() []byte { return h.XMP }
+	}
+	if h.Profile != nil {
+		about.profile = func() []byte { return h.Profile }
+	}
+	s.describe(about)
+	s.decode = func() (*Picture, error) {
 		m, err := jpeg.Decode(data)
 		if err != nil {
 			return nil, err
@@ -19,6 +32,11 @@ func openJPEG(data []byte) (*source, error) {
 		if m.Components == 4 {
 			p.note(NoteCMYK, "CMYK converted without a colour profile")
 		}
+		// A gain map, which XMP announces, is no picture of its own.
+		if n := firstIFD(h.Pictures)[tagPictures]; n > 1 && !bytes.Contains(h.XMP, []byte(`hdrgm:Version="`)) {
+			p.note(NoteFirstFrame, "%d pictures: only the first was read", n)
+		}
 		return p, nil
-	}}, nil
+	}
+	return s, nil
 }

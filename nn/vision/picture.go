@@ -15,7 +15,7 @@ type Picture struct {
 
 	Format      string // "jpeg", "png", "gif", "webp", "bmp", "tiff"; empty for pictures not decoded here
 	SHA256      string // of the file's bytes, hex; empty for pictures not read from a file
-	Orientation int    // EXIF orientation found in the file, 1..8; 0 when there is none
+	Orientation int    // EXIF orientation found in the file (EXIF, XMP), 1..8; 0 when there is none
 	Notes       []Note // what a reader of a report should know
 }
 
@@ -31,9 +31,10 @@ const (
 	NoteOrientationIgnored = "orientation-ignored" // there is one, Options.IgnoreOrientation left it
 	NoteTruncated          = "truncated"           // the file ends early or is damaged: part of the picture may be missing
 	NoteAlphaDropped       = "alpha-dropped"       // transparency was dropped, not composited
-	NoteDepthReduced       = "depth-reduced"       // 16-bit samples: the high byte was taken
+	NoteDepthReduced       = "depth-reduced"       // 16-bit samples: the high byte was taken; the range that occurs is told
 	NoteCMYK               = "cmyk-converted"      // four inks, converted without a colour profile
-	NoteFirstFrame         = "first-frame"         // animation: only the first frame was read
+	NoteFirstFrame         = "first-frame"         // several pictures: only the first was read
+	NoteProfile            = "profile-ignored"     // the colours are for another colour space than sRGB
 )
 
 // New returns a black picture. It panics unless both sizes are positive.
@@ -55,10 +56,10 @@ func FromImage(m image.Image) *Picture {
 		drop.row(p.row(y), m, b.Min.Y+y)
 	}
 	if drop.alpha {
-		p.note(NoteAlphaDropped, "transparency dropped, not composited")
+		p.noteAlpha()
 	}
 	if drop.depth {
-		p.note(NoteDepthReduced, "16-bit samples reduced to their high byte")
+		p.noteDepth(drop.highest)
 	}
 	if drop.cmyk {
 		p.note(NoteCMYK, "CMYK converted without a colour profile")
@@ -80,6 +81,19 @@ func (p *Picture) Image() *image.RGBA {
 // note adds a note. Pictures made from p before keep theirs.
 func (p *Picture) note(code, format string, args ...any) {
 	p.Notes = append(p.Notes[:len(p.Notes):len(p.Notes)], Note{code, fmt.Sprintf(format, args...)})
+}
+
+func (p *Picture) noteAlpha() {
+	p.note(NoteAlphaDropped, "transparency dropped, not composited")
+}
+
+// noteDepth notes 16-bit samples, of which one has the highest value.
+func (p *Picture) noteDepth(highest int) {
+	values := fmt.Sprint(highest)
+	if highest >= 1000 {
+		values = fmt.Sprintf("%d,%03d", highest/1000, highest%1000)
+	}
+	p.note(NoteDepthReduced, "16-bit samples reduced to their high byte; values up to %s of 65,535", values)
 }
 
 // row returns the pixels of row y, [Width][3].
@@ -133,7 +147,16 @@ func (p *Picture) oriented(orientation int) *Picture {
 }
 
 // dropped converts rows to RGB and remembers what that took away.
-type dropped struct{ alpha, depth, cmyk bool }
+type dropped struct {
+	alpha, depth, cmyk bool
+	highest            int // sample of 16 bits
+}
+
+// sample is the high byte of the 16-bit sample that b begins with.
+func (d *dropped) sample(b []uint8) uint8 {
+	d.highest = max(d.highest, int(b[0])<<8|int(b[1]))
+	return b[0]
+}
 
 // row writes row y of m to dst, [width][3].
 func (d *dropped) row(dst []uint8, m image.Image, y int) {
@@ -149,7 +172,7 @@ func (d *dropped) row(dst []uint8, m image.Image, y int) {
 		d.depth = true
 		src := m.Pix[m.PixOffset(b.Min.X, y):][:2*n]
 		for i := range n {
-			v := src[2*i]
+			v := d.sample(src[2*i:])
 			dst[3*i], dst[3*i+1], dst[3*i+2] = v, v, v
 		}
 	case *image.NRGBA:
@@ -167,7 +190,7 @@ func (d *dropped) row(dst []uint8, m image.Image, y int) {
 		opaque := uint8(255)
 		for i := range n {
 			p := src[8*i : 8*i+8]
-			dst[3*i], dst[3*i+1], dst[3*i+2] = p[0], p[2], p[4]
+			dst[3*i], dst[3*i+1], dst[3*i+2] = d.sample(p), d.sample(p[2:]), d.sample(p[4:])
 			opaque &= p[6] & p[7]
 		}
 		d.alpha = d.alpha || opaque != 255
@@ -189,11 +212,15 @@ func (d *dropped) row(dst []uint8, m image.Image, y int) {
 			p := src[4*i : 4*i+4]
 			dst[3*i], dst[3*i+1], dst[3*i+2] = jpeg.Ink(p[0], p[3]), jpeg.Ink(p[1], p[3]), jpeg.Ink(p[2], p[3])
 		}
-	default: // premultiplied kinds, whose straight colours this recovers, and foreign ones
-		switch m.(type) {
-		case *image.RGBA64:
-			d.depth = true
+	case *image.RGBA64:
+		d.depth = true
+		for i := range n {
+			c := color.NRGBA64Model.Convert(m.RGBA64At(b.Min.X+i, y)).(color.NRGBA64)
+			d.highest = max(d.highest, int(c.R), int(c.G), int(c.B))
+			dst[3*i], dst[3*i+1], dst[3*i+2] = uint8(c.R>>8), uint8(c.G>>8), uint8(c.B>>8)
+			d.alpha = d.alpha || c.A != 0xffff
 		}
+	default: // premultiplied kinds, whose straight colours this recovers, and foreign ones
 		for i := range n {
 			c, translucent := straight(m.At(b.Min.X+i, y))
 			copy(dst[3*i:3*i+3], c[:])

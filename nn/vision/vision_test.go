@@ -161,7 +161,7 @@ func TestRefused(t *testing.T) {
 		{"tiff", tiffFile([2]uint32{tagWidth, 4096}, [2]uint32{tagHeight, 4096}, [2]uint32{depth, 8}, [2]uint32{tagCompression, 5}, [2]uint32{photometric, 1}), "too few for 4096x4096"},
 		{"tiff fax", tiffFile([2]uint32{tagWidth, 8}, [2]uint32{tagHeight, 8}, [2]uint32{depth, 1}, [2]uint32{tagCompression, 4}, [2]uint32{photometric, 1}), "fax compression is not supported"},
 		{"tiff tiles", tiffFile([2]uint32{tagWidth, 4096}, [2]uint32{tagHeight, 4096}, [2]uint32{depth, 8}, [2]uint32{tagCompression, 5}, [2]uint32{photometric, 1}, [2]uint32{tagTileWidth, 8}, [2]uint32{tagTileHeight, 8}), "263169 strips or tiles"},
-		{"webp animated", []byte("RIFF\x16\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00\x00"), "animated WebP is not supported"},
+		{"webp animated", []byte("RIFF\x16\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00\x00"), "animation without a frame"},
 		{"webp cut", []byte("RIFF\x16\x00\x00\x00WEBPVP8X\xff\xff\xff\xff"), "webp"},
 	} {
 		var before, after runtime.MemStats
@@ -191,12 +191,35 @@ func TestLimits(t *testing.T) {
 		{Options{MaxPixels: 59999}, "x.png: png: 300x200 are 60000 pixels, the limit is 59999; --max-pixels 60000 allows it"},
 		{Options{MaxBytes: int64(file.Len())}, ""},
 		{Options{MaxBytes: int64(file.Len()) - 1}, fmt.Sprintf("the limit is %d", file.Len()-1)},
-		{Options{MaxMemory: 11 * 60000}, ""},
-		{Options{MaxMemory: 11*60000 - 1}, "takes 660000 bytes, the limit is 659999; --max-memory 660000 allows it"},
+		{Options{MaxMemory: 3*60000 + 2*2401 + 1<<17}, ""},
+		{Options{MaxMemory: 3*60000 + 2*2401 + 1<<17 - 1}, "takes 315874 bytes, the limit is 315873; --max-memory 315874 allows it"},
 	} {
 		_, err := Decode("x.png", file.Bytes(), c.o)
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%+v: error %v, want %q", c.o, err, c.want)
+		}
+	}
+}
+
+// TestLongSides: a line of pixels is refused by its header.
+func TestLongSides(t *testing.T) {
+	for _, c := range []struct {
+		width, height int
+		o             Options
+		want          string
+	}{
+		{65536, 1, Options{}, ""},
+		{1, 65537, Options{}, "1x65537 pixels, the limit of a side is 65536; --max-pixels 52429600 allows it"},
+		{65537, 1, Options{MaxPixels: 800 * 65537}, ""},
+		{1, 65538, Options{MaxPixels: 800 * 65537}, "the limit of a side is 65537; --max-pixels 52430400 allows it"},
+	} {
+		var file bytes.Buffer
+		if err := png.Encode(&file, image.NewGray(image.Rect(0, 0, c.width, c.height))); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Decode("x.png", file.Bytes(), c.o)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%dx%d, %+v: error %v, want %q", c.width, c.height, c.o, err, c.want)
 		}
 	}
 }
@@ -368,8 +391,9 @@ func TestFirstIFDHostile(t *testing.T) {
 		{exif(9, true), 0},
 		{nil, 0},
 	} {
-		if got := orientation(c.data); got != c.want {
-			t.Errorf("%q: orientation %d, want %d", c.data, got, c.want)
+		var s source
+		if s.describe(metadata{exif: c.data}); s.orientation != c.want {
+			t.Errorf("%q: orientation %d, want %d", c.data, s.orientation, c.want)
 		}
 	}
 }
@@ -547,9 +571,20 @@ func FuzzDecode(f *testing.F) {
 		}
 		f.Add(data)
 	}
-	o := Options{MaxPixels: 1 << 18, MaxMemory: 4 << 20}
+	for _, path := range testdata.Glob("..", "field", "cases", "images", "*") {
+		if data, err := os.ReadFile(path); err == nil && len(data) < 60000 {
+			f.Add(data)
+		}
+	}
+	o := Options{MaxPixels: 4 << 20}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		p, err := Decode("fuzz", data, o)
+		var p *Picture
+		var err error
+		n := allocated(func() { p, err = Decode("fuzz", data, o) })
+		// Beside what the guard counts: what grows with the file, tables and texts.
+		if limit := counted(data, o) + 4*int64(len(data)) + 8<<20; n > limit {
+			t.Fatalf("%d bytes allocated, at most %d are counted; error %v", n, limit, err)
+		}
 		if err != nil {
 			if strings.Contains(err.Error(), "the decoder failed") {
 				t.Log(err) // a panic of another package: contained
@@ -559,8 +594,62 @@ func FuzzDecode(f *testing.F) {
 		if n := int64(p.Width) * int64(p.Height); n <= 0 || n > o.MaxPixels || int64(len(p.Pix)) != 3*n {
 			t.Fatalf("%dx%d with %d bytes", p.Width, p.Height, len(p.Pix))
 		}
-		p.Resize(5, 3)
+		if n := allocated(func() { p.Resize(224, 224) }); n > 80<<20 { // as in TestInputMemory
+			t.Fatalf("%d bytes allocated to resize %dx%d", n, p.Width, p.Height)
+		}
 	})
+}
+
+// allocated returns how many bytes f allocates.
+func allocated(f func()) int64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return int64(after.TotalAlloc - before.TotalAlloc)
+}
+
+// counted is what the guard counts for a file that it lets pass, else 0.
+func counted(data []byte, o Options) (n int64) {
+	defer func() { recover() }() // contained by Decode
+	if format := sniff(data); format != nil {
+		if s, err := format.open(data); err == nil && s.check(o) == nil {
+			n = s.memory
+			if s.orientation > 1 {
+				n += 3 * s.pixels()
+			}
+		}
+	}
+	return n
+}
+
+// What the guard counts is what decoding takes, within a tenth and some tables: never
+// less, and not much more, or honest files would be refused.
+func TestMemoryCounted(t *testing.T) {
+	rng := rand.New(rand.NewPCG(15, 16))
+	files := map[string][]byte{}
+	pngKinds(func(name string, depth int, colour uint8, extra [][]byte) bool {
+		files["png "+name] = pngNoise(rng, 250, 250, depth, colour, false, extra...)
+		files["png interlaced "+name] = pngNoise(rng, 250, 250, depth, colour, true, extra...)
+		return true
+	})
+	files["gif"], _ = gifFile(rng, [4]byte{0, 0, 250, 250}, [4]byte{0, 0, 250, 250}, 0, true, 7)
+	files["jpeg turned"] = newCarriers(t).inJPEG(segment(0xe1, "Exif\x00\x00", string(exif(6, true))))
+	// A lossless WebP file of 42 megapixels fits into the default limit.
+	if s, err := openWebP([]byte("RIFF\x12\x00\x00\x00WEBPVP8L\x05\x00\x00\x00\x2f\x6f\xd7\xd5\x06\x00")); err != nil || s.pixels() != 6000*7000 || s.check(Options{}) != nil {
+		t.Errorf("WebP: %v, %+v", err, s)
+	}
+	for name, data := range files {
+		want := counted(data, Options{})
+		got := allocated(func() {
+			if _, err := Decode(name, data, Options{}); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+		if got > want+want/10+64<<10 || want > got+got/10+160<<10 {
+			t.Errorf("%s: %d bytes allocated, %d counted", name, got, want)
+		}
+	}
 }
 
 func FuzzResize(f *testing.F) {

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"image"
+	"io"
+	"iter"
 
 	"golang.org/x/image/webp"
 )
@@ -61,55 +64,160 @@ func scaled(v uint8, coefficient int32) int32 { return int32(v) * coefficient >>
 // clip6 drops 6 fractional bits.
 func clip6(v int32) uint8 { return uint8(max(0, min(v>>6, 255))) }
 
+// riffChunks walks over the chunks of a RIFF file; the last may be cut. It yields a
+// chunk's name, its content and it all with its header.
+func riffChunks(data []byte) iter.Seq2[string, [2][]byte] {
+	return func(yield func(string, [2][]byte) bool) {
+		for len(data) >= 8 {
+			n := min(int64(binary.LittleEndian.Uint32(data[4:])), int64(len(data)-8))
+			end := min(8+n+n&1, int64(len(data)))
+			if !yield(string(data[:4]), [2][]byte{data[8 : 8+n], data[:end]}) {
+				return
+			}
+			data = data[end:]
+		}
+	}
+}
+
+// webpFrame is a picture, or the first frame of an animation.
+type webpFrame struct {
+	file            []io.Reader // parts of a still file
+	rect            image.Rectangle
+	lossless, alpha bool
+}
+
 func openWebP(data []byte) (*source, error) {
-	var exif []byte
-	lossless, alpha, animated := false, false, false
-	for rest := data[12:]; len(rest) >= 8; {
-		n := int64(binary.LittleEndian.Uint32(rest[4:]))
-		if n > int64(len(rest)-8) {
-			n = int64(len(rest) - 8)
-		}
-		chunk := rest[8 : 8+n]
-		switch string(rest[:4]) {
+	var about metadata
+	var header, frame []byte // VP8X, the first ANMF
+	frames := 0
+	still := webpFrame{file: []io.Reader{bytes.NewReader(data)}}
+	for name, chunk := range riffChunks(data[12:]) {
+		body := chunk[0]
+		switch name {
 		case "VP8X":
-			animated = n > 0 && chunk[0]&2 != 0
+			header = body
 		case "VP8L":
-			lossless = true
+			still.lossless = true
 		case "ALPH":
-			alpha = true
+			still.alpha = true
+		case "ANMF":
+			if frames++; frames == 1 {
+				frame = body
+			}
 		case "EXIF":
-			exif = bytes.TrimPrefix(chunk, []byte("Exif\x00\x00"))
+			about.exif = body
+		case "XMP ":
+			about.xmp = func() []byte { return body }
+		case "ICCP":
+			about.profile = func() []byte { return body }
 		}
-		rest = rest[min(8+n+n&1, int64(len(rest))):]
 	}
-	if animated {
-		return nil, errors.New("animated WebP is not supported")
-	}
-	s, err := open(data, webp.DecodeConfig, nil)
-	if err != nil {
-		return nil, err
-	}
-	s.orientation = orientation(exif)
-	s.memory = s.pixels() * (2 + 3)
-	s.decode = func() (*Picture, error) {
-		m, err := webp.Decode(bytes.NewReader(data))
+	s := &source{}
+	if len(header) >= 10 && header[0]&2 != 0 {
+		s.width, s.height = 1+u24(header[4:]), 1+u24(header[7:])
+		var err error
+		if still, err = firstFrame(frame); err != nil {
+			return nil, err
+		}
+		if !still.rect.In(image.Rect(0, 0, s.width, s.height)) {
+			return nil, fmt.Errorf("frame %v is beyond the picture of %dx%d pixels", still.rect, s.width, s.height)
+		}
+	} else {
+		c, err := webp.DecodeConfig(bytes.NewReader(data))
 		if err != nil {
 			return nil, err
 		}
-		switch m := m.(type) {
-		case *image.YCbCr:
-			return fromWebP(m), nil
-		case *image.NYCbCrA:
-			p := fromWebP(&m.YCbCr)
-			if !m.Opaque() {
-				p.note(NoteAlphaDropped, "transparency dropped, not composited")
-			}
-			return p, nil
-		}
-		return FromImage(m), nil
+		s.width, s.height = c.Width, c.Height
+		still.rect = image.Rect(0, 0, s.width, s.height)
 	}
-	if lossless || alpha { // the lossless decoder works on 4 bytes a pixel, twice
-		s.memory += 8 * s.pixels()
+	s.describe(about)
+	// A lossy picture has 3/2 bytes a pixel; the lossless decoder has 4, up to 2 more while
+	// it unpacks a palette, and its tables; alpha is a byte that a lossless picture gives.
+	s.memory = 3 * s.pixels()
+	pixels := int64(still.rect.Dx()) * int64(still.rect.Dy())
+	if still.rect.Size() != image.Pt(s.width, s.height) {
+		s.memory += 3 * pixels
+	}
+	if !still.lossless {
+		s.memory += 2 * pixels
+	}
+	if still.lossless || still.alpha {
+		s.memory += 7 * pixels
+	}
+	if still.alpha {
+		s.memory += pixels
+	}
+	s.decode = func() (*Picture, error) {
+		p, err := still.decode()
+		if err != nil {
+			return nil, err
+		}
+		if p.Width != still.rect.Dx() || p.Height != still.rect.Dy() {
+			return nil, fmt.Errorf("the picture has %dx%d pixels, the header says %dx%d", p.Width, p.Height, still.rect.Dx(), still.rect.Dy())
+		}
+		if p.Width != s.width || p.Height != s.height { // on transparent black
+			screen := New(s.width, s.height)
+			for y := range p.Height {
+				copy(screen.row(still.rect.Min.Y + y)[3*still.rect.Min.X:], p.row(y))
+			}
+			p = screen
+			p.noteAlpha()
+		}
+		if frames > 1 {
+			p.note(NoteFirstFrame, "animation: only the first of %d frames was read", frames)
+		}
+		return p, nil
 	}
 	return s, nil
 }
+
+// firstFrame makes a still file of the content of an ANMF chunk: a header and the chunks
+// in it.
+func firstFrame(body []byte) (webpFrame, error) {
+	if len(body) < 16 {
+		return webpFrame{}, errors.New("animation without a frame")
+	}
+	x, y := 2*u24(body), 2*u24(body[3:])
+	f := webpFrame{rect: image.Rect(x, y, x+1+u24(body[6:]), y+1+u24(body[9:]))}
+	var parts [2][]byte
+	for name, chunk := range riffChunks(body[16:]) {
+		switch name {
+		case "ALPH":
+			parts[0], f.alpha = chunk[1], true
+		case "VP8 ", "VP8L":
+			parts[1], f.lossless = chunk[1], name == "VP8L"
+		}
+	}
+	flags := byte(0)
+	if f.alpha && !f.lossless {
+		flags = 16
+	} else {
+		parts[0], f.alpha = nil, false
+	}
+	head := []byte("RIFF\x00\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00")
+	binary.LittleEndian.PutUint32(head[4:], uint32(22+len(parts[0])+len(parts[1])))
+	head = append(append(head, flags, 0, 0, 0), body[6:12]...)
+	f.file = []io.Reader{bytes.NewReader(head), bytes.NewReader(parts[0]), bytes.NewReader(parts[1])}
+	return f, nil
+}
+
+func (f *webpFrame) decode() (*Picture, error) {
+	m, err := webp.Decode(io.MultiReader(f.file...))
+	if err != nil {
+		return nil, err
+	}
+	switch m := m.(type) {
+	case *image.YCbCr:
+		return fromWebP(m), nil
+	case *image.NYCbCrA:
+		p := fromWebP(&m.YCbCr)
+		if !m.Opaque() {
+			p.noteAlpha()
+		}
+		return p, nil
+	}
+	return FromImage(m), nil
+}
+
+// u24 is a number of three bytes.
+func u24(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }

@@ -4,14 +4,21 @@
 // colour conversion. The standard library's decoder has another inverse DCT, leaves
 // chroma subsampled and returns nothing of a file that ends early.
 //
+// The pixels of damaged files and of those that lack scans are libjpeg-turbo's, too (on
+// x86, for coefficients beyond what a sound file has): bad codes, missing data and lost
+// restart markers mean what they mean there, and blocks are smoothed. Where it gives up,
+// at bad segments between scans, this shows what came before.
+//
 // Decode needs about Header.Memory bytes, which DecodeHeader tells beforehand. It
 // never panics on a file's content, and its time is bounded by the sizes of the file
 // and of the picture.
 package jpeg
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"math"
 )
 
 // Header is what a file says before its first scan.
@@ -20,6 +27,9 @@ type Header struct {
 	Components    int // 1 grey, 3 colour, 4 CMYK or YCCK
 	Progressive   bool
 	Exif          []byte // the TIFF structure of the EXIF segment, part of the file's bytes; nil if absent
+	XMP           []byte // the XML of the XMP segment, likewise
+	Profile       []byte // the first part of the ICC profile, likewise
+	Pictures      []byte // the TIFF structure of the multi-picture segment (CIPA DC-007), likewise
 	Memory        int64  // bytes that Decode allocates, nearly
 }
 
@@ -51,6 +61,9 @@ func Decode(data []byte) (*Image, error) {
 		return nil, err
 	}
 	m := &Image{Header: d.header(), Damage: d.damage}
+	if d.lost > 0 {
+		m.Damage += fmt.Sprintf("; %.0f %% is missing", math.Ceil(100*d.lost))
+	}
 	m.Pix = d.pixels()
 	return m, nil
 }
@@ -69,6 +82,10 @@ type component struct {
 	plane            []uint8 // [8 blocksY][8 blocksX]
 	coefs            []int16 // [blocksY][blocksX][64] natural order; progressive files only
 	last             []uint8 // [blocksY][blocksX] last zigzag index that may be other than zero; likewise
+
+	// Of progressive files: by zigzag index, how many low bits are not told yet, -1 for
+	// all; and what that was before the last scan of the component.
+	accuracy, before [64]int8
 }
 
 func (c *component) blocks() int { return c.blocksX * c.blocksY }
@@ -87,8 +104,11 @@ type decoder struct {
 	restart        int // MCUs between restart markers, 0 for none
 	jfif, adobe    bool
 	adobeTransform uint8
-	exif           []byte
-	damage         string
+	about          Header  // metadata only
+	damage         string  // the first defect
+	lost           float64 // part of the scan that lost most, 0..1
+	scans          int     // that were decoded, or begun
+	lastRow        int     // of whole MCUs, the last that the last scan has data for
 }
 
 // Markers of T.81 table B.1.
@@ -97,9 +117,6 @@ const (
 	markerSOF1  = 0xc1
 	markerSOF2  = 0xc2
 	markerDHT   = 0xc4
-	markerJPG   = 0xc8
-	markerDAC   = 0xcc
-	markerSOF15 = 0xcf
 	markerRST0  = 0xd0
 	markerRST7  = 0xd7
 	markerSOI   = 0xd8
@@ -110,6 +127,7 @@ const (
 	markerDRI   = 0xdd
 	markerAPP0  = 0xe0
 	markerAPP1  = 0xe1
+	markerAPP2  = 0xe2
 	markerAPP14 = 0xee
 	markerTEM   = 0x01
 )
@@ -156,7 +174,8 @@ func (d *decoder) readHeader(data []byte) error {
 }
 
 func (d *decoder) header() Header {
-	h := Header{Width: d.width, Height: d.height, Components: len(d.comps), Progressive: d.progressive, Exif: d.exif}
+	h := d.about
+	h.Width, h.Height, h.Components, h.Progressive = d.width, d.height, len(d.comps), d.progressive
 	h.Memory = 3 * int64(d.width) * int64(d.height)
 	for _, c := range d.comps {
 		block := int64(64)
@@ -201,24 +220,38 @@ func (d *decoder) readTables() (marker uint8, err error) {
 				d.jfif = true
 			}
 		case markerAPP1:
-			if d.exif == nil && len(segment) > 6 && string(segment[:6]) == "Exif\x00\x00" {
-				d.exif = segment[6:]
+			if exif, ok := bytes.CutPrefix(segment, []byte("Exif\x00\x00")); ok && d.about.Exif == nil && len(exif) > 0 {
+				d.about.Exif = exif
+			} else if xmp, ok := bytes.CutPrefix(segment, []byte("http://ns.adobe.com/xap/1.0/\x00")); ok {
+				d.about.XMP = xmp
+			}
+		case markerAPP2:
+			if icc, ok := bytes.CutPrefix(segment, []byte("ICC_PROFILE\x00\x01")); ok && len(icc) > 0 { // part 1 of so many
+				d.about.Profile = icc[1:]
+			} else if mpf, ok := bytes.CutPrefix(segment, []byte("MPF\x00")); ok {
+				d.about.Pictures = mpf
 			}
 		case markerAPP14:
 			if len(segment) >= 12 && string(segment[:5]) == "Adobe" {
 				d.adobe, d.adobeTransform = true, segment[11]
 			}
-		case markerDNL:
-			err = errors.New("height given after the picture data (DNL): not supported")
 		default:
-			if markerSOF0 <= marker && marker <= markerSOF15 && marker != markerJPG && marker != markerDAC {
-				err = fmt.Errorf("coding process SOF%d (lossless, hierarchical or arithmetic): not supported", marker-markerSOF0)
+			if what := unsupported[marker]; what != "" {
+				err = fmt.Errorf("%s (SOF%d) is not supported: convert the file with djpeg or ImageMagick", what, marker-markerSOF0)
 			}
 		}
 		if err != nil {
 			return 0, err
 		}
 	}
+}
+
+// unsupported are the coding processes of T.81 that are hardly in use.
+var unsupported = [256]string{
+	0xc3: "lossless coding", 0xc5: "hierarchical coding", 0xc6: "hierarchical coding", 0xc7: "hierarchical coding",
+	0xc9: "arithmetic coding", 0xca: "arithmetic coding", 0xcb: "lossless arithmetic coding",
+	0xcd: "hierarchical coding", 0xce: "hierarchical coding", 0xcf: "hierarchical coding",
+	0xf7: "JPEG-LS",
 }
 
 // nextMarker skips to the byte behind the next marker and returns the marker, or 0
@@ -263,10 +296,15 @@ func (d *decoder) readFrame(s []byte) error {
 		return fmt.Errorf("frame header of %d bytes does not fit its number of components", len(s))
 	}
 	if s[0] != 8 {
-		return fmt.Errorf("%d bits a sample: only 8 are supported", s[0])
+		return fmt.Errorf("%d bits a sample: only 8 are supported: convert the file with ImageMagick", s[0])
 	}
 	d.height = int(s[1])<<8 | int(s[2])
 	d.width = int(s[3])<<8 | int(s[4])
+	if d.height == 0 { // told by a DNL segment behind the first scan (T.81 B.2.5)
+		if _, after, ok := bytes.Cut(d.data[d.pos:], []byte{0xff, markerDNL, 0, 4}); ok && len(after) >= 2 {
+			d.height = int(after[0])<<8 | int(after[1])
+		}
+	}
 	if d.width == 0 || d.height == 0 {
 		return fmt.Errorf("size %dx%d", d.width, d.height)
 	}
@@ -280,11 +318,6 @@ func (d *decoder) readFrame(s []byte) error {
 		c := &comps[i]
 		t := s[6+3*i:]
 		c.id, c.h, c.v, c.tq = t[0], int(t[1]>>4), int(t[1]&15), t[2]
-		for _, other := range comps[:i] {
-			if other.id == c.id {
-				return fmt.Errorf("component %d occurs twice", c.id)
-			}
-		}
 		if c.h < 1 || c.h > 4 || c.v < 1 || c.v > 4 {
 			return fmt.Errorf("component %d: sampling factors %dx%d, want 1 to 4", c.id, c.h, c.v)
 		}
@@ -292,6 +325,9 @@ func (d *decoder) readFrame(s []byte) error {
 			return fmt.Errorf("component %d: quantisation table %d, want 0 to 3", c.id, c.tq)
 		}
 		d.maxH, d.maxV = max(d.maxH, c.h), max(d.maxV, c.v)
+		for k := range c.accuracy {
+			c.accuracy[k] = -1
+		}
 	}
 	d.mcusX, d.mcusY = ceilDiv(d.width, 8*d.maxH), ceilDiv(d.height, 8*d.maxV)
 	for i := range comps {
@@ -317,7 +353,10 @@ func (d *decoder) readQuant(s []byte) error {
 		if len(s) < 64*(wide+1) {
 			return errors.New("quantisation table ends early")
 		}
-		var q [64]uint16
+		if d.quants[id] == nil {
+			d.quants[id] = new([64]uint16)
+		}
+		q := d.quants[id]
 		for k, at := range zigzag {
 			if wide == 0 {
 				q[at] = uint16(s[k])
@@ -326,7 +365,6 @@ func (d *decoder) readQuant(s []byte) error {
 			}
 		}
 		s = s[64*(wide+1):]
-		d.quants[id] = &q
 	}
 	return nil
 }

@@ -33,10 +33,17 @@ func (d *decoder) reconstructAll(c *component) {
 		}
 		return
 	}
-	for by := range c.blocksY {
-		for bx := range c.blocksX {
+	smooth := d.smoothing()
+	for by := range ceilDiv(c.height, 8) {
+		for bx := range ceilDiv(c.width, 8) {
 			at := by*c.blocksX + bx
-			c.reconstruct((*[64]int16)(c.coefs[64*at:]), int(c.last[at]), bx, by)
+			b, last := (*[64]int16)(c.coefs[64*at:]), int(c.last[at])
+			if smooth {
+				block := *b
+				last = max(last, d.smooth(c, &block, bx, by))
+				b = &block
+			}
+			c.reconstruct(b, last, bx, by)
 		}
 	}
 	c.coefs, c.last = nil, nil

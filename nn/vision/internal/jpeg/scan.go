@@ -3,6 +3,7 @@ package jpeg
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // A small file can ask for much time, since each scan visits every block of its
@@ -14,22 +15,22 @@ const (
 	freeVisit = 1 << 20 // in all, so that small pictures may have every scan
 )
 
-var (
-	errEarly   = errors.New("picture data end")
-	errRestart = errors.New("no restart marker")
-)
-
 // scan is one SOS segment's parameters (T.81 B.2.3).
 type scan struct {
+	number   int // 1 for the first
 	comps    []*component
 	from, to int  // spectral selection, zigzag order
 	high     uint // successive approximation: bit position of the scan before, 0 for the first
 	low      uint // and of this one
 	eobRun   int  // blocks that are yet to be skipped
+
+	dry          bool // no data are left up to the next restart marker
+	units, whole int  // units (MCUs) there are, and those whose data were there
 }
 
 // readScans decodes from the first SOS marker to the end of the file. Once there is
-// something to show, a defect only ends the decoding and goes to d.damage.
+// something to show, a defect only goes to d.damage; one between scans ends the
+// decoding.
 func (d *decoder) readScans() error {
 	budget := freeVisit
 	for i := range d.comps {
@@ -38,45 +39,61 @@ func (d *decoder) readScans() error {
 	for n := 1; ; n++ {
 		s, err := d.readScanHeader()
 		if err == nil {
+			s.number, d.scans = n, n
 			for _, c := range s.comps {
 				budget -= c.blocks()
 			}
 			if n > maxScans || budget < 0 {
 				return fmt.Errorf("too many scans: %d or more", n)
 			}
-		}
-		done := 0
-		if err == nil {
-			done, err = d.decodeScan(s)
-		}
-		if err != nil {
-			err = fmt.Errorf("scan %d: %w", n, err)
-			if n == 1 && done == 0 {
-				return err
+			begin := d.pos
+			d.decodeScan(s)
+			if n == 1 && s.whole == 0 && (s.units > 1 || d.pos == begin) {
+				return errors.New("picture data end at once")
 			}
-			d.damage = err.Error()
-			return nil
+		} else if n == 1 {
+			return fmt.Errorf("scan 1: %w", err)
+		} else {
+			d.damaged("scan %d: %v", n, err)
+			break
 		}
 		marker, err := d.readTables()
-		switch {
-		case err != nil:
-			d.damage = err.Error()
-			return nil
-		case marker == 0:
-			d.damage = "the end marker is missing"
+		if err != nil {
+			d.damaged("%v", err)
+		} else if marker == 0 {
+			d.damaged("the end marker is missing")
 		}
 		if marker != markerSOS {
-			d.noteMissing()
-			return nil
+			break
 		}
+		if !d.progressive && len(s.comps) == len(d.comps) {
+			d.damaged("another scan follows the only one")
+			break
+		}
+	}
+	d.noteMissing()
+	return nil
+}
+
+// damaged notes a defect, if it is the first.
+func (d *decoder) damaged(format string, args ...any) {
+	if d.damage == "" {
+		d.damage = fmt.Sprintf(format, args...)
 	}
 }
 
-// noteMissing sets damage if a component had no scan.
+// noteMissing notes what no scan told of a component.
 func (d *decoder) noteMissing() {
 	for i := range d.comps {
-		if c := &d.comps[i]; c.quant == nil && d.damage == "" {
-			d.damage = fmt.Sprintf("component %d is missing", c.id)
+		c := &d.comps[i]
+		if c.quant == nil {
+			d.damaged("component %d is missing", c.id)
+		} else if d.progressive {
+			if k := slices.Index(c.accuracy[:], -1); k >= 0 {
+				d.damaged("scans are missing: component %d has no coefficient %d (of 0 to 63)", c.id, k)
+			} else if k := slices.IndexFunc(c.accuracy[:], func(bits int8) bool { return bits > 0 }); k >= 0 {
+				d.damaged("scans are missing: component %d lacks low bits of coefficient %d (of 0 to 63)", c.id, k)
+			}
 		}
 	}
 }
@@ -100,26 +117,37 @@ func (d *decoder) readScanHeader() (*scan, error) {
 	blocks := 0
 	for i := range int(b[0]) {
 		id, tables := b[1+2*i], b[2+2*i]
-		c := d.component(id)
-		if c == nil {
-			return nil, fmt.Errorf("scan of component %d, which the frame does not have", id)
+		c, err := d.component(id, s.comps)
+		if err != nil {
+			return nil, err
 		}
-		for _, other := range s.comps {
-			if other == c {
-				return nil, fmt.Errorf("component %d occurs twice in a scan", id)
+		dc, ac := tables>>4, tables&15
+		usesDC, usesAC := s.from == 0 && s.high == 0, s.to > 0
+		if usesDC && dc > 3 || usesAC && ac > 3 {
+			return nil, fmt.Errorf("component %d: Huffman tables %d and %d, want 0 to 3", id, dc, ac)
+		}
+		c.dc, c.ac = d.dcs[dc&3], d.acs[ac&3]
+		if !d.progressive {
+			if c.dc == nil {
+				c.dc = standardDC[dc]
+			}
+			if c.ac == nil {
+				c.ac = standardAC[ac]
 			}
 		}
-		if tables>>4 > 3 || tables&15 > 3 {
-			return nil, fmt.Errorf("component %d: Huffman tables %d and %d, want 0 to 3", id, tables>>4, tables&15)
-		}
-		c.dc, c.ac = d.dcs[tables>>4], d.acs[tables&15]
-		if c.dc == nil && s.from == 0 && s.high == 0 || c.ac == nil && s.to > 0 {
+		if usesDC && c.dc == nil || usesAC && c.ac == nil {
 			return nil, fmt.Errorf("component %d: Huffman table is missing", id)
 		}
+		if usesDC && c.dc.wide {
+			return nil, fmt.Errorf("component %d: Huffman table has a symbol above 15", id)
+		}
 		if c.quant == nil {
-			if c.quant = d.quants[c.tq]; c.quant == nil {
+			q := d.quants[c.tq]
+			if q == nil {
 				return nil, fmt.Errorf("component %d: quantisation table %d is missing", id, c.tq)
 			}
+			copied := *q // the file may change it later
+			c.quant = &copied
 		}
 		blocks += c.h * c.v
 		s.comps = append(s.comps, c)
@@ -130,13 +158,19 @@ func (d *decoder) readScanHeader() (*scan, error) {
 	return s, nil
 }
 
-func (d *decoder) component(id uint8) *component {
+// component returns the first component of that name that is not among others: names
+// should differ, but some writers' do not.
+func (d *decoder) component(id uint8, others []*component) (*component, error) {
+	err := fmt.Errorf("scan of component %d, which the frame does not have", id)
 	for i := range d.comps {
-		if d.comps[i].id == id {
-			return &d.comps[i]
+		if c := &d.comps[i]; c.id == id {
+			if !slices.Contains(others, c) {
+				return c, nil
+			}
+			err = fmt.Errorf("component %d occurs twice in a scan", id)
 		}
 	}
-	return nil
+	return nil, err
 }
 
 // allocate makes room for the samples (grey at first) and coefficients of c.
@@ -152,129 +186,149 @@ func (d *decoder) allocate(c *component) {
 	}
 }
 
-// decodeScan decodes the entropy-coded data at pos and returns the number of units
-// (MCUs) that it could decode.
-func (d *decoder) decodeScan(s *scan) (done int, err error) {
+// decodeScan decodes the entropy-coded data at pos. Damaged data give what they give,
+// as with libjpeg: undefined codes are zero, where data are missing the block at hand
+// gets zero bits and those behind it, up to the next restart marker, nothing.
+func (d *decoder) decodeScan(s *scan) {
 	for _, c := range s.comps {
 		c.pred = 0
 		if c.plane == nil && c.coefs == nil {
 			d.allocate(c)
 		}
+		c.tell(s)
 	}
 	// A scan of several components interleaves h x v blocks of each; one of a
 	// single component has its blocks alone and without padding (T.81 A.2).
-	unitsX, unitsY := d.mcusX, d.mcusY
+	unitsX, unitsY, rows := d.mcusX, d.mcusY, 1
 	single := len(s.comps) == 1
 	if single {
-		unitsX, unitsY = ceilDiv(s.comps[0].width, 8), ceilDiv(s.comps[0].height, 8)
+		c := s.comps[0]
+		unitsX, unitsY, rows = ceilDiv(c.width, 8), ceilDiv(c.height, 8), c.v
 	}
+	s.units = unitsX * unitsY
 	r := &bits{data: d.data, pos: d.pos}
-	defer func() {
-		d.pos = r.pos
-		if err != nil {
-			err = fmt.Errorf("%w after %d %% of the picture", err, 100*done/(unitsX*unitsY))
-		}
-	}()
 	var block [64]int16
-	for uy := range unitsY {
-		for ux := range unitsX {
-			if d.restart > 0 && done > 0 && done%d.restart == 0 {
-				if err := d.nextInterval(s, r, done/d.restart-1); err != nil {
-					return done, err
+	for i := range s.units {
+		ux, uy := i%unitsX, i/unitsX
+		if !s.dry {
+			d.lastRow = uy / rows
+		}
+		if d.restart > 0 && i > 0 && i%d.restart == 0 {
+			d.nextInterval(s, r, i, i/d.restart-1)
+		}
+		if s.dry {
+			if d.restart == 0 {
+				break
+			}
+			continue
+		}
+		if single {
+			d.decodeBlock(s, r, s.comps[0], ux, uy, &block)
+		} else {
+			for _, c := range s.comps {
+				for b := range c.h * c.v {
+					d.decodeBlock(s, r, c, ux*c.h+b%c.h, uy*c.v+b/c.h, &block)
 				}
 			}
-			if single {
-				err = d.decodeBlock(s, r, s.comps[0], ux, uy, &block)
-			} else {
-				for _, c := range s.comps {
-					for i := 0; i < c.h*c.v && err == nil; i++ {
-						err = d.decodeBlock(s, r, c, ux*c.h+i%c.h, uy*c.v+i/c.h, &block)
-					}
-				}
-			}
-			if err != nil {
-				return done, err
-			}
-			done++
+		}
+		if r.odd {
+			r.odd = false
+			d.damagedAt(s, i, "undefined code")
+		}
+		if s.dry = r.overrun(); s.dry {
+			d.damagedAt(s, i, "picture data end")
+		} else {
+			s.whole++
 		}
 	}
-	return done, nil
+	if d.pos = r.pos; !s.dry && !r.atEnd() { // some writers put bytes behind the end
+		d.nextMarker()
+		if r.leftOver(d.pos - 2) {
+			d.damaged("scan %d: data are left over", s.number)
+		}
+		d.pos = r.pos
+	}
+	if lost := s.units - s.whole; lost > 0 {
+		d.lost = max(d.lost, float64(lost)/float64(s.units))
+	}
 }
 
-// nextInterval goes behind restart marker n (modulo 8) and starts afresh.
-func (d *decoder) nextInterval(s *scan, r *bits, n int) error {
+// damagedAt notes a defect in unit i of a scan.
+func (d *decoder) damagedAt(s *scan, i int, what string) {
+	if d.damage == "" {
+		d.damaged("scan %d: %s after %d %% of the picture", s.number, what, 100*i/s.units)
+	}
+}
+
+// nextInterval goes behind restart marker n (modulo 8), before unit i, and starts
+// afresh. Where another marker is found it decides as libjpeg does: one of the two
+// before that one, or an undefined one, is skipped; one of the next two, or any that
+// ends the scan, shows that the marker was lost, and stays; a restart marker farther
+// away is taken for the right one.
+func (d *decoder) nextInterval(s *scan, r *bits, i, n int) {
 	d.pos = r.pos
-	want := uint8(markerRST0 + n&7)
-	if m := d.nextMarker(); m != want {
-		if m != 0 {
+	for first := true; ; first = false {
+		m := d.nextMarker()
+		restart := markerRST0 <= m && m <= markerRST7
+		ahead := (int(m) - markerRST0 - n) & 7
+		if first && (!restart || ahead != 0) {
+			d.damagedAt(s, i, "a restart marker is missing")
+		}
+		switch {
+		case restart && ahead >= 6, 0 < m && m < markerSOF0:
+			continue
+		case restart && ahead != 1 && ahead != 2:
+			if first && r.leftOver(d.pos-2) {
+				d.damagedAt(s, i, "data are left over")
+			}
+			s.dry = false
+		case m != 0:
 			d.pos -= 2
 		}
-		r.pos = d.pos
-		return errRestart
+		break
 	}
 	*r = bits{data: d.data, pos: d.pos}
 	for _, c := range s.comps {
 		c.pred = 0
 	}
 	s.eobRun = 0
-	return nil
 }
 
 // decodeBlock decodes block (bx, by) of c. block is scratch, zero between calls.
-func (d *decoder) decodeBlock(s *scan, r *bits, c *component, bx, by int, block *[64]int16) error {
+func (d *decoder) decodeBlock(s *scan, r *bits, c *component, bx, by int, block *[64]int16) {
 	if !d.progressive {
-		last, err := r.baseline(c, block)
-		if err != nil {
-			*block = [64]int16{}
-			return err
-		}
+		last := r.baseline(c, block)
 		c.reconstruct(block, last, bx, by)
 		if last == 0 {
 			block[0] = 0
 		} else {
 			*block = [64]int16{}
 		}
-		return nil
+		return
 	}
 	at := by*c.blocksX + bx
 	b, last := (*[64]int16)(c.coefs[64*at:]), &c.last[at]
-	var err error
 	switch {
 	case s.from == 0 && s.high == 0:
-		err = r.firstDC(s, c, b)
+		b[0] = int16(r.difference(c) << s.low)
 	case s.from == 0:
 		if r.bit() {
 			b[0] |= 1 << s.low
 		}
 	case s.high == 0:
-		err = r.firstAC(s, c, b, last)
+		r.firstAC(s, c, b, last)
 	default:
-		err = r.refineAC(s, c, b, last)
+		r.refineAC(s, c, b, last)
 	}
-	if err == nil && r.overrun() {
-		err = errEarly
-	}
-	return err
 }
 
 // baseline decodes a whole block (T.81 F.2.2) into b, which is zero, and returns the
 // last zigzag index used.
-func (r *bits) baseline(c *component, b *[64]int16) (last int, err error) {
-	r.need()
-	size, ok := r.symbol(c.dc)
-	if !ok || size > 15 {
-		return 0, r.broken()
-	}
-	if size > 0 {
-		c.pred += r.signed(int(size))
-	}
-	b[0] = int16(c.pred)
+func (r *bits) baseline(c *component, b *[64]int16) (last int) {
+	b[0] = int16(r.difference(c))
 	for k := 1; k < 64; k++ {
 		r.need()
-		rs, ok := r.symbol(c.ac)
-		if !ok {
-			return 0, r.broken()
-		}
+		rs := r.symbol(c.ac)
 		size := int(rs & 15)
 		if size == 0 {
 			if rs != 0xf0 {
@@ -283,90 +337,69 @@ func (r *bits) baseline(c *component, b *[64]int16) (last int, err error) {
 			k += 15
 			continue
 		}
-		k += int(rs >> 4)
-		if k > 63 {
-			return 0, r.broken()
-		}
+		k = r.within(k + int(rs>>4))
 		b[zigzag[k]] = int16(r.signed(size))
 		last = k
 	}
-	if r.overrun() {
-		return 0, errEarly
-	}
-	return last, nil
+	return last
 }
 
-// broken says why a symbol does not make sense: zero bits behind the end of the
-// data, or corrupt data.
-func (r *bits) broken() error {
-	if r.end && r.n-r.pad < 16 {
-		return errEarly
+// within is the zigzag index k; beyond the block it means the last.
+func (r *bits) within(k int) int {
+	if k > 63 {
+		r.odd = true
+		return 63
 	}
-	return errCode
+	return k
 }
 
-// firstDC decodes the high bits of a DC coefficient (T.81 G.1.2.1).
-func (r *bits) firstDC(s *scan, c *component, b *[64]int16) error {
+// difference decodes a DC coefficient, which is told by its difference from the one
+// before (T.81 F.2.2.1; its high bits, G.1.2.1).
+func (r *bits) difference(c *component) int32 {
 	r.need()
-	size, ok := r.symbol(c.dc)
-	if !ok || size > 15 {
-		return r.broken()
-	}
-	if size > 0 {
+	if size := r.symbol(c.dc); size > 0 {
 		c.pred += r.signed(int(size))
 	}
-	b[0] = int16(c.pred << s.low)
-	return nil
+	return c.pred
 }
 
 // firstAC decodes the high bits of a band (T.81 G.1.2.2). last is the last zigzag
 // index of the block that may be other than zero.
-func (r *bits) firstAC(s *scan, c *component, b *[64]int16, last *uint8) error {
+func (r *bits) firstAC(s *scan, c *component, b *[64]int16, last *uint8) {
 	if s.eobRun > 0 {
 		s.eobRun--
-		return nil
+		return
 	}
 	for k := s.from; k <= s.to; k++ {
 		r.need()
-		rs, ok := r.symbol(c.ac)
-		if !ok {
-			return r.broken()
-		}
+		rs := r.symbol(c.ac)
 		run, size := int(rs>>4), int(rs&15)
 		if size == 0 {
 			if run < 15 { // this block and so many others have nothing more
 				s.eobRun = 1<<run + int(r.value(run)) - 1
-				return nil
+				return
 			}
 			k += 15
 			continue
 		}
-		k += run
-		if k > s.to {
-			return r.broken()
-		}
+		k = r.within(k + run)
 		b[zigzag[k]] = int16(r.signed(size) << s.low)
 		*last = max(*last, uint8(k))
 	}
-	return nil
 }
 
 // refineAC decodes one more bit of a band (T.81 G.1.2.3): a correction bit for
 // every coefficient that is not zero, and new coefficients of magnitude one.
-func (r *bits) refineAC(s *scan, c *component, b *[64]int16, last *uint8) error {
+func (r *bits) refineAC(s *scan, c *component, b *[64]int16, last *uint8) {
 	one := int16(1) << s.low
 	k := s.from
 	for ; s.eobRun == 0 && k <= s.to; k++ {
 		r.need()
-		rs, ok := r.symbol(c.ac)
-		if !ok {
-			return r.broken()
-		}
+		rs := r.symbol(c.ac)
 		zeros, size := int(rs>>4), int(rs&15)
 		fresh := int16(0)
-		if size > 1 {
-			return errCode
-		} else if size == 1 {
+		if size > 0 {
+			r.odd = r.odd || size > 1
 			fresh = -one
 			if r.bit() {
 				fresh = one
@@ -375,13 +408,9 @@ func (r *bits) refineAC(s *scan, c *component, b *[64]int16, last *uint8) error 
 			s.eobRun = 1<<zeros + int(r.value(zeros))
 			break
 		}
-		if k = r.correct(b, k, s.to, one, zeros); k > s.to {
-			if fresh != 0 {
-				return r.broken()
-			}
-			break
-		}
+		k = r.correct(b, k, s.to, one, zeros)
 		if fresh != 0 {
+			k = r.within(k)
 			b[zigzag[k]] = fresh
 			*last = max(*last, uint8(k))
 		}
@@ -390,7 +419,6 @@ func (r *bits) refineAC(s *scan, c *component, b *[64]int16, last *uint8) error 
 		r.correct(b, k, min(s.to, int(*last)), one, 64)
 		s.eobRun--
 	}
-	return nil
 }
 
 // correct reads the correction bits of the coefficients from k on and stops at the
