@@ -249,8 +249,8 @@ func (j *evaluation) check(ctx context.Context, model string, images []string, t
 		delete(j.other, key)
 	}
 	if n := len(replaced); n > 0 {
-		return 0, fmt.Errorf("dataset: %s: %d images have changed since they were evaluated (%s): put them back, or begin anew with --restart or another -o",
-			j.dir.Path(ResultsFile), n, strings.Join(replaced[:min(n, 5)], ", "))
+		return 0, fmt.Errorf("dataset: %s: rests on images that have changed since, %d of %d: %s: put them back, or begin anew with --restart or another -o",
+			j.dir.Path(ResultsFile), n, len(images), strings.Join(replaced[:min(n, 5)], ", "))
 	}
 	return unread, nil
 }

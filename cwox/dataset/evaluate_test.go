@@ -525,7 +525,7 @@ func TestEvaluateRetries(t *testing.T) {
 	}
 	o.Explainers = append(o.Explainers, &pattern{"lime", 2})
 	_, err = Evaluate(t.Context(), small(), []string{first}, dir, o)
-	if err == nil || !strings.Contains(err.Error(), "1 images have changed since they were evaluated ("+first+")") {
+	if err == nil || !strings.Contains(err.Error(), "have changed since, 1 of 1: "+first+": ") {
 		t.Errorf("a changed image: %v", err)
 	}
 }

@@ -304,7 +304,7 @@ func TestReplaced(t *testing.T) {
 			err := c.run(dir, false, silent)
 			if c.name == "evaluate" && hasRows(tc.old) {
 				refused++
-				if err == nil || !strings.Contains(err.Error(), "1 images have changed") || !strings.Contains(err.Error(), tc.old) || !strings.Contains(err.Error(), "--restart") {
+				if err == nil || !strings.Contains(err.Error(), "have changed since, 1 of 14: ") || !strings.Contains(err.Error(), tc.old) || !strings.Contains(err.Error(), "--restart") {
 					t.Errorf("%s: %v", what, err)
 				}
 				sameFiles(t, what+", refused", files(t, dir), before[i])
