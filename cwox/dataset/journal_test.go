@@ -54,7 +54,7 @@ func commands(t *testing.T, images []string) []command {
 
 func silent(string, int, int) {}
 
-// put writes files into a new folder.
+// folder writes files into a new folder.
 func folder(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -200,7 +200,7 @@ func TestErrorsOfTheMoment(t *testing.T) {
 		}
 		want[i] = files(t, dir)
 	}
-	for _, tc := range []struct {
+	for n, tc := range []struct {
 		err  error
 		ends bool
 	}{
@@ -212,6 +212,9 @@ func TestErrorsOfTheMoment(t *testing.T) {
 			t.Errorf("%v: of the moment %t", tc.err, got)
 		}
 		for i, c := range all {
+			if c.name == "evaluate" && n%3 > 0 { // some of each
+				continue
+			}
 			for _, from := range []int{1, 5, 8} { // good ones, and the broken one
 				for _, whileReading := range []bool{false, true}[from%2:] {
 					what := fmt.Sprintf("%s: %v from image %d on", c.name, tc.err, from)
