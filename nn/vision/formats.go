@@ -23,6 +23,8 @@ var formats = []format{
 	{"bmp", "BM", openBMP},
 	{"tiff", "II*\x00", openTIFF},
 	{"tiff", "MM\x00*", openTIFF},
+	{"tiff", "II+\x00", openTIFF},
+	{"tiff", "MM\x00+", openTIFF},
 }
 
 // sniff returns the format of a file, or nil.
