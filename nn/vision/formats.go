@@ -25,6 +25,15 @@ var formats = []format{
 	{"tiff", "MM\x00*", openTIFF},
 	{"tiff", "II+\x00", openTIFF},
 	{"tiff", "MM\x00+", openTIFF},
+	{"pnm", "P1", openPNM},
+	{"pnm", "P2", openPNM},
+	{"pnm", "P3", openPNM},
+	{"pnm", "P4", openPNM},
+	{"pnm", "P5", openPNM},
+	{"pnm", "P6", openPNM},
+	{"pnm", "P7", openPNM},
+	{"pnm", "Pf", openPNM},
+	{"pnm", "PF", openPNM},
 }
 
 // sniff returns the format of a file, or nil.
