@@ -40,7 +40,10 @@ const (
 	alphaBitfields = 6
 )
 
-var refused = map[uint32]string{4: ", JPEG", 5: ", PNG", 11: ", CMYK", 12: ", CMYK by RLE8", 13: ", CMYK by RLE4"}
+const maxPixels = 1 << 40 // so that no product overflows; callers have lower limits
+
+// refused names other values.
+var refused = map[uint32]string{4: ", JPEG,", 5: ", PNG,", 11: ", CMYK,", 12: ", CMYK by RLE8,", 13: ", CMYK by RLE4,"}
 
 // channel is one colour of a pixel of 16, 24 or 32 bits.
 type channel struct {
@@ -117,7 +120,7 @@ func (d *decoder) readHeader(data []byte) error {
 	if d.height < 0 {
 		d.topDown, d.height = true, -d.height
 	}
-	if d.width <= 0 || d.height <= 0 {
+	if d.width <= 0 || d.height <= 0 || int64(d.width)*int64(d.height) > maxPixels {
 		return fmt.Errorf("size %dx%d", d.width, d.height)
 	}
 	rest := data[fileHeader+size:]

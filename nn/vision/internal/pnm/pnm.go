@@ -52,7 +52,7 @@ func DecodeHeader(data []byte) (Header, error) {
 }
 
 func (d *decoder) header() Header {
-	return Header{d.width, d.height, 3*int64(d.width)*int64(d.height) + int64(d.rowSize()) + 1<<16}
+	return Header{d.width, d.height, 3*int64(d.width)*int64(d.height) + 2*int64(d.width)*int64(d.samples) + 1<<16}
 }
 
 func isSpace(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }
@@ -264,9 +264,16 @@ func Decode(data []byte) (*Image, error) {
 	case d.kind == 'f':
 		m.Depth = fmt.Sprintf("real samples, from %.6g to %.6g, cut to whole numbers from 0 to 255", low, top)
 	case d.limit > math.MaxUint8:
-		m.Depth = fmt.Sprintf("samples reduced to 8 bits: values up to %d of %d", high, d.limit)
+		m.Depth = fmt.Sprintf("samples reduced to 8 bits; values up to %s of %s", thousands(int(high)), thousands(d.limit))
 	}
 	return m, nil
+}
+
+func thousands(v int) string {
+	if v < 1000 {
+		return strconv.Itoa(v)
+	}
+	return fmt.Sprintf("%d,%03d", v/1000, v%1000)
 }
 
 // scale maps the values of samples to 0..255.

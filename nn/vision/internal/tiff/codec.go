@@ -159,9 +159,19 @@ func unLZW(d *decoder, dst, src []byte) (int, error) {
 	return n, nil
 }
 
-// reversed returns a copy with the bits of every byte in the other order (FillOrder 2).
-func reversed(src []byte) []byte {
-	dst := make([]byte, len(src))
+// grow returns n bytes of a buffer, which it replaces if it is too small.
+func grow(buf *[]byte, n int) []byte {
+	if cap(*buf) < n {
+		*buf = make([]byte, n)
+	}
+	*buf = (*buf)[:n]
+	return *buf
+}
+
+// reversed returns a copy in a buffer with the bits of every byte in the other order
+// (FillOrder 2).
+func reversed(buf *[]byte, src []byte) []byte {
+	dst := grow(buf, len(src))
 	for i, v := range src {
 		dst[i] = bits.Reverse8(v)
 	}
@@ -194,12 +204,13 @@ func (d *decoder) difference(row []byte, samples int) {
 // floatDifference undoes predictor 3 (Adobe's Technical Note 3) in one row: the most
 // significant bytes of all samples, then the next ones, as differences of bytes. The
 // row comes out in the byte order of the file.
-func (d *decoder) floatDifference(row, scratch []byte, samples int) {
+func (d *decoder) floatDifference(row []byte, samples int) {
 	for i := samples; i < len(row); i++ {
 		row[i] += row[i-samples]
 	}
 	size := d.bits / 8
 	n := len(row) / size
+	scratch := grow(&d.scratch, len(row))
 	copy(scratch, row)
 	for k := range size {
 		to := k

@@ -146,14 +146,16 @@ func (r *faxReader) resync() bool {
 // unFax decodes the codings of ITU-T T.4 and T.6: rows of runs in modified Huffman
 // codes (compressions 2 and 32771: rows begin at bytes or words, without end-of-line
 // codes; 3: usually with those, and by T4Options rows that refer to the row before),
-// or rows that always refer to the row before (4). White is 0, black 1. It needs two
-// lists of the changes of colour in a row.
+// or rows that always refer to the row before (4). White is 0, black 1.
 func unFax(d *decoder, dst, src []byte) (int, error) {
 	runs, modes := faxTables()
 	r := &faxReader{data: src}
 	width := d.segW
 	stride := (width + 7) / 8
-	current, reference := make([]int32, 0, width+3), make([]int32, 0, width+3)
+	if d.changes[0] == nil {
+		d.changes = [2][]int32{make([]int32, 0, width+4), make([]int32, 0, width+4)}
+	}
+	current, reference := d.changes[0][:0], d.changes[1][:0]
 	var damage error
 	for n := 0; n < len(dst); n += stride {
 		row := dst[n : n+stride]

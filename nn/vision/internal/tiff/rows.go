@@ -32,8 +32,11 @@ func (d *decoder) depthNote() string {
 	r := d.depth
 	switch {
 	case d.isHigh() && d.bits > 8:
-		return fmt.Sprintf("%d-bit samples reduced to their 8 highest bits: values up to %s of %s",
-			d.bits, number(r.high), number(math.Ldexp(1, d.bits)-1))
+		part := "8 highest bits"
+		if d.bits == 16 {
+			part = "high byte"
+		}
+		return fmt.Sprintf("%d-bit samples reduced to their %s; values up to %s of %s", d.bits, part, number(r.high), number(math.Ldexp(1, d.bits)-1))
 	case d.isHigh() && d.format == signed:
 		return "signed samples of 8 bits were read as unsigned ones, as other programs do"
 	case d.isHigh() || !r.cut && d.format != real:

@@ -154,10 +154,12 @@ type decoder struct {
 	offsets, lengths field
 	tiled            bool
 
-	zlib  io.ReadCloser
-	lzw   *lzwTable
-	spent int64 // bytes of JPEG that were decoded, those decoded twice counted twice
-	depth depthRange
+	zlib    io.ReadCloser
+	lzw     *lzwTable
+	changes [2][]int32 // of two rows of fax
+	scratch []byte
+	spent   int64 // bytes of JPEG that were decoded, those decoded twice counted twice
+	depth   depthRange
 }
 
 // Bounds on what a file may ask for.
@@ -165,6 +167,7 @@ const (
 	maxSegments = 1 << 18
 	maxSamples  = 64
 	maxSide     = 1 << 30
+	maxPixels   = 1 << 40 // so that no product overflows; callers have lower limits
 )
 
 // readHeader reads and checks the first directory.
@@ -225,8 +228,8 @@ func (d *decoder) readFormat(dir directory) error {
 		}
 	}
 	d.width, d.height, d.samples = int(width), int(height), max(int(samples), 1)
-	if d.width == 0 || d.height == 0 {
-		return fmt.Errorf("size %dx%d", d.width, d.height)
+	if n := width * height; n == 0 || n > maxPixels {
+		return fmt.Errorf("size %dx%d", width, height)
 	}
 	d.reverse = fill == 2 && d.compression != compressionJPEG
 	d.planes, d.perSegment = 1, d.samples
@@ -389,8 +392,11 @@ func (d *decoder) readYCbCr(dir directory) error {
 	sub := []float64{2, 2}
 	coefficients := []float64{0.299, 0.587, 0.114}
 	levels := []float64{0, 255, 128, 255, 128, 255}
-	for tag, values := range map[uint16][]float64{tagSubsampling: sub, tagCoefficients: coefficients, tagReferenceLevels: levels} {
-		if err := dir.floats(tag, values); err != nil {
+	for _, f := range []struct {
+		tag    uint16
+		values []float64
+	}{{tagSubsampling, sub}, {tagCoefficients, coefficients}, {tagReferenceLevels, levels}} {
+		if err := dir.floats(f.tag, f.values); err != nil {
 			return err
 		}
 	}
@@ -426,10 +432,8 @@ func (d *decoder) readLayout(dir directory) error {
 	d.tiled = tileW > 0 && tileH > 0
 	offsets, lengths := uint16(tagStripOffsets), uint16(tagStripCounts)
 	if d.tiled {
-		for tag, v := range map[uint16]uint64{tagTileWidth: tileW, tagTileHeight: tileH} {
-			if v > maxSide {
-				return fmt.Errorf("%s is %d, the most is %d", tagName(tag), v, maxSide)
-			}
+		if tileW > maxSide || tileH > maxSide {
+			return fmt.Errorf("%s and %s are %d and %d, the most is %d", tagName(tagTileWidth), tagName(tagTileHeight), tileW, tileH, maxSide)
 		}
 		d.segW, d.segH = int(tileW), int(tileH)
 		if _, ok := dir[tagTileOffsets]; ok {
@@ -465,19 +469,17 @@ func (d *decoder) readLayout(dir directory) error {
 			d.jpegTables = tables.data
 		}
 	}
-	// Rows of a tile below the picture are not decoded.
-	rows := min(d.segH, ceilDiv(d.height, d.subY)*d.subY)
-	blocks := ceilDiv(d.segW, d.subX)
 	rowBits := int64(d.segW) * int64(d.perSegment) * int64(d.bits)
 	if d.subX*d.subY > 1 {
-		rowBits = int64(blocks) * int64(d.subX*d.subY+2) * int64(d.bits)
-	}
-	size := ceilDiv64(rowBits, 8) * int64(ceilDiv(rows, d.subY))
-	picture := ceilDiv64(int64(d.width)*int64(d.height), 8) * int64(d.samples*d.bits)
-	if total := float64(size) * float64(n); total > 16*float64(picture)+64<<20 {
-		return fmt.Errorf("strips or tiles of %dx%d pixels hold %.0f bytes for a picture of %dx%d", d.segW, d.segH, total, d.width, d.height)
+		rowBits = int64(ceilDiv(d.segW, d.subX)) * int64(d.subX*d.subY+2) * int64(d.bits)
 	}
 	d.rowBytes = int(ceilDiv64(rowBits, 8))
+	// Rows of a tile below the picture are not decoded, but columns beside it are.
+	total := float64(d.rowBytes) * float64(ceilDiv(min(d.segH, d.height), d.subY)) * float64(n)
+	picture := ceilDiv64(int64(d.width)*int64(d.height), 8) * int64(d.samples*d.bits)
+	if total > 16*float64(picture)+64<<20 {
+		return fmt.Errorf("strips or tiles of %dx%d pixels hold %.0f bytes for a picture of %dx%d", d.segW, d.segH, total, d.width, d.height)
+	}
 	// LZW, the densest but for fax, makes 4096 bytes of a code of 12 bits; fax a row of a bit.
 	dense := picture / 4096
 	if d.bits == 1 {
@@ -630,20 +632,19 @@ func (d *decoder) decode(buf *[]byte, i, rows int) (int, error) {
 	// segments share, or which says nothing for long, are not read again and again.
 	size := d.rowBytes * ceilDiv(rows, d.subY)
 	src = src[:min(len(src), 16*size+4096)]
+	uncompress := compressions[d.compression]
 	if d.reverse {
-		src = reversed(src)
+		to := &d.scratch
+		if uncompress == nil {
+			to = buf
+		}
+		src = reversed(to, src)
 	}
-	n := 0
-	if uncompress := compressions[d.compression]; uncompress == nil {
-		*buf = src
-		if n = len(src); n < size {
-			err = errEnds
-		}
-	} else {
-		if len(*buf) < size {
-			*buf = make([]byte, size)
-		}
-		n, err = uncompress(d, (*buf)[:size], src)
+	n := len(src)
+	if uncompress != nil {
+		n, err = uncompress(d, grow(buf, size), src)
+	} else if *buf = src; n < size {
+		err = errEnds
 	}
 	whole := n / d.rowBytes
 	switch d.predictor {
@@ -652,9 +653,8 @@ func (d *decoder) decode(buf *[]byte, i, rows int) (int, error) {
 			d.difference((*buf)[y*d.rowBytes:][:d.rowBytes], d.perSegment)
 		}
 	case 3:
-		scratch := make([]byte, d.rowBytes)
 		for y := range whole {
-			d.floatDifference((*buf)[y*d.rowBytes:][:d.rowBytes], scratch, d.perSegment)
+			d.floatDifference((*buf)[y*d.rowBytes:][:d.rowBytes], d.perSegment)
 		}
 	}
 	return min(whole*d.subY, rows), err
