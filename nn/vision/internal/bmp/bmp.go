@@ -296,10 +296,8 @@ func (d *decoder) runs(m *Image) int {
 	src := d.pixels
 	x, y := 0, 0
 	put := func(colour uint8) {
-		if x < d.width {
-			copy(d.row(m, y)[3*x:], d.palette[colour][:])
-			x++
-		}
+		copy(d.row(m, y)[3*x:], d.palette[colour][:])
+		x++
 	}
 	for y < d.height {
 		if len(src) < 2 {
@@ -313,7 +311,7 @@ func (d *decoder) runs(m *Image) int {
 			if d.compression == rle4 {
 				pair = [2]uint8{code >> 4, code & 15}
 			}
-			for i := range count {
+			for i := range min(count, d.width-x) {
 				put(pair[i&1])
 			}
 		case code == 0: // end of the row
@@ -322,7 +320,7 @@ func (d *decoder) runs(m *Image) int {
 			return d.height
 		case code == 2: // to the right and up
 			if len(src) >= 2 {
-				x, y = x+int(src[0]), y+int(src[1])
+				x, y = min(x+int(src[0]), d.width), y+int(src[1])
 				src = src[2:]
 			}
 		default: // as many pixels, padded to an even number of bytes
@@ -331,7 +329,7 @@ func (d *decoder) runs(m *Image) int {
 			if d.compression == rle4 {
 				size = (n + 1) / 2
 			}
-			for i := range n {
+			for i := range min(n, d.width-x) {
 				switch {
 				case d.compression == rle8 && i < len(src):
 					put(src[i])

@@ -3,6 +3,7 @@ package tiff
 import (
 	"errors"
 	"fmt"
+	"math/bits"
 	"strings"
 	"sync"
 )
@@ -128,16 +129,18 @@ func (r *faxReader) endOfLine() bool {
 // resync goes to the next end-of-line code, or behind the end where there is none.
 func (r *faxReader) resync() bool {
 	zeros := 0
-	for at := r.pos; at < 8*len(r.data); at++ {
-		if r.data[at/8]>>(7-at%8)&1 == 0 {
-			zeros++
+	for at := r.pos; at < 8*len(r.data); {
+		v := r.data[at/8] << (at % 8)
+		n := bits.LeadingZeros8(v)
+		if left := 8 - at%8; n >= left {
+			zeros, at = zeros+left, at+left
 			continue
 		}
-		if zeros >= 11 {
+		if at += n; zeros+n >= 11 {
 			r.pos = at - 11
 			return true
 		}
-		zeros = 0
+		zeros, at = 0, at+1
 	}
 	r.pos = 8 * len(r.data)
 	return false

@@ -158,7 +158,7 @@ type decoder struct {
 	lzw     *lzwTable
 	changes [2][]int32 // of two rows of fax
 	scratch []byte
-	spent   int64 // bytes of JPEG that were decoded, those decoded twice counted twice
+	spent   int64 // bytes of the file that were decoded, those decoded twice counted twice
 	depth   depthRange
 }
 
@@ -501,8 +501,9 @@ func (d *decoder) segment(i int) ([]byte, error) {
 	end := total
 	if i < d.lengths.len() && d.lengths.uint(i) > 0 {
 		end = start + min(d.lengths.uint(i), total-start)
-	} else if i+1 < d.offsets.len() && d.offsets.uint(i+1) > start {
-		end = min(d.offsets.uint(i+1), total)
+	}
+	if i+1 < d.offsets.len() && d.offsets.uint(i+1) > start { // lengths may be wrong
+		end = min(d.offsets.uint(i+1), end)
 	}
 	if size := uint64(d.rowBytes) * uint64(ceilDiv(d.segH, d.subY)); d.compression == compressionNone {
 		end = start + min(size, total-start) // whatever the count says
@@ -625,13 +626,20 @@ func (d *decoder) decode(buf *[]byte, i, rows int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	// Few bytes of the data make a byte of the samples, and segments share data only
+	// where these are short, as those of white tiles: data that say nothing for long are
+	// not read again and again.
+	size := d.rowBytes * ceilDiv(rows, d.subY)
+	if d.compression != compressionJPEG {
+		src = src[:min(len(src), 16*size+1024)]
+	}
+	d.spent += int64(len(src) + len(d.jpegTables))
+	if d.spent > 8*int64(len(d.data))+16<<20 {
+		return 0, errors.New("the strips or tiles share data too often")
+	}
 	if d.compression == compressionJPEG {
 		return d.decodeJPEG(buf, src, rows)
 	}
-	// No coding makes more bytes of the samples than this, so that data which many
-	// segments share, or which says nothing for long, are not read again and again.
-	size := d.rowBytes * ceilDiv(rows, d.subY)
-	src = src[:min(len(src), 16*size+4096)]
 	uncompress := compressions[d.compression]
 	if d.reverse {
 		to := &d.scratch
@@ -662,10 +670,6 @@ func (d *decoder) decode(buf *[]byte, i, rows int) (int, error) {
 
 // decodeJPEG decodes a segment of JPEG.
 func (d *decoder) decodeJPEG(buf *[]byte, src []byte, rows int) (int, error) {
-	d.spent += int64(len(src) + len(d.jpegTables))
-	if d.spent > 16*int64(len(d.data))+1<<20 {
-		return 0, errors.New("the strips or tiles share data too often")
-	}
 	stream := d.jpegStream(src)
 	h, err := jpeg.DecodeHeader(stream)
 	switch {
