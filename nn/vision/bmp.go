@@ -7,7 +7,7 @@ func openBMP(data []byte) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &source{h.Width, h.Height, h.Memory, 0, func() (*Picture, error) {
+	return &source{width: h.Width, height: h.Height, memory: h.Memory, decode: func() (*Picture, error) {
 		m, err := bmp.Decode(data)
 		if err != nil {
 			return nil, err

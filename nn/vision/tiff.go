@@ -7,7 +7,7 @@ func openTIFF(data []byte) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &source{h.Width, h.Height, h.Memory, h.Orientation, func() (*Picture, error) {
+	return &source{width: h.Width, height: h.Height, memory: h.Memory, orientation: h.Orientation, decode: func() (*Picture, error) {
 		m, err := tiff.Decode(data)
 		if err != nil {
 			return nil, err
@@ -26,7 +26,7 @@ func openTIFF(data []byte) (*source, error) {
 			p.note(NoteAlphaDropped, "transparency dropped, not composited")
 		}
 		if m.Extra > 0 {
-			p.note(NoteAlphaDropped, "%d samples of a pixel that are no colours were dropped", m.Extra)
+			p.note(NoteAlphaDropped, "samples that are neither colour nor alpha were dropped: %d a pixel", m.Extra)
 		}
 		if m.Depth != "" {
 			p.note(NoteDepthReduced, "%s", m.Depth)

@@ -33,6 +33,7 @@ const (
 	tagExtraSamples    = 338
 	tagSampleFormat    = 339
 	tagJPEGTables      = 347
+	tagOldJPEG         = 513
 	tagCoefficients    = 529
 	tagSubsampling     = 530
 	tagReferenceLevels = 532
@@ -63,6 +64,7 @@ var tagNames = map[uint16]string{
 	tagExtraSamples:    "ExtraSamples",
 	tagSampleFormat:    "SampleFormat",
 	tagJPEGTables:      "JPEGTables",
+	tagOldJPEG:         "JPEGInterchangeFormat",
 	tagCoefficients:    "YCbCrCoefficients",
 	tagSubsampling:     "YCbCrSubSampling",
 	tagReferenceLevels: "ReferenceBlackWhite",

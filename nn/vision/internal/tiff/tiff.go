@@ -15,6 +15,7 @@
 package tiff
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -56,6 +57,7 @@ const (
 	compressionFax3     = 3
 	compressionFax4     = 4
 	compressionLZW      = 5
+	compressionOldJPEG  = 6
 	compressionJPEG     = 7
 	compressionDeflate  = 8
 	compressionFaxWords = 32771
@@ -93,7 +95,7 @@ var colours = map[uint64]int{whiteIsZero: 1, blackIsZero: 1, isRGB: 3, isPalette
 
 // refused names values that are known but not read.
 var refused = map[uint16]map[uint64]string{
-	tagCompression: {6: "JPEG of the old style", 32766: "NeXT", 32809: "ThunderScan", 34661: "JBIG", 34676: "SGILog",
+	tagCompression: {compressionOldJPEG: "JPEG of the old style in pieces", 32766: "NeXT", 32809: "ThunderScan", 34661: "JBIG", 34676: "SGILog",
 		34677: "SGILog24", 34712: "JPEG 2000", 34887: "LERC", 34892: "lossy JPEG", 34925: "LZMA", 50000: "Zstandard", 50001: "WebP", 50002: "JPEG XL"},
 	tagPhotometric:  {4: "a transparency mask", 9: "ICCLab", 10: "ITULab", 32803: "a colour filter array", 32844: "LogL", 32845: "LogLuv", 34892: "linear raw"},
 	tagSampleFormat: {5: "complex whole numbers", 6: "complex numbers"},
@@ -143,6 +145,7 @@ type decoder struct {
 	ycc           *yccTables
 	jpegTables    []byte
 	jpegYCC       bool  // JPEG that holds YCbCr, and gives RGB
+	oldJPEG       bool  // JPEG of the old style, whose chroma libtiff does not interpolate
 	jpegMemory    int64 // bytes that decoding a segment of JPEG allocates
 
 	segW, segH       int // pixels of a segment
@@ -180,6 +183,7 @@ func (d *decoder) readHeader(data []byte) error {
 	if err != nil {
 		return err
 	}
+	d.readOldJPEG(dir)
 	for _, step := range []func(directory) error{d.readFormat, d.readColour, d.readLayout} {
 		if err := step(dir); err != nil {
 			return err
@@ -192,6 +196,39 @@ func (d *decoder) readHeader(data []byte) error {
 	memory, err := d.memory()
 	d.header = Header{d.width, d.height, int(orientation), d.pages(next, first), memory}
 	return err
+}
+
+// readOldJPEG turns a picture in JPEG of the old style (TIFF 6.0, section 22) into one
+// of the new style, where that is no more than a JPEG file inside the file.
+func (d *decoder) readOldJPEG(dir directory) {
+	compression, _ := dir.uint(tagCompression, compressionNone)
+	at, err := dir.uint(tagOldJPEG, 0)
+	if compression != compressionOldJPEG || err != nil || at >= uint64(len(d.data)) || dir[tagStripOffsets].count != 1 {
+		return
+	}
+	h, err := jpeg.DecodeHeader(d.data[at:])
+	if err != nil {
+		return
+	}
+	width, _ := dir.uint(tagWidth, 0)
+	height, _ := dir.uint(tagHeight, 0)
+	if uint64(h.Width) != width || uint64(h.Height) != height || h.Components != 1 && h.Components != 3 {
+		return
+	}
+	d.oldJPEG = true
+	set := func(tag uint16, value uint64) {
+		b := binary.LittleEndian.AppendUint64(nil, value)
+		dir[tag] = field{&file{order: binary.LittleEndian}, 16, 1, b}
+	}
+	set(tagCompression, compressionJPEG)
+	set(tagSamples, uint64(h.Components))
+	set(tagBits, 8)
+	set(tagPhotometric, map[int]uint64{1: blackIsZero, 3: isYCbCr}[h.Components])
+	set(tagRowsPerStrip, height)
+	set(tagStripOffsets, at)
+	for _, tag := range []uint16{tagStripCounts, tagTileWidth, tagPlanar, tagExtraSamples, tagJPEGTables, tagCoefficients, tagReferenceLevels} {
+		delete(dir, tag)
+	}
 }
 
 // readFormat reads what a sample is.
@@ -385,7 +422,7 @@ func (d *decoder) readYCbCr(dir directory) error {
 	if d.bits != 8 {
 		return fmt.Errorf("%s is %d in YCbCr, which is not read: convert the picture to PNG", tagName(tagBits), d.bits)
 	}
-	if d.compression == compressionJPEG && d.planes == 1 && d.samples == 3 {
+	if d.compression == compressionJPEG && d.planes == 1 && d.samples == 3 && !d.oldJPEG {
 		d.photometric, d.jpegYCC = isRGB, true // the JPEG decoder knows all of that
 		return nil
 	}
@@ -680,11 +717,12 @@ func (d *decoder) decodeJPEG(buf *[]byte, src []byte, rows int) (int, error) {
 	case h.Memory > d.jpegMemory:
 		return 0, fmt.Errorf("JPEG of %dx%d pixels is larger than the first strip or tile", h.Width, h.Height)
 	}
-	decode := jpeg.DecodeSamples
+	var m *jpeg.Image
 	if d.jpegYCC {
-		decode = jpeg.Decode
+		m, err = jpeg.Decode(stream)
+	} else {
+		m, err = jpeg.DecodeSamples(stream, !d.oldJPEG)
 	}
-	m, err := decode(stream)
 	if err != nil {
 		return 0, fmt.Errorf("JPEG: %w", err)
 	}

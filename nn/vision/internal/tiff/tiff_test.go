@@ -419,6 +419,39 @@ func TestLZW(t *testing.T) {
 	}
 }
 
+// LZW of the time before TIFF 6.0 has the lowest bit first, and its codes grow a
+// string later: a hundred bytes, each the code of itself, then a string of two.
+func TestOldLZW(t *testing.T) {
+	codes := []int{256}
+	want := []uint8{}
+	for i := range 254 {
+		codes, want = append(codes, i), append(want, uint8(i))
+	}
+	// The strings 258 to 510 are known, and 511 is next: codes still have 9 bits, and the
+	// one after this has 10.
+	codes, want = append(codes, 258), append(want, 0, 1)
+	codes, want = append(codes, 510), append(want, 252, 253)
+	var data []byte
+	at := 0
+	for i, code := range codes {
+		width := 9
+		if i == len(codes)-1 {
+			width = 10
+		}
+		for k := range width {
+			if at%8 == 0 {
+				data = append(data, 0)
+			}
+			data[at/8] |= byte(code>>k&1) << (at % 8)
+			at++
+		}
+	}
+	got := make([]byte, len(want))
+	if n, err := unLZW(new(decoder), got, data); err != nil || n != len(want) || !bytes.Equal(got, want) {
+		t.Errorf("%d bytes, error %v: %v, want %v", n, err, got, want)
+	}
+}
+
 // What samples mean, one pixel each: values from the specification's arithmetic and
 // Pillow 13.
 func TestColours(t *testing.T) {
@@ -622,6 +655,7 @@ func TestLibtiff(t *testing.T) {
 	}{
 		{"jpeg-cmyk.tif", 40, 24, 0x3491b252},
 		{"jpeg-grey.tif", 40, 24, 0xd4110431},
+		{"jpeg-old.tif", 40, 24, 0xd36f1e06},
 		{"jpeg-rgb.tif", 40, 24, 0x3491b252},
 		{"jpeg-ycbcr.tif", 40, 24, 0x60c2aa3b},
 		{"rgb-lzw-2.tif", 40, 24, 0xf8d31ca8},
@@ -725,7 +759,7 @@ func TestRefused(t *testing.T) {
 		{"LogL", w.write(grey, plain, short(tagPhotometric, 32844)), "PhotometricInterpretation (262) is 32844, LogL, which is not read"},
 		{"a filter array", w.write(grey, plain, short(tagPhotometric, 32803)), "PhotometricInterpretation (262) is 32803, a colour filter array"},
 		{"an unknown colour", w.write(grey, plain, short(tagPhotometric, 77)), "PhotometricInterpretation (262) is 77, which is not read"},
-		{"old JPEG", w.write(grey, plain, short(tagCompression, 6)), "Compression (259) is 6, JPEG of the old style"},
+		{"old JPEG", w.write(grey, plain, short(tagCompression, 6)), "Compression (259) is 6, JPEG of the old style in pieces, which is not read"},
 		{"Zstandard", w.write(grey, plain, short(tagCompression, 50000)), "Compression (259) is 50000, Zstandard"},
 		{"other inks", w.write(strew(3, 2, 4, 8), plain, short(tagPhotometric, isCMYK), short(tagInkSet, 2)), "InkSet (332) is 2, inks other than CMYK"},
 		{"complex", w.write(grey, plain, short(tagSampleFormat, 6)), "SampleFormat (339) is 6, complex numbers"},
@@ -777,6 +811,74 @@ func lie(data []byte, tag uint16, count uint32) []byte {
 		}
 	}
 	return data
+}
+
+// Files that ask for much work get little.
+func TestHostile(t *testing.T) {
+	w := writers["II"]
+	// 65,536 tiles share a megabyte that says nothing.
+	idle := bytes.Repeat([]byte{0x80}, 1<<20)
+	n := uint64(1 << 16)
+	entries := func(compression, bits uint64) []entry {
+		same := entry{tagTileOffsets, 4, make([]uint64, n)}
+		all := entry{tagTileCounts, 4, make([]uint64, n)}
+		for i := range n {
+			same.values[i], all.values[i] = 8, 1<<20
+		}
+		return []entry{short(tagWidth, 4096), short(tagHeight, 1024), short(tagBits, bits), short(tagCompression, compression),
+			short(tagPhotometric, 1), short(tagTileWidth, 8), short(tagTileHeight, 8), same, all}
+	}
+	for _, compression := range []uint64{compressionPackBits, compressionLZW, compressionDeflate, compressionFax3} {
+		bits := uint64(8)
+		if compression == compressionFax3 {
+			bits = 1
+		}
+		data := w.file(entries(compression, bits), nil, 0, 0, 0)
+		at := binary.LittleEndian.Uint32(data[4:])
+		data = append(append(append([]byte(nil), data[:8]...), idle...), data[8:]...) // and all offsets move
+		binary.LittleEndian.PutUint32(data[4:], at+1<<20)
+		for e := int(at) + 1<<20 + 2; e+12 <= len(data); e += 12 {
+			if binary.LittleEndian.Uint32(data[e+4:]) == uint32(n) {
+				binary.LittleEndian.PutUint32(data[e+8:], binary.LittleEndian.Uint32(data[e+8:])+1<<20)
+			}
+		}
+		d := new(decoder)
+		if err := d.readHeader(data); err != nil {
+			t.Fatal(err)
+		}
+		var last error
+		for i := range int(n) {
+			var buf []byte
+			if _, err := d.decode(&buf, i, 8); err == nil {
+				t.Fatalf("compression %d: tile %d is sound", compression, i)
+			} else {
+				last = err
+			}
+		}
+		if last.Error() != "the strips or tiles share data too often" {
+			t.Errorf("compression %d: %v after %d bytes", compression, last, d.spent)
+		}
+	}
+	// A strip of 10 bytes inflates to 64 MB.
+	bomb := compress(compressionDeflate, make([]byte, 64<<20))
+	data := w.file([]entry{short(tagWidth, 100), short(tagHeight, 100), short(tagBits, 8), short(tagCompression, compressionDeflate),
+		short(tagPhotometric, 1)}, [][]byte{bomb}, tagStripOffsets, tagStripCounts, 0)
+	if used, m := allocated(data); m == nil || m.Damage != "" || used > 1<<19 {
+		t.Errorf("bomb: %d bytes allocated, %v", used, m != nil)
+	}
+	// Strips of JPEG whose sizes are not those of the directory.
+	grey, err := os.ReadFile(filepath.Join("testdata", "jpeg-grey.tif"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for e := int(binary.LittleEndian.Uint32(grey[4:])) + 2; e+12 <= len(grey); e += 12 {
+		if binary.LittleEndian.Uint16(grey[e:]) == tagWidth {
+			grey[e+8] = 41
+		}
+	}
+	if _, err := Decode(grey); err == nil || !strings.Contains(err.Error(), "JPEG has 40 pixels a row and 1 components, want 41 and 1") {
+		t.Errorf("JPEG of another width: error %v", err)
+	}
 }
 
 // Of a cut file what is there is shown, the rest is grey, and Damage says so.
