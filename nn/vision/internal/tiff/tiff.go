@@ -296,7 +296,7 @@ func (d *decoder) readFormat(dir directory) error {
 	if _, ok := compressions[d.compression]; !ok {
 		return refuse(tagCompression, d.compression)
 	}
-	if isFax := d.compression >= compressionFaxRows && d.compression <= compressionFax4 || d.compression == compressionFaxWords; isFax && (d.bits != 1 || d.perSegment != 1) {
+	if d.isFax() && (d.bits != 1 || d.perSegment != 1) {
 		return fmt.Errorf("%s is %d, fax, for %d samples of %d bits: it has one of 1 bit", tagName(tagCompression), d.compression, d.perSegment, d.bits)
 	}
 	if d.compression == compressionJPEG && d.bits != 8 {
@@ -310,6 +310,10 @@ func (d *decoder) readFormat(dir directory) error {
 		return fmt.Errorf("%s is %d, which samples of %d bits do not have", tagName(tagPredictor), d.predictor, d.bits)
 	}
 	return nil
+}
+
+func (d *decoder) isFax() bool {
+	return compressionFaxRows <= d.compression && d.compression <= compressionFax4 || d.compression == compressionFaxWords
 }
 
 // same returns the one value that a tag has for all samples.
@@ -363,7 +367,8 @@ func (d *decoder) readColour(dir directory) error {
 		d.alpha = 0
 	}
 	if d.colours > 1 && d.format != unsigned || d.format == real && d.bits != 16 && d.bits != 24 && d.bits != 32 && d.bits != 64 {
-		return fmt.Errorf("%s is %d for samples of %d bits in colour %d, which is not read: convert the picture to PNG", tagName(tagSampleFormat), d.format, d.bits, d.photometric)
+		return fmt.Errorf("%s is %d, with %d bits and %s %d, which is not read: convert the picture to PNG",
+			tagName(tagSampleFormat), d.format, d.bits, tagName(tagPhotometric), d.photometric)
 	}
 	d.needed = 1
 	if d.planes > 1 {
@@ -552,9 +557,9 @@ func (d *decoder) segment(i int) ([]byte, error) {
 func (d *decoder) memory() (int64, error) {
 	pixels := int64(d.width) * int64(d.height)
 	size := int64(d.rowBytes) * int64(ceilDiv(min(d.segH, d.height), d.subY))
-	total := 3*pixels + 1<<17                     // and the tables of LZW or Deflate
-	total += 4 * int64(d.segW) * int64(d.samples) // rows of samples
-	var longest int64                             // compressed segment, of which there may be a copy
+	// The picture, a row of samples and one of a plane, the tables of LZW or Deflate.
+	total := 3*pixels + int64(d.segW)*int64(d.samples+1) + 1<<17
+	var longest int64 // compressed segment, of which there may be a copy
 	for i := range d.across * d.down * d.planes {
 		if s, err := d.segment(i); err == nil {
 			longest = max(longest, int64(len(s)))
@@ -577,8 +582,8 @@ func (d *decoder) memory() (int64, error) {
 		if d.reverse {
 			total += longest
 		}
-		if d.compression <= compressionFax4 || d.compression == compressionFaxWords {
-			total += 12*int64(d.segW) + 1<<17
+		if d.isFax() {
+			total += 8 * int64(d.segW+4) // the changes of two rows
 		}
 	case d.reverse:
 		total += int64(d.needed) * size
