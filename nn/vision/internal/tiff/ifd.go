@@ -37,6 +37,8 @@ const (
 	tagCoefficients    = 529
 	tagSubsampling     = 530
 	tagReferenceLevels = 532
+	tagXMP             = 700
+	tagProfile         = 34675
 )
 
 var tagNames = map[uint16]string{
@@ -68,6 +70,8 @@ var tagNames = map[uint16]string{
 	tagCoefficients:    "YCbCrCoefficients",
 	tagSubsampling:     "YCbCrSubSampling",
 	tagReferenceLevels: "ReferenceBlackWhite",
+	tagXMP:             "XMP",
+	tagProfile:         "InterColorProfile",
 }
 
 // tagName returns what messages call a tag: its name and number.

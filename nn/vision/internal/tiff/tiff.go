@@ -26,9 +26,11 @@ import (
 // Header is what the first directory of a file says.
 type Header struct {
 	Width, Height int
-	Orientation   int   // 1..8, as EXIF has it; 0 when there is none
-	Pages         int   // pictures in the file, up to 1000; Decode reads the first
-	Memory        int64 // bytes that Decode allocates, nearly
+	Orientation   int    // 1..8, as EXIF has it; 0 when there is none
+	XMP           []byte // XML, part of the file's bytes; nil if absent
+	Profile       []byte // the ICC profile, likewise
+	Pages         int    // pictures in the file, up to 1000; Decode reads the first
+	Memory        int64  // bytes that Decode allocates, nearly
 }
 
 // Image is a decoded file.
@@ -194,7 +196,7 @@ func (d *decoder) readHeader(data []byte) error {
 		orientation = 0
 	}
 	memory, err := d.memory()
-	d.header = Header{d.width, d.height, int(orientation), d.pages(next, first), memory}
+	d.header = Header{d.width, d.height, int(orientation), dir[tagXMP].data, dir[tagProfile].data, d.pages(next, first), memory}
 	return err
 }
 

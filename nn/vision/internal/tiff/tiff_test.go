@@ -952,6 +952,17 @@ func TestPages(t *testing.T) {
 	}
 }
 
+func TestMetadata(t *testing.T) {
+	for name, w := range writers {
+		data := w.write(strew(3, 2, 1, 8), layout{0, 2, false, false, compressionNone, 1}, short(tagPhotometric, 1), short(tagOrientation, 6),
+			entry{tagXMP, 1, []uint64{'<', 'x', '/', '>', ' ', ' ', ' ', ' ', ' '}}, entry{tagProfile, 7, []uint64{1, 2, 3}})
+		h, err := DecodeHeader(data)
+		if err != nil || h.Orientation != 6 || string(h.XMP) != "<x/>     " || string(h.Profile) != "\x01\x02\x03" {
+			t.Errorf("%s: %+v, error %v", name, h, err)
+		}
+	}
+}
+
 // A strip of grey takes a byte a pixel, the picture three, and samples that are not
 // compressed nothing.
 func TestMemory(t *testing.T) {
