@@ -344,6 +344,19 @@ func newYCC(luma, levels []float64) (*yccTables, error) {
 	return t, nil
 }
 
+// newJFIF makes the tables for JFIF's YCbCr in 6-bit fixed point, which is what Pillow
+// has for files that it reads without libtiff.
+func newJFIF() *yccTables {
+	t := new(yccTables)
+	for i := range 256 {
+		fix := func(v float64) int32 { return int32(v*float64(i-128)*(1<<6) + .5) }
+		t.y[i] = int32(i)
+		t.crR[i], t.cbB[i] = fix(1.402)>>6, fix(1.772)>>6
+		t.crG[i], t.cbG[i] = fix(-0.71414)<<10, fix(-0.34414)<<10
+	}
+	return t
+}
+
 func (t *yccTables) convert(dst []uint8, y, cb, cr uint8) {
 	l := t.y[y]
 	dst[0] = clamp(l + t.crR[cr])

@@ -456,6 +456,12 @@ func (d *decoder) readYCbCr(dir directory) error {
 	if d.subX*d.subY > 1 && (d.planes > 1 || d.samples > 3 || d.predictor != 1) {
 		return fmt.Errorf("%s is %v with %d planes, %d samples and predictor %d, which is not read: convert the picture to PNG", tagName(tagSubsampling), sub, d.planes, d.samples, d.predictor)
 	}
+	_, luma := dir[tagCoefficients]
+	_, reference := dir[tagReferenceLevels]
+	if d.compression == compressionNone && d.subX*d.subY == 1 && !luma && !reference {
+		d.ycc = newJFIF()
+		return nil
+	}
 	var err error
 	if d.ycc, err = newYCC(coefficients, levels); err != nil {
 		return fmt.Errorf("%s or %s: %w", tagName(tagCoefficients), tagName(tagReferenceLevels), err)
