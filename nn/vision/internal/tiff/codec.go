@@ -125,7 +125,7 @@ func unLZW(d *decoder, dst, src []byte) (int, error) {
 			continue
 		case code == lzwEnd:
 			return n, errEnds
-		case code > next || code == next && previous < 0 || code >= lzwFirst && previous < 0:
+		case code > next || code >= lzwFirst && previous < 0:
 			return n, fmt.Errorf("LZW code %d is beyond the %d known", code, next)
 		}
 		if previous >= 0 && next < lzwLimit {
@@ -139,8 +139,6 @@ func unLZW(d *decoder, dst, src []byte) (int, error) {
 			}
 			t.suffix[next] = uint8(from)
 			next++
-		} else if code == next {
-			return n, fmt.Errorf("LZW code %d is beyond the %d known", code, next)
 		}
 		length := int(t.length[code])
 		end := n + length

@@ -567,10 +567,11 @@ func (d *decoder) memory() (int64, error) {
 	size := int64(d.rowBytes) * int64(ceilDiv(min(d.segH, d.height), d.subY))
 	// The picture, a row of samples and one of a plane, the tables of LZW or Deflate.
 	total := 3*pixels + int64(d.segW)*int64(d.samples+1) + 1<<17
-	var longest int64 // compressed segment, of which there may be a copy
-	for i := range d.across * d.down * d.planes {
+	var longest, sum int64 // compressed segments, of which there may be copies
+	n := d.across * d.down * d.planes
+	for i := range n {
 		if s, err := d.segment(i); err == nil {
-			longest = max(longest, int64(len(s)))
+			longest, sum = max(longest, int64(len(s))), sum+int64(len(s))
 		}
 	}
 	switch {
@@ -584,7 +585,7 @@ func (d *decoder) memory() (int64, error) {
 			return 0, fmt.Errorf("strip or tile 0: JPEG: %w", err)
 		}
 		d.jpegMemory = h.Memory
-		total += int64(d.needed)*h.Memory + 2*(longest+int64(len(d.jpegTables)))
+		total += int64(n)*(h.Memory+int64(len(d.jpegTables))) + sum // each allocates anew
 	case d.compression != compressionNone:
 		total += int64(d.needed) * size
 		if d.reverse {
