@@ -419,6 +419,48 @@ func TestLZW(t *testing.T) {
 	}
 }
 
+// A dictionary of 4,096 strings stays as it is until it is cleared, and a string must
+// be known or the next.
+func TestFullLZW(t *testing.T) {
+	var data []byte
+	at := 0
+	put := func(code, width int) {
+		for k := width - 1; k >= 0; k-- {
+			if at%8 == 0 {
+				data = append(data, 0)
+			}
+			data[at/8] |= byte(code>>k&1) << (7 - at%8)
+			at++
+		}
+	}
+	put(256, 9)
+	var want []uint8
+	width := 9
+	for i := range 5000 {
+		put(i%256, width)
+		want = append(want, uint8(i))
+		if known := min(258+i, 4096); known+1 >= 1<<width && width < 12 {
+			width++
+		}
+	}
+	put(4095, 12) // the last string, of two bytes: 4095-258 = 3837, and the byte after
+	want = append(want, uint8(3837&255), uint8(3838&255))
+	got := make([]byte, len(want))
+	if n, err := unLZW(new(decoder), got, data); err != nil || n != len(want) || !bytes.Equal(got, want) {
+		t.Errorf("%d of %d bytes, error %v", n, len(want), err)
+	}
+	for _, codes := range [][]int{{256, 258}, {256, 65, 259}, {258}} {
+		data, at = nil, 0
+		for _, code := range codes {
+			put(code, 9)
+		}
+		put(257, 9)
+		if _, err := unLZW(new(decoder), got, data); err == nil || !strings.Contains(err.Error(), "beyond the") {
+			t.Errorf("codes %v: error %v", codes, err)
+		}
+	}
+}
+
 // LZW of the time before TIFF 6.0 has the lowest bit first, and its codes grow a
 // string later: a hundred bytes, each the code of itself, then a string of two.
 func TestOldLZW(t *testing.T) {
@@ -628,6 +670,9 @@ func TestNumbers(t *testing.T) {
 			if c.format == real {
 				layouts = append(layouts, layout{0, 1, false, false, compressionDeflate, 3})
 			}
+			if c.bits != 12 && c.bits != 24 {
+				layouts = append(layouts, layout{0, 1, false, false, compressionLZW, 2})
+			}
 			for _, l := range layouts {
 				m, err := Decode(w.write(p, l, short(tagPhotometric, blackIsZero), short(tagSampleFormat, c.format)))
 				if err != nil {
@@ -655,6 +700,7 @@ func TestLibtiff(t *testing.T) {
 		width, height int
 		crc           uint32
 	}{
+		{"jpeg-420.tif", 40, 24, 0xf6756755},
 		{"jpeg-cmyk.tif", 40, 24, 0x3491b252},
 		{"jpeg-grey.tif", 40, 24, 0xd4110431},
 		{"jpeg-old.tif", 40, 24, 0xd36f1e06},
@@ -700,6 +746,7 @@ func TestFax(t *testing.T) {
 		{"black first, and no code behind the last", compressionFax3, 0, eol + "00110101 000101" + eol + "10011", []string{"########", "........"}},
 		{"in two dimensions", compressionFax3, 1, eol + "1 0111 11 1011" + eol + "0 1 011 1", []string{"..##....", "..###..."}},
 		{"horizontal, vertical, pass", compressionFax4, 0, "001 0111 11 1  011 1 1  0001 1  001 00110101 011 1", []string{"..##....", "...#....", "........", "####...."}},
+		{"more changes than the row before", compressionFax4, 0, "001 1110 010 1  001 000111 010 1 1 1", []string{"......#.", ".#....#."}},
 		{"at the first column", compressionFax4, 0, "001 00110101 10 1  1 1 1  0001 1", []string{"###.....", "###.....", "........"}},
 	} {
 		var data []byte
@@ -727,6 +774,35 @@ func TestFax(t *testing.T) {
 				t.Errorf("%s: row %d is %s, want %s", c.name, y, got, row)
 			}
 		}
+	}
+}
+
+// A row with a bad code ends there, and the next end of a line begins another; ten
+// zeros and a one are none.
+func TestFaxDamage(t *testing.T) {
+	var data []byte
+	n := 0
+	for _, b := range strings.ReplaceAll("000000000001 0111 11 1011  000000000001 0111 11 00000000 0100000000001  000000000001 1011 11 0111", " ", "") {
+		if n%8 == 0 {
+			data = append(data, 0)
+		}
+		data[n/8] |= byte(b-'0') << (7 - n%8)
+		n++
+	}
+	m, err := Decode(writers["MM"].file([]entry{short(tagWidth, 8), short(tagHeight, 3), short(tagCompression, compressionFax3),
+		short(tagPhotometric, whiteIsZero)}, [][]byte{data}, tagStripOffsets, tagStripCounts, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "strip 0 of 1: row 1: no fax code begins with these bits"; m.Damage != want {
+		t.Errorf("damage %q, want %q", m.Damage, want)
+	}
+	got := ""
+	for i := range 24 {
+		got += map[uint8]string{0: "#", 255: ".", 128: "?"}[m.Pix[3*i]]
+	}
+	if want := "..##...." + "..##...." + "....##.."; got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }
 
@@ -769,6 +845,7 @@ func TestRefused(t *testing.T) {
 		{"signed colour", w.write(colour, plain, short(tagPhotometric, isRGB), short(tagSampleFormat, 2)), "SampleFormat (339) is 2"},
 		{"mixed bits", w.write(colour, plain, short(tagPhotometric, isRGB), short(tagBits, 5, 6, 5)), "BitsPerSample (258) is 5 for one sample and 6 for another"},
 		{"0 bits", w.write(grey, plain, short(tagBits, 0)), "BitsPerSample (258) is 0"},
+		{"33 bits", w.write(grey, plain, short(tagBits, 33)), "BitsPerSample (258) is 33"},
 		{"48 bits", w.write(grey, plain, short(tagBits, 48)), "BitsPerSample (258) is 48"},
 		{"too few samples", w.write(grey, plain, short(tagPhotometric, isRGB)), "SamplesPerPixel (277) is 1, and PhotometricInterpretation (262) is 2, which takes 3"},
 		{"samples without a name", w.write(strew(3, 2, 5, 8), plain, short(tagPhotometric, isRGB)), "SamplesPerPixel (277) is 5"},
