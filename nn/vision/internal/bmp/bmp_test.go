@@ -93,6 +93,8 @@ func TestDecode(t *testing.T) {
 		{"24 bits", bitmap{size: 40, width: 1, height: 2, bits: 24, pixels: []byte("\x01\x02\x03\x00\x04\x05\x06\x00")}, []uint8{6, 5, 4, 3, 2, 1}},
 		{"24 bits of OS/2", bitmap{size: 12, width: 1, height: 1, bits: 24, pixels: []byte("\x01\x02\x03\x00")}, []uint8{3, 2, 1}},
 		{"32 bits", bitmap{size: 40, width: 1, height: 1, bits: 32, pixels: []byte("\x01\x02\x03\x04")}, []uint8{3, 2, 1}},
+		{"32 bits, rows without padding", bitmap{size: 40, width: 1, height: 2, bits: 32, pixels: []byte("\x01\x02\x03\x04\x05\x06\x07\x08")}, []uint8{7, 6, 5, 3, 2, 1}},
+		{"no mask of red", bitmap{size: 52, width: 1, height: 1, bits: 32, compression: bitfields, masks: []uint32{0, 0xff00, 0xff}, pixels: []byte("\x01\x02\x03\x04")}, []uint8{0, 2, 1}},
 		{"565", bitmap{size: 40, width: 2, height: 1, bits: 16, compression: bitfields, masks: []uint32{0xf800, 0x7e0, 0x1f}, pixels: []byte("\x20\x08\xff\xff")}, []uint8{8, 4, 0, 255, 255, 255}},
 		{"masks in the header", bitmap{size: 56, width: 1, height: 1, bits: 32, compression: bitfields, masks: []uint32{0xff, 0xff00, 0xff0000, 0xff000000}, pixels: []byte("\x01\x02\x03\xff")}, []uint8{1, 2, 3}},
 		{"wide and narrow masks", bitmap{size: 108, width: 1, height: 1, bits: 32, compression: bitfields, masks: []uint32{0xffc00000, 0x3ff000, 0x8, 0}, pixels: []byte("\x08\x00\x20\x80")}, []uint8{0x80, 0x80, 255}},
@@ -105,6 +107,7 @@ func TestDecode(t *testing.T) {
 			pixels: []byte("\x00\x00\x09\x02\x00\x00\x00\x04\x01\x01\x01\x01\x00\x01")}, rgb("111" + "222" + "000")},
 		{"RLE4", bitmap{size: 40, width: 6, height: 2, bits: 4, compression: rle4, colours: 4, palette: four,
 			pixels: []byte("\x05\x12\x00\x00" + "\x00\x05\x12\x31\x20\x00\x01\x30\x00\x01")}, rgb("123123" + "121210")},
+		{"RLE8 with rows beyond the last", bitmap{size: 40, width: 2, height: 1, bits: 8, compression: rle8, colours: 4, palette: four, pixels: []byte("\x02\x01\x00\x00\x02\x02\x00\x02\x00\xff\x01\x01")}, rgb("11")},
 		{"RLE4 that ends early", bitmap{size: 40, width: 2, height: 2, bits: 4, compression: rle4, colours: 4, palette: four, pixels: []byte("\x02\x12\x00\x01")}, rgb("00" + "12")},
 	} {
 		m, err := Decode(c.file.file())
@@ -148,9 +151,35 @@ func TestCut(t *testing.T) {
 			t.Errorf("%d bytes: %+v, error %v", n, m, err)
 		}
 	}
-	runs := bitmap{size: 40, width: 2, height: 2, bits: 8, compression: rle8, colours: 4, palette: four, pixels: []byte("\x02\x01\x00\x00\x01")}
-	if m, err := Decode(runs.file()); err != nil || m.Damage != "the file ends in row 1 of 2" || !bytes.Equal(m.Pix, rgb("00"+"11")) {
-		t.Errorf("runs: %+v, error %v", m, err)
+	for _, c := range []struct {
+		compression uint32
+		pixels      string
+		damage      string
+		want        string
+	}{
+		{rle8, "\x02\x01\x00\x00\x01", "the file ends in row 1 of 2", "00" + "11"},
+		{rle8, "\x00\x02\x00\x01", "the file ends in row 1 of 2", "00" + "00"},
+		{rle8, "\x02\x01\x00\x00\x00\x02\x01", "the file ends in row 1 of 2", "00" + "11"},
+		{rle8, "\x02\x01\x00\x00\x00\x03\x02", "the file ends in row 1 of 2", "20" + "11"},
+		{rle4, "\x02\x11\x00\x00\x00\x03", "the file ends in row 1 of 2", "00" + "11"},
+		{rle4, "\x02\x11\x00\x00\x00\x03\x23", "the file ends in row 1 of 2", "23" + "11"},
+	} {
+		runs := bitmap{size: 40, width: 2, height: 2, bits: 8, compression: c.compression, colours: 4, palette: four, pixels: []byte(c.pixels)}
+		if c.compression == rle4 {
+			runs.bits = 4
+		}
+		if m, err := Decode(runs.file()); err != nil || m.Damage != c.damage || !bytes.Equal(m.Pix, rgb(c.want)) {
+			t.Errorf("runs %q: %+v, error %v", c.pixels, m, err)
+		}
+	}
+}
+
+// Pixels that are nowhere said to be follow the palette.
+func TestNoOffset(t *testing.T) {
+	data := bitmap{size: 40, width: 3, height: 1, bits: 8, colours: 4, palette: four, pixels: []byte("\x02\x01\x00\x00")}.file()
+	clear(data[10:14])
+	if m, err := Decode(data); err != nil || !bytes.Equal(m.Pix, rgb("210")) {
+		t.Errorf("%+v, error %v", m, err)
 	}
 }
 
@@ -165,6 +194,8 @@ func TestRefused(t *testing.T) {
 		data []byte
 		want string
 	}{
+		{append([]byte("BX"), sound.file()[2:]...), `it begins with "BX"`},
+		{append([]byte("XM"), sound.file()[2:]...), `it begins with "XM"`},
 		{[]byte("BM\x00"), "the file ends inside its header"},
 		{sound.file()[:40], "the file ends inside its header"},
 		{change(func(b *bitmap) { b.size = 13 }), "header of 13 bytes, want 12 or 16 to 124"},

@@ -38,7 +38,7 @@ func TestDecode(t *testing.T) {
 		{"plain grey, comments", "P2 #x\n 3#y\n 1 255 0#z\n#\n 7 255", grey(0, 7, 255), ""},
 		{"plain grey, 16 bits", "P2 3 1 65535 256 4660 65535", grey(1, 0x12, 255), "samples reduced to 8 bits; values up to 65,535 of 65,535"},
 		{"plain colour", "P3 1 2 255 1 2 3\n4 5 6", []uint8{1, 2, 3, 4, 5, 6}, ""},
-		{"bits", "P4 10 2\n\xaa\x80\x0f\x40", grey(0, 255, 0, 255, 0, 255, 0, 255, 0, 255, 255, 255, 255, 255, 0, 0, 0, 0, 255, 0), ""},
+		{"bits", "P4 10 2\n\x2a\x80\x0f\x40", grey(255, 255, 0, 255, 0, 255, 0, 255, 0, 255, 255, 255, 255, 255, 0, 0, 0, 0, 255, 0), ""},
 		{"grey", "P5 3 1 255\n\x00\x07\xff", grey(0, 7, 255), ""},
 		{"grey of 2 values", "P5 3 1 1\n\x00\x01\x02", grey(0, 255, 255), ""},
 		{"halves", "P5 4 1 102\n\x01\x03\x05\x07", grey(2, 8, 12, 18), ""}, // 2.5, 7.5, 12.5, 17.5
