@@ -14,7 +14,6 @@ var avx2 = Kernels{
 
 	GemmBF16:      ref.GemmBF16,
 	Winograd2BF16: ref.Winograd2BF16,
-	Winograd4BF16: ref.Winograd4BF16,
 	MaxPoolBF16:   ref.MaxPoolBF16,
 	NarrowBF16:    ref.NarrowBF16,
 	WidenBF16:     ref.WidenBF16,

@@ -17,7 +17,6 @@ var avx512 = Kernels{
 
 	GemmBF16:      ref.GemmBF16,
 	Winograd2BF16: ref.Winograd2BF16,
-	Winograd4BF16: ref.Winograd4BF16,
 	MaxPoolBF16:   runMaxPoolBF16AVX512,
 	NarrowBF16:    ref.NarrowBF16,
 	WidenBF16:     widenBF16AVX512,

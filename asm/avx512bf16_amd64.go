@@ -8,8 +8,7 @@ var avx512bf16 = func() Kernels {
 	k.Tier = "avx512bf16"
 	k.BF16 = true
 	k.GemmBF16 = GemmBF16{Name: "gemmBF16AVX512", Rows: avx512.GemmF32.Rows, MaxVecs: 2, Run: gemmBF16AVX512}
-	k.Winograd2BF16 = WinogradBF16{"winograd2BF16AVX512", 2, 4, winogradIn2BF16AVX512, winogradOut2BF16AVX512, &winograd2}
-	k.Winograd4BF16 = WinogradBF16{"winograd4BF16AVX512", 4, 6, winogradIn4BF16AVX512, winogradOut4BF16AVX512, &winograd4}
+	k.Winograd2BF16 = WinogradBF16{"winograd2BF16AVX512", 2, 4, winogradIn2BF16AVX512, winogradOut2BF16AVX512}
 	k.NarrowBF16 = narrowBF16AVX512
 	k.PeakBF16 = Peak{Name: "peakBF16AVX512", MACs: 24 * 32, Run: peakBF16AVX512}
 	return k
@@ -134,10 +133,4 @@ func encodingsBF16Address() uintptr
 func winogradIn2BF16AVX512(args *WinogradInBF16Args)
 
 //go:noescape
-func winogradIn4BF16AVX512(args *WinogradInBF16Args)
-
-//go:noescape
 func winogradOut2BF16AVX512(args *WinogradOutBF16Args)
-
-//go:noescape
-func winogradOut4BF16AVX512(args *WinogradOutBF16Args)

@@ -19,13 +19,13 @@ type Kernels struct {
 	// BF16 says that the tier has bfloat16 arithmetic of its own. Without, the kernels
 	// below are there for reference and slow. With, they still need not be faster than
 	// float32: PeakBF16 against PeakF32 tells.
-	BF16                         bool
-	GemmBF16                     GemmBF16
-	Winograd2BF16, Winograd4BF16 WinogradBF16
-	MaxPoolBF16                  func(*MaxPoolBF16Args)
-	NarrowBF16                   func(*NarrowBF16Args)
-	WidenBF16                    func(*WidenBF16Args)
-	PeakBF16                     Peak
+	BF16          bool
+	GemmBF16      GemmBF16
+	Winograd2BF16 WinogradBF16
+	MaxPoolBF16   func(*MaxPoolBF16Args)
+	NarrowBF16    func(*NarrowBF16Args)
+	WidenBF16     func(*WidenBF16Args)
+	PeakBF16      Peak
 }
 
 // GemmF32 is a matrix-product kernel and the tiles it can run.

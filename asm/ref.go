@@ -21,8 +21,7 @@ var ref = Kernels{
 	PeakF32:      Peak{Name: "peakF32Ref", MACs: 8, Run: peakF32Ref},
 
 	GemmBF16:      GemmBF16{Name: "gemmBF16Ref", Rows: []int{14, 7, 4, 2, 1}, MaxVecs: 2, Run: gemmBF16Ref},
-	Winograd2BF16: WinogradBF16{"winograd2BF16Ref", 2, 4, winogradIn2BF16Ref, winogradOut2BF16Ref, &winograd2},
-	Winograd4BF16: WinogradBF16{"winograd4BF16Ref", 4, 6, winogradIn4BF16Ref, winogradOut4BF16Ref, &winograd4},
+	Winograd2BF16: WinogradBF16{"winograd2BF16Ref", 2, 4, winogradIn2BF16Ref, winogradOut2BF16Ref},
 	MaxPoolBF16:   maxPoolBF16Ref,
 	NarrowBF16:    narrowBF16Ref,
 	WidenBF16:     widenBF16Ref,

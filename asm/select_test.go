@@ -46,6 +46,37 @@ func TestByNameUnsupported(t *testing.T) {
 	}
 }
 
+// TestBest wants the fastest of the tiers that can run, whatever stands between.
+func TestBest(t *testing.T) {
+	saved := tiers
+	defer func() { tiers = saved }()
+	for _, tt := range []struct {
+		missing   string // by tier from the second on: + runs, - lacks something
+		want, why string
+	}{
+		{"++++", "t4", "this CPU has F4"},
+		{"+++-", "t3", "this CPU has F3; t4 needs L4"},
+		{"++--", "t2", "this CPU has F2; t4 needs L4; t3 needs L3"},
+		{"+-+-", "t3", "this CPU has F3; t4 needs L4"},
+		{"+---", "t1", "this CPU has F1; t4 needs L4; t3 needs L3; t2 needs L2"},
+		{"----", "ref", "portable Go code; t4 needs L4; t3 needs L3; t2 needs L2; t1 needs L1"},
+		{"", "ref", "portable Go code; this build has no assembly kernels"},
+	} {
+		tiers = []tier{{kernels: &Kernels{Tier: "ref"}}}
+		for i, c := range tt.missing {
+			n := string(rune('1' + i))
+			made := tier{kernels: &Kernels{Tier: "t" + n}, needs: "F" + n}
+			if c == '-' {
+				made.missing = "L" + n
+			}
+			tiers = append(tiers, made)
+		}
+		if k, why := Best(); k.Tier != tt.want || why != tt.why {
+			t.Errorf("%q: %s, %q, want %s, %q", tt.missing, k.Tier, why, tt.want, tt.why)
+		}
+	}
+}
+
 // Every table is complete.
 func TestTiersComplete(t *testing.T) {
 	for _, k := range Tiers() {
@@ -53,7 +84,7 @@ func TestTiersComplete(t *testing.T) {
 			k.Winograd2F32.Input == nil || k.Winograd2F32.Output == nil || k.Winograd2F32.Out != 2 || k.Winograd2F32.In != 4 ||
 			k.Winograd4F32.Input == nil || k.Winograd4F32.Output == nil || k.Winograd4F32.Out != 4 || k.Winograd4F32.In != 6 ||
 			k.GemmBF16.Name == "" || k.GemmBF16.Run == nil || k.GemmBF16.MaxVecs < 1 || k.MaxPoolBF16 == nil || k.NarrowBF16 == nil ||
-			k.Winograd2BF16.Input == nil || k.Winograd2BF16.Output == nil || k.Winograd4BF16.Input == nil || k.Winograd4BF16.Output == nil || k.WidenBF16 == nil ||
+			k.Winograd2BF16.Input == nil || k.Winograd2BF16.Output == nil || k.WidenBF16 == nil ||
 			k.PeakBF16.Name == "" || k.PeakBF16.MACs < 1 || k.PeakBF16.Run == nil ||
 			k.MaxPoolF32 == nil || k.LRNF32 == nil || k.GaussF32 == nil || k.PeakF32.Name == "" || k.PeakF32.MACs < 1 || k.PeakF32.Run == nil {
 			t.Errorf("%s: incomplete table %+v", k.Tier, k)

@@ -17,22 +17,11 @@
 #include "winograd_amd64.h"
 #include "winograd_avx512_amd64.h"
 
-// func winogradIn4BF16AVX512(args *WinogradInBF16Args)
-// Requires: AVX512F, AVX512_BF16
-TEXT ·winogradIn4BF16AVX512(SB), 0, $3136-8
-	NO_LOCAL_POINTERS
-	WINOGRAD_IN(4, 6, TILE6)
-
 // func winogradIn2BF16AVX512(args *WinogradInBF16Args)
 // Requires: AVX512F, AVX512_BF16
 TEXT ·winogradIn2BF16AVX512(SB), 0, $3136-8
 	NO_LOCAL_POINTERS
 	WINOGRAD_IN(2, 4, TILE4)
-
-// func winogradOut4BF16AVX512(args *WinogradOutBF16Args)
-// Requires: AVX512F, AVX512_BF16
-TEXT ·winogradOut4BF16AVX512(SB), NOSPLIT, $0-8
-	WINOGRAD_OUT(4, 6, SETUP, TILEOUT6)
 
 // func winogradOut2BF16AVX512(args *WinogradOutBF16Args)
 // Requires: AVX512F, AVX512_BF16

@@ -109,15 +109,6 @@ func tinyTree(t *testing.T) *hlta.Tree {
 	return tree
 }
 
-func TestPercentile(t *testing.T) {
-	x := []float32{4, 1, 3, 2}
-	for _, tt := range []struct{ q, want float64 }{{0, 1}, {50, 2.5}, {100, 4}, {10, 1.3}} {
-		if got := percentile(x, tt.q); math.Abs(got-tt.want) > 1e-12 {
-			t.Errorf("percentile %g = %g, want %g", tt.q, got, tt.want)
-		}
-	}
-}
-
 // fake is an explainer whose map of a set of classes is the mean of made-up class maps.
 type fake struct {
 	size int

@@ -1,7 +1,5 @@
 package hlta
 
-import "math"
-
 // ARI is the adjusted Rand index of two groupings of the same items (Hubert and
 // Arabie 1985): 1 for equal groupings, about 0 for independent ones. Item i is in
 // group a[i] of the first and b[i] of the second; the numbers themselves mean
@@ -29,27 +27,6 @@ func ARI(a, b []int) float64 {
 		return 1
 	}
 	return (cells - expected) / (highest - expected)
-}
-
-// NMI is the mutual information of two groupings of the same items divided by the
-// mean of their entropies, in [0,1]; 1 where both are a single group. It panics if
-// the lengths differ.
-func NMI(a, b []int) float64 {
-	c := newContingency(a, b)
-	n := float64(len(a))
-	entropy := func(groups []int) float64 {
-		h := 0.0
-		for _, m := range groups {
-			h -= float64(m) / n * math.Log(float64(m)/n)
-		}
-		return h
-	}
-	// I(A;B) = H(A) + H(B) - H(A,B).
-	ha, hb, hab := entropy(c.rows), entropy(c.cols), entropy(c.cells)
-	if ha+hb == 0 {
-		return 1
-	}
-	return min(1, max(0, 2*(ha+hb-hab)/(ha+hb)))
 }
 
 // contingency counts the items of two groupings: per group of each, and per pair of

@@ -67,6 +67,21 @@ func (d *data) sample(size int, random stream) *data {
 	return newData(d.n, float64(size), rows)
 }
 
+// telling is the share of the documents that tell what the median variable goes with: those in
+// which it is 1 and another variable too.
+func (d *data) telling() float64 {
+	count := make([]float64, d.n)
+	for i := range d.rows.len() {
+		if row := d.rows.row(i); len(row) > 1 {
+			for _, v := range row {
+				count[v] += d.rows.weight[i]
+			}
+		}
+	}
+	slices.Sort(count)
+	return count[d.n/2] / d.total
+}
+
 // patterns numbers the patterns of some variables over the rows that have any of
 // them: the i-th variable is bit i.
 type patterns struct{ of []uint32 }

@@ -34,9 +34,29 @@ const (
 	Circle                   // top-level latents in the middle, words around them
 )
 
+// maxDrawn bounds a picture: it takes about 500 bytes for a latent or word, a page 700 and four
+// times that in memory, and browsers give up on less.
+const maxDrawn = 100_000
+
+// drawable is an error if the tree is too large for a picture.
+func (t *Tree) drawable() error {
+	n := len(t.indexed().words)
+	for level := 1; level <= t.Levels(); level++ {
+		n += len(t.Latents(level))
+	}
+	if n > maxDrawn {
+		return fmt.Errorf("hlta: a picture of %d latents and words, at most %d can be drawn: restrict the tree to some of its words, or print it as text", n, maxDrawn)
+	}
+	return nil
+}
+
 // WriteSVG draws the tree as one self-contained SVG. The dot of a latent grows with
-// its probability; every latent and word has its numbers as a tooltip.
+// its probability; every latent and word has its numbers as a tooltip. More than 100,000
+// latents and words are an error.
 func (t *Tree) WriteSVG(w io.Writer, o DrawOptions) error {
+	if err := t.drawable(); err != nil {
+		return err
+	}
 	b := bufio.NewWriter(w) // remembers the first error
 	d := newDrawing(t, o)
 	if d.inRows() {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"math/rand/v2"
@@ -185,5 +186,26 @@ func TestShorten(t *testing.T) {
 	}
 	if math.IsNaN(lookup(map[string]float64{"a": 0.5}, "a")) || !math.IsNaN(lookup(nil, "a")) {
 		t.Error("lookup")
+	}
+}
+
+// A picture that no browser would show is refused; its text is not.
+func TestDrawTooMuch(t *testing.T) {
+	tree := &Tree{}
+	for i := range maxDrawn / 2 {
+		tree.Roots = append(tree.Roots, &Node{ID: fmt.Sprint("Z1", i), Level: 1, Words: []Word{{Name: fmt.Sprint("w", i)}}})
+	}
+	if err := tree.drawable(); err != nil {
+		t.Error(err)
+	}
+	tree = &Tree{Roots: append(tree.Roots, &Node{ID: "Z", Level: 1, Words: []Word{{Name: "w"}}})}
+	const want = "hlta: a picture of 100002 latents and words, at most 100000"
+	for what, err := range map[string]error{"SVG": tree.WriteSVG(io.Discard, DrawOptions{}), "HTML": tree.WriteHTML(io.Discard, DrawOptions{})} {
+		if !strings.HasPrefix(errText(err), want) {
+			t.Errorf("%s: %v, want %s", what, err, want)
+		}
+	}
+	if err := tree.Text(io.Discard, ShowOptions{}); err != nil {
+		t.Error(err)
 	}
 }

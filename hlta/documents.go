@@ -10,13 +10,14 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"cwox/internal/outside"
 )
 
 // Documents is what trees are learned from: a multiset of sets of words. Equal
@@ -27,7 +28,7 @@ type Documents struct {
 	SHA256 string   // of the files as they are (compressed, if they are), one after the other, in hex
 	Words  []string // in order of first appearance
 	N      int      // number of documents, every one with at least one word
-	Notes  []string // what a reader must know of the files: a byte order mark that was dropped
+	Notes  []string // what a reader must know of the files: a byte order mark, a header line that was dropped
 	rows   rowSet
 }
 
@@ -44,7 +45,7 @@ const (
 func ReadDocuments(paths ...string) (*Documents, error) {
 	p := newParser()
 	for _, path := range paths {
-		f, err := os.Open(path)
+		f, err := outside.Open(path)
 		if err != nil {
 			return nil, fmt.Errorf("hlta: %w", err)
 		}
@@ -58,7 +59,8 @@ func ReadDocuments(paths ...string) (*Documents, error) {
 }
 
 // ParseDocuments reads documents in the sparse form of the field: a line for every
-// occurrence of a word, "docId, word", as text or gzip, which the content decides.
+// occurrence of a word, "docId, word", as text or gzip, which the content decides. A first line
+// that names such columns is dropped, with a note.
 // Lines of one docId stand together: one that comes back after another is an error, since
 // that is what files of several runs look like once they are joined, whose documents are
 // not to be joined. A word counts once per document; empty lines are skipped. Identifiers
@@ -134,7 +136,11 @@ func (p *parser) parse(name string, r io.Reader) error {
 	p.name, p.names, p.line = name, append(p.names, name), map[string]int{}
 	raw := bufio.NewReaderSize(io.TeeReader(r, p.hash), 1<<16)
 	var text io.Reader = raw
-	if magic, _ := raw.Peek(2); len(magic) == 2 && magic[0] == 0x1f && magic[1] == 0x8b {
+	begin, _ := raw.Peek(6)
+	if err := unpackable(begin); err != nil {
+		return fmt.Errorf("hlta: %s: %w", name, err)
+	}
+	if bytes.HasPrefix(begin, []byte{0x1f, 0x8b}) {
 		z, err := gzip.NewReader(raw)
 		if err != nil {
 			return fmt.Errorf("hlta: %s: %w", name, err)
@@ -172,6 +178,10 @@ func (p *parser) read(text io.Reader, limit int64) error {
 				return p.errorf(number, body, "want \"docId, word\"")
 			}
 			id, word = bytes.TrimSpace(id), bytes.TrimSpace(word)
+			if number == 1 && isHeader(id, word) {
+				p.notes = append(p.notes, fmt.Sprintf("%s: the first line, %q, was taken for the names of the columns and dropped", p.name, body))
+				continue
+			}
 			if current == nil || !bytes.Equal(id, current) {
 				if err := p.document(id, number); err != nil {
 					return p.errorf(number, body, "%v", err)
@@ -186,6 +196,13 @@ func (p *parser) read(text io.Reader, limit int64) error {
 			return nil // the end of the file
 		}
 	}
+}
+
+// isHeader says whether a first line names the columns, as those of tables do.
+func isHeader(id, word []byte) bool {
+	first := []string{"doc", "docid", "doc_id", "document", "document_id", "id", "image", "file", "row"}
+	second := []string{"word", "words", "term", "token", "label", "labels", "class", "item"}
+	return slices.Contains(first, strings.ToLower(string(id))) && slices.Contains(second, strings.ToLower(string(word)))
 }
 
 // document begins the document with this identifier.

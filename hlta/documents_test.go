@@ -33,6 +33,61 @@ func spell(d *Documents) string {
 	return strings.Join(all, ", ")
 }
 
+// A line of column names is dropped, with a note; the same words further down, or others, are a
+// document.
+func TestHeaderLine(t *testing.T) {
+	for _, c := range []struct {
+		text, want string
+		noted      bool
+	}{
+		{"doc,word\n0,a\n1,b\n", "a, b", true},
+		{"\ufeffDocId, Word\n0,a\n", "a", true},
+		{"document_id, label\r\n0,a\r\n", "a", true},
+		{"0,word\n1,b\n", "word, b", false},
+		{"doc,cat\n1,b\n", "cat, b", false},
+		{"0,a\ndoc,word\n", "a, word", false},
+		{"\ndoc,word\n", "word", false},
+	} {
+		d, err := ParseDocuments("t.csv", strings.NewReader(c.text))
+		if err != nil {
+			t.Errorf("%q: %v", c.text, err)
+			continue
+		}
+		noted := slices.ContainsFunc(d.Notes, func(n string) bool {
+			return strings.HasPrefix(n, "t.csv: the first line, ") && strings.HasSuffix(n, "was taken for the names of the columns and dropped")
+		})
+		if got := spell(d); got != c.want || noted != c.noted {
+			t.Errorf("%q: %q, notes %q, want %q, noted %v", c.text, got, d.Notes, c.want, c.noted)
+		}
+	}
+	if _, err := ParseDocuments("t.csv", strings.NewReader("doc,word\n")); errText(err) != "hlta: t.csv: no documents" {
+		t.Error(err)
+	}
+}
+
+// Files that other programs compressed are named, not printed.
+func TestOtherCompressions(t *testing.T) {
+	for begin, want := range map[string]string{
+		"BZh91AY&SY":             "compressed with bzip2: decompress it first (bunzip2)",
+		"\xfd7zXZ\x00\x00":       "compressed with xz: decompress it first (unxz)",
+		"PK\x03\x04\x14":         "compressed with zip: decompress it first (unzip)",
+		"\x28\xb5\x2f\xfd\x04":   "compressed with zstd: decompress it first (unzstd)",
+		"7z\xbc\xaf\x27\x1c\x00": "compressed with 7z: decompress it first (7z x)",
+		"\x04\x22\x4d\x18\x64":   "compressed with lz4: decompress it first (unlz4)",
+	} {
+		for what, err := range map[string]error{
+			"documents": second(ParseDocuments("f", strings.NewReader(begin+"\x00\xff"))),
+			"tree":      second(ParseTree("f", []byte(begin+"\x00\xff"))),
+		} {
+			if !strings.HasPrefix(errText(err), "hlta: f: "+want) {
+				t.Errorf("%s %q: %v, want %s", what, begin, err, want)
+			}
+		}
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
 func TestParseDocuments(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"plain", "0, a\n0, b\n1, a\n", "a b, a"},

@@ -50,6 +50,9 @@ type pageWord struct {
 // picture of [Tree.WriteSVG], and all latents and words as a list to open, close and
 // search.
 func (t *Tree) WriteHTML(w io.Writer, o DrawOptions) error {
+	if err := t.drawable(); err != nil {
+		return err
+	}
 	d := newDrawing(t, o)
 	data := pageData{
 		Title:   d.title(),

@@ -79,8 +79,8 @@ func buildIslands(ctx context.Context, d *data, level int, o *Options) ([]island
 		pattern: make([]uint32, d.rows.len()),
 		starts:  make([]start, o.EMRestarts),
 	}
-	if o.BatchSize > 0 {
-		b.batch = min(b.batch, float64(o.BatchSize))
+	if o.BatchSize >= 0 {
+		b.batch = min(b.batch, d.suited(o.BatchSize, 5000, 4))
 	}
 	b.fillSeeds()
 	var islands []island

@@ -152,3 +152,40 @@ func TestBatchNormalisedScore(t *testing.T) {
 		t.Errorf("a latent that gains 11.5172 nats per batch scores %v, want 3", got)
 	}
 }
+
+// The island of the last two words keeps the tables that the split found, and has the P(Y) of an
+// EM that changes nothing but P(Y) and the seed's table: written out here, document by document.
+func TestLastPairKeepsItsTables(t *testing.T) {
+	d := randomData(6, 200, 5)
+	b := testBuilder(t, d, Options{EMTolerance: 1e-13, EMSteps: 1_000_000})
+	for _, v := range []int32{4, 0, 2, 5} {
+		b.join(v)
+	}
+	const at, last, seed = 2, 3, 1
+	z := params{.2, .9, .1, .6, .35, .45}
+	got := b.lastPair(&island{}, at, &z)
+	if !slices.Equal(got.vars, []int32{2, 5}) || !slices.Equal(got.p, [][2]float64{{.1, .6}, {.35, .45}}) {
+		t.Errorf("variables %v with the tables %v", got.vars, got.p)
+	}
+
+	prior, p := 0.5, [2]float64{0.3, 0.6}
+	for range 100_000 {
+		var n, seen [2]float64
+		for pattern, count := range b.counts(at, last, seed) {
+			r := [2]float64{1 - prior, prior}
+			for y := range r {
+				r[y] *= bernoulli(z[2+y], pattern&1) * bernoulli(z[4+y], pattern>>1&1) * bernoulli(p[y], pattern>>2&1)
+			}
+			for y := range r {
+				expected := count * r[y] / (r[0] + r[1])
+				n[y] += expected
+				seen[y] += expected * float64(pattern>>2&1)
+			}
+		}
+		prior = (n[1] + 1) / (n[0] + n[1] + 2)
+		p = [2]float64{(seen[0] + 1) / (n[0] + 2), (seen[1] + 1) / (n[1] + 2)}
+	}
+	if math.Abs(got.prior-prior) > 1e-4 { // EM creeps towards its end
+		t.Errorf("P(Y) = %v, want %v", got.prior, prior)
+	}
+}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 )
 
 // Learn builds the tree of documents (Chen et al., "Progressive EM for Latent Tree
@@ -39,8 +41,8 @@ func Learn(ctx context.Context, docs *Documents, o Options) (*Tree, error) {
 	d := newData(len(docs.Words), float64(docs.N), docs.rows)
 	var islands []island
 	for level := 1; ; level++ {
-		if o.LearnSize > 0 && d.rows.len() > o.LearnSize {
-			d = d.sample(o.LearnSize, newStream(keySample, o.Seed, uint64(level)))
+		if size := d.suited(o.LearnSize, 100_000, 100); o.LearnSize >= 0 && float64(d.rows.len()) > size {
+			d = d.sample(int(size), newStream(keySample, o.Seed, uint64(level)))
 		}
 		if islands, err = buildIslands(ctx, d, level, &o); err != nil {
 			return nil, err
@@ -71,7 +73,38 @@ func Learn(ctx context.Context, docs *Documents, o Options) (*Tree, error) {
 		smooth(t, float64(docs.N))
 	}
 	settle(t) // states have changed places
+	t.Notes = remarks(t, docs)
 	return t, nil
+}
+
+// remarks say where a tree is not what it looks like.
+func remarks(t *Tree, docs *Documents) []string {
+	if docs.Distinct() == 1 {
+		return []string{fmt.Sprintf("all %d documents are the same: nothing tells their words apart, and the groups mean nothing", docs.N)}
+	}
+	if len(docs.rows.item) == docs.Distinct() {
+		return []string{"no two words are ever in one document: nothing tells what belongs together, and the groups mean nothing"}
+	}
+	var levels []string
+	least, all := 0, 0 // groups of three: no island has fewer, whatever the documents say
+	for level := 1; level <= t.Levels(); level++ {
+		groups, threes := t.Latents(level), 0
+		for _, z := range groups {
+			if len(z.Words)+len(z.Children) == 3 {
+				threes++
+			}
+		}
+		const few = 20 // of which nothing can be said
+		if len(groups) >= few && 10*threes >= 9*len(groups) {
+			levels = append(levels, strconv.Itoa(level))
+			least, all = least+threes, all+len(groups)
+		}
+	}
+	if levels == nil {
+		return nil
+	}
+	return []string{fmt.Sprintf("level %s: %d of %d groups have three members, the fewest that there can be: the documents hardly tell what belongs together there",
+		strings.Join(levels, ", "), least, all)}
 }
 
 // stackWords makes the latents of level 1.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -147,6 +148,45 @@ func TestLearnFindsPlantedGroups(t *testing.T) {
 			if low < c.low || high < c.high {
 				t.Errorf("%s, seed %d: ARI %.4f and %.4f, want at least %v and %v", c.name, seed, low, high, c.low, c.high)
 			}
+		}
+	}
+}
+
+// The planted groups come back by the defaults whatever the size of the vocabulary, though a word
+// of many is in few documents of any batch.
+func TestLearnFindsPlantedGroupsOfManyWords(t *testing.T) {
+	for _, c := range []struct {
+		words, documents int
+		low, high        float64 // least ARI with the groups, with the supergroups
+		rare             bool    // too rare for batches of 5000
+	}{
+		{300, 10_000, 0.97, 0.94, false},
+		{3000, 50_000, 0.97, 0.99, false},
+		{9000, 60_000, 0.98, 0.97, true},
+		{21_841, 200_000, 0.98, 0.98, true},
+	} {
+		if testing.Short() && c.words > 10_000 {
+			continue
+		}
+		docs := plantedDocuments(t, c.words, c.documents)
+		low, high := make([]int, len(docs.Words)), make([]int, len(docs.Words))
+		for i, w := range docs.Words {
+			v, err := strconv.Atoi(w[1:])
+			if err != nil {
+				t.Fatal(err)
+			}
+			low[i], high[i] = v/6, v/30
+		}
+		tree := learn(t, docs, Options{})
+		fixed := learn(t, docs, Options{BatchSize: 5000, LearnSize: 100_000})
+		a, b := ARI(groupsAt(t, tree, docs.Words, 1), low), ARI(groupsAt(t, tree, docs.Words, 2), high)
+		f, g := ARI(groupsAt(t, fixed, docs.Words, 1), low), ARI(groupsAt(t, fixed, docs.Words, 2), high)
+		t.Logf("%d words, %d documents: ARI %.3f, %.3f; in batches of 5000 %.3f, %.3f", c.words, c.documents, a, b, f, g)
+		if a < c.low || b < c.high {
+			t.Errorf("%d words, %d documents: ARI %.3f, %.3f, want %.2f, %.2f", c.words, c.documents, a, b, c.low, c.high)
+		}
+		if same := a == f && b == g; same == c.rare {
+			t.Errorf("%d words: in batches of 5000 %.3f, %.3f: the same %v, want %v", c.words, f, g, same, !c.rare)
 		}
 	}
 }
@@ -401,9 +441,43 @@ func TestLearnProvenance(t *testing.T) {
 		t.Fatal(err)
 	}
 	const want = `{"seed":5,"em_restarts":16,"em_steps":200,"em_tolerance":0.01,"ud_threshold":3,"ct_threshold":3,` +
-		`"max_island":12,"max_top":15,"batch_size":5000,"learn_size":100000}`
+		`"max_island":12,"max_top":15}`
 	if string(got) != want {
 		t.Errorf("options %s, want %s", got, want)
+	}
+}
+
+// A tree says of itself where its groups say little.
+func TestLearnNotes(t *testing.T) {
+	var same, apart strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&same, "%d, a\n%d, b\n%d, c\n", i, i, i)
+		fmt.Fprintf(&apart, "%d, w%d\n", i, i)
+	}
+	for _, c := range []struct {
+		name string
+		text []byte
+		o    Options
+		want []string // how the notes begin
+	}{
+		{"planted", plantedText(300, 3000, 1), Options{MaxTop: 50}, nil},
+		{"the same", []byte(same.String()), Options{}, []string{"all 100 documents are the same: "}},
+		{"never together", []byte(apart.String()), Options{}, []string{"no two words are ever in one document: "}},
+		{"a batch in which words are too rare", plantedText(3000, 30_000, 1), Options{BatchSize: 500},
+			[]string{"level 1, 2, 3, 4: "}},
+	} {
+		docs, err := ParseDocuments(c.name, bytes.NewReader(c.text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := learn(t, docs, c.o).Notes
+		ok := len(got) == len(c.want)
+		for i := range min(len(got), len(c.want)) {
+			ok = ok && strings.HasPrefix(got[i], c.want[i])
+		}
+		if !ok {
+			t.Errorf("%s: notes %q, want %q", c.name, got, c.want)
+		}
 	}
 }
 
@@ -421,6 +495,72 @@ func TestLearnOrdersStates(t *testing.T) {
 		if s <= 0 {
 			t.Errorf("%s: words %v", z.ID, z.Words)
 		}
+	}
+}
+
+// Three words decide, no fewer and no more: those with the most information about the latent. The
+// two that have most speak for one state, the third against it, the last, which does not count, for
+// it again.
+func TestOrderStatesByThreeWords(t *testing.T) {
+	words := []Word{{Name: "a", P: [2]float64{.3, .7}}, {Name: "b", P: [2]float64{.4, .6}},
+		{Name: "c", P: [2]float64{.02, .0001}}, {Name: "d", P: [2]float64{1e-9, 1e-5}}}
+	for n, flipped := range map[int]bool{2: false, 3: true, 4: true} {
+		for _, order := range [][]int{{0, 1, 2, 3}, {3, 2, 1, 0}, {2, 0, 3, 1}} {
+			z := &Node{Level: 1, P: [2]float64{.4, .4}, Marginal: .4}
+			first := 0 // where a stands
+			for _, i := range order {
+				if i == 0 {
+					first = len(z.Words)
+				}
+				if i < n {
+					z.Words = append(z.Words, words[i])
+				}
+			}
+			orderStates(&Tree{Roots: []*Node{z}})
+			want := words[0].P
+			if flipped {
+				want = swapped(want)
+			}
+			if got := z.Words[first].P; got != want || flipped != (z.Marginal == .6) {
+				t.Errorf("%d words as %v: P(a) %v, P(on) %v, want the states flipped: %v", n, order, got, z.Marginal, flipped)
+			}
+		}
+	}
+}
+
+// A probability of n documents becomes that of n+2, one more with and one more without.
+func TestSmooth(t *testing.T) {
+	z := &Node{Level: 2, P: [2]float64{0.5, 1}, Children: []*Node{{Level: 1, P: [2]float64{0, 0.25}, Words: []Word{{P: [2]float64{1, 0}}}}}}
+	smooth(&Tree{Roots: []*Node{z}}, 6)
+	for _, c := range []struct {
+		what      string
+		got, want [2]float64
+	}{
+		{"root", z.P, [2]float64{4. / 8, 7. / 8}},
+		{"child", z.Children[0].P, [2]float64{1. / 8, 2.5 / 8}},
+		{"word", z.Children[0].Words[0].P, [2]float64{7. / 8, 1. / 8}},
+	} {
+		if c.got != c.want {
+			t.Errorf("%s: %v, want %v", c.what, c.got, c.want)
+		}
+	}
+}
+
+// Latents are numbered by level, depth first; above level 9 a line keeps the first of level 11 (Z11_1) and the eleventh of level 1 (Z111) apart.
+func TestNames(t *testing.T) {
+	z := &Node{Level: 8}
+	var levels []*Node
+	for level := 8; level <= 11; level++ {
+		levels = append(levels, z)
+		z = &Node{Level: level + 1, Children: []*Node{z, {Level: level}}}
+	}
+	name(&Tree{Roots: []*Node{z}})
+	var got []string
+	for _, n := range append(levels, z, z.Children[1]) {
+		got = append(got, n.ID)
+	}
+	if want := []string{"Z81", "Z91", "Z10_1", "Z11_1", "Z12_1", "Z11_2"}; !slices.Equal(got, want) {
+		t.Errorf("names %v, want %v", got, want)
 	}
 }
 

@@ -2,7 +2,6 @@ package hlta
 
 import (
 	"bufio"
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -15,17 +14,10 @@ import (
 	"unicode"
 )
 
-// nodeJSON is a node of the authors' nodes.json (specification section 11). Words
-// are not nodes: they are in the text of level-1 latents, each followed by
+// A node of the authors' nodes.json (specification section 11) has an id, a text, data and
+// children. Words are not nodes: they are in the text of level-1 latents, each followed by
 // P(word=1 | Z=0) rounded to two decimals. The text of latents above has at most
 // 100 of the words below, so it says nothing about membership.
-type nodeJSON struct {
-	ID       string     `json:"id"`
-	Text     string     `json:"text"`
-	Data     nodeData   `json:"data"`
-	Children []nodeJSON `json:"children"`
-}
-
 type nodeData struct {
 	Name       string   `json:"name"`
 	Level      *int     `json:"level,omitempty"`
@@ -36,92 +28,87 @@ type nodeData struct {
 // stands for a class, only such words count: what else is there are parts of names. The name
 // in such a word, up to a space, becomes the word's name.
 func parseNodes(data []byte) (*Tree, error) {
-	var roots []nodeJSON
-	if err := unmarshal(data, &roots); err != nil {
+	var p nodesParser
+	t := &Tree{}
+	err := walk(data, func(w *jsonWalker) (err error) {
+		t.Roots, err = p.nodes(w, maxLevels)
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
-	p := nodesParser{onlyClasses: hasClasses(roots)}
-	t := &Tree{}
-	for i := range roots {
-		n, err := p.node(&roots[i])
-		if err != nil {
-			return nil, err
+	for _, text := range p.texts {
+		p.onlyClasses = p.onlyClasses || hasClass(text)
+	}
+	for i, n := range p.leaves {
+		n.Words = p.words(p.texts[i])
+		if len(n.Words) == 0 {
+			return nil, fmt.Errorf("node %q: no words in its text %.60q", n.ID, p.texts[i])
 		}
-		t.Roots = append(t.Roots, n)
+		if p.n += len(n.Words); p.n > maxVariables {
+			return nil, fmt.Errorf("more than %d words", maxVariables)
+		}
 	}
 	t.names = p.names
 	return t, nil
 }
 
-// unmarshal is json.Unmarshal with a bound on what a short file can make of memory,
-// and with errors that say where.
-func unmarshal(data []byte, v any) error {
-	if n := bytes.Count(data, []byte("{")); n > maxVariables {
-		return fmt.Errorf("%d objects, at most %d", n, maxVariables)
-	}
-	err := json.Unmarshal(data, v)
-	if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
-		return fmt.Errorf("byte %d: %w", syntax.Offset, err)
-	}
-	return err
-}
-
-func hasClasses(nodes []nodeJSON) bool {
-	for i := range nodes {
-		if len(nodes[i].Children) > 0 {
-			if hasClasses(nodes[i].Children) {
-				return true
-			}
-			continue
-		}
-		for token := range strings.FieldsSeq(nodes[i].Text) {
-			if _, ok := ParseClassWord(token); ok {
-				return true
-			}
+func hasClass(text string) bool {
+	for token := range strings.FieldsSeq(text) {
+		if _, ok := ParseClassWord(token); ok {
+			return true
 		}
 	}
 	return false
 }
 
 type nodesParser struct {
+	leaves      []*Node  // latents of level 1,
+	texts       []string // and their texts
 	onlyClasses bool
 	n           int // words so far
 	names       map[string]string
 }
 
-func (p *nodesParser) node(j *nodeJSON) (*Node, error) {
-	if j.ID == "" {
-		return nil, errors.New("a node has no \"id\": not a nodes.json")
+// nodes reads an array of nodes with at most that many levels.
+func (p *nodesParser) nodes(w *jsonWalker, levels int) (nodes []*Node, err error) {
+	if levels == 0 {
+		return nil, fmt.Errorf("more than %d levels", maxLevels)
 	}
-	unknown := [2]float64{math.NaN(), math.NaN()}
-	n := &Node{ID: j.ID, Level: 1, P: unknown, Marginal: math.NaN()}
-	for i := range j.Children {
-		c, err := p.node(&j.Children[i])
+	err = w.array(func() error {
+		n := &Node{Level: 1, P: [2]float64{math.NaN(), math.NaN()}, Marginal: math.NaN()}
+		var text string
+		var data nodeData
+		err := w.object(field{"id", &n.ID}, field{"text", &text}, field{"data", &data},
+			field{"children", func() (err error) {
+				n.Children, err = p.nodes(w, levels-1)
+				return err
+			}})
 		if err != nil {
-			return nil, err
+			return err
 		}
-		n.Children = append(n.Children, c)
-		n.Level = max(n.Level, c.Level+1)
-	}
-	if level := j.Data.Level; level != nil {
-		if *level < n.Level || len(n.Children) == 0 && *level != 1 {
-			return nil, fmt.Errorf("node %q: level %d, but its children make it level %d", j.ID, *level, n.Level)
+		if n.ID == "" {
+			return errors.New("a node has no \"id\": not a nodes.json")
 		}
-		n.Level = *level
-	}
-	if j.Data.Percentage != nil {
-		n.Marginal = *j.Data.Percentage
-	}
-	if n.Level == 1 {
-		n.Words = p.words(j.Text)
-		if len(n.Words) == 0 {
-			return nil, fmt.Errorf("node %q: no words in its text %.60q", j.ID, j.Text)
+		for _, c := range n.Children {
+			n.Level = max(n.Level, c.Level+1)
 		}
-		if p.n += len(n.Words); p.n > maxVariables {
-			return nil, fmt.Errorf("more than %d words", maxVariables)
+		if level := data.Level; level != nil {
+			if *level < n.Level || len(n.Children) == 0 && *level != 1 {
+				return fmt.Errorf("node %q: level %d, but its children make it level %d", n.ID, *level, n.Level)
+			}
+			n.Level = *level
 		}
-	}
-	return n, nil
+		if data.Percentage != nil {
+			n.Marginal = *data.Percentage
+		}
+		if n.Level == 1 {
+			p.leaves, p.texts = append(p.leaves, n), append(p.texts, text)
+		}
+		nodes = append(nodes, n)
+		return nil
+	})
+	return nodes, err
 }
 
 // words reads the text of a level-1 latent: words, each followed by its number (or

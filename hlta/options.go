@@ -40,11 +40,14 @@ type Options struct {
 	// MaxTop is the number of latents at which no further level is built, at least 2 (15).
 	MaxTop int `json:"max_top,omitempty"`
 	// BatchSize B scores models as if there were B documents, where there are more:
-	// the batch-normalised BIC, LL/(N/B) - d/2 ln B for d parameters (5000).
-	// Negative: the plain BIC.
+	// the batch-normalised BIC, LL/(N/B) - d/2 ln B for d parameters. Left out it is 5000, and
+	// on a level of rare variables as many as hold the median one 4 times together with
+	// another: with fewer it cannot gain what joining an island takes. -1: the plain BIC.
 	BatchSize int `json:"batch_size,omitempty"`
 	// LearnSize is the number of distinct documents above which a level and those
-	// above it are learned from a sample of that size (100000). Negative: never.
+	// above it are learned from a sample of that size. Left out it is 100000, and on a level
+	// of rare variables as many as hold the median one 100 times together with another.
+	// -1: never.
 	LearnSize int `json:"learn_size,omitempty"`
 
 	// GlobalEM estimates all parameters of the finished tree together.
@@ -104,8 +107,6 @@ func (o Options) resolve() (Options, error) {
 	setFloat(&o.CTThreshold, 3)
 	setInt(&o.MaxIsland, 10)
 	setInt(&o.MaxTop, 15)
-	setInt(&o.BatchSize, 5000)
-	setInt(&o.LearnSize, 100000)
 	setInt(&o.Threads, runtime.GOMAXPROCS(0))
 	switch o.GlobalEM {
 	case NoGlobalEM:
@@ -118,9 +119,6 @@ func (o Options) resolve() (Options, error) {
 		setInt(&o.Minibatch, 1000)
 		setInt(&o.Epochs, 10)
 		setFloat(&o.Alpha, 0.75)
-		if !(o.Alpha > 0.5 && o.Alpha <= 1) {
-			return o, fmt.Errorf("hlta: alpha %v, want above 0.5 and at most 1", o.Alpha)
-		}
 	default:
 		return o, fmt.Errorf("hlta: global EM %q, want %q or %q", string(o.GlobalEM), BatchGlobalEM, StepwiseGlobalEM)
 	}
@@ -133,6 +131,8 @@ func (o Options) resolve() (Options, error) {
 		{"EM steps", o.EMSteps, 1, 1_000_000},
 		{"max island", o.MaxIsland, 4, maxMaxIsland},
 		{"max top", o.MaxTop, 2, 1024},
+		{"batch size", o.BatchSize, -1, math.MaxInt32},
+		{"learn size", o.LearnSize, -1, math.MaxInt32},
 		{"global EM steps", o.GlobalSteps, 0, 1_000_000},
 		{"minibatch", o.Minibatch, 0, math.MaxInt32},
 		{"epochs", o.Epochs, 0, 1_000_000},
@@ -155,7 +155,19 @@ func (o Options) resolve() (Options, error) {
 			return o, fmt.Errorf("hlta: %s %v, want a finite number", c.name, c.v)
 		}
 	}
+	if o.Alpha != 0 && !(o.Alpha > 0.5 && o.Alpha <= 1) {
+		return o, fmt.Errorf("hlta: alpha %v, want above 0.5 and at most 1", o.Alpha)
+	}
 	return o, nil
+}
+
+// suited is a size that was left out: the default, or as many documents as hold the median
+// variable that often.
+func (d *data) suited(size, def int, often float64) float64 {
+	if size != 0 {
+		return float64(size)
+	}
+	return max(float64(def), often/d.telling())
 }
 
 // maxMaxIsland keeps the pattern tables of an island small: 2^(16+3) counts.

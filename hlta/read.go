@@ -6,7 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+
+	"cwox/internal/outside"
 )
 
 // maxTreeBytes bounds a tree file, before and after decompression. The published
@@ -16,14 +17,9 @@ const maxTreeBytes = 64 << 20
 // ReadTree reads a tree: our tree.json, the authors' nodes.json or a .bif, any of
 // them compressed with gzip or not. The content decides which it is, never the name.
 func ReadTree(path string) (*Tree, error) {
-	f, err := os.Open(path)
+	data, err := outside.Read(path, maxTreeBytes)
 	if err != nil {
 		return nil, fmt.Errorf("hlta: %w", err)
-	}
-	defer f.Close()
-	data, err := readBounded(f)
-	if err != nil {
-		return nil, fmt.Errorf("hlta: %s: %w", path, err)
 	}
 	return ParseTree(path, data)
 }
@@ -75,6 +71,9 @@ func parseTree(data []byte) (*Tree, error) {
 	case looksLikeBIF(data):
 		return parseBIF(data)
 	}
+	if err := unpackable(data); err != nil {
+		return nil, err
+	}
 	return nil, fmt.Errorf("starts with %.20q: neither tree.json nor nodes.json nor .bif", bytes.TrimSpace(data))
 }
 
@@ -87,4 +86,24 @@ func readBounded(r io.Reader) ([]byte, error) {
 		return nil, fmt.Errorf("more than %d bytes", maxTreeBytes)
 	}
 	return data, nil
+}
+
+// packers are programs that compress files, by how their files begin. Those of gzip are read.
+var packers = []struct{ begin, name, remedy string }{
+	{"BZh", "bzip2", "bunzip2"},
+	{"\xfd7zXZ\x00", "xz", "unxz"},
+	{"PK\x03\x04", "zip", "unzip"},
+	{"\x28\xb5\x2f\xfd", "zstd", "unzstd"},
+	{"\x04\x22\x4d\x18", "lz4", "unlz4"},
+	{"7z\xbc\xaf\x27\x1c", "7z", "7z x"},
+}
+
+// unpackable is an error if a file that begins so is compressed, but not with gzip.
+func unpackable(begin []byte) error {
+	for _, p := range packers {
+		if bytes.HasPrefix(begin, []byte(p.begin)) {
+			return fmt.Errorf("compressed with %s: decompress it first (%s), or use gzip, which is read as it is", p.name, p.remedy)
+		}
+	}
+	return nil
 }

@@ -71,7 +71,7 @@ func TestReadTree(t *testing.T) {
 	}
 	for _, c := range []struct{ path, want string }{
 		{filepath.Join(t.TempDir(), "absent"), "no such file"},
-		{t.TempDir(), "is a directory"},
+		{t.TempDir(), "not a regular file"},
 	} {
 		if _, err := ReadTree(c.path); !strings.Contains(errText(err), c.want) || !strings.Contains(errText(err), c.path) {
 			t.Errorf("%v, want %s", err, c.want)
@@ -90,8 +90,15 @@ func TestParseTreeErrors(t *testing.T) {
 		{`{}`, `no "format": not a tree.json, which has "cwox-tree/1"`},
 		{`{"format": "cwox-tree/2"}`, `format "cwox-tree/2", want "cwox-tree/1"`},
 		{tree(""), "the tree is empty"},
-		{tree("null"), `latent "" is empty`},
-		{tree(leaf("Z11")) + "]", "invalid character ']' after top-level value"},
+		{tree("null"), `byte 40: null where an object is wanted`},
+		{tree("{}"), `latent "" is empty`},
+		{tree("[]"), `"[" where an object is wanted`},
+		{tree(leaf("Z11") + `], "links": [null`), "null where an object is wanted"},
+		{tree(`{"id": "Z11", "level": 1, "words": [null]}`), "null where an object is wanted"},
+		{tree(`{"id": "Z11", "level": 1, "words": {"a": 1}}`), `"{" where an array is wanted`},
+
+		{tree(leaf("Z11")) + "]", "invalid character ']'"},
+		{tree(leaf("Z11")) + "{}", `"{" after the end`},
 		{tree(`{"id": "Z11", "level": 0, ` + w + `}`), `latent "Z11": level 0, want at least 1`},
 		{tree(`{"id": "Z11", "level": 1}`), `latent "Z11": level 1, but it has no words`},
 		{tree(`{"id": "Z11", "level": 2, ` + w + `}`), `latent "Z11": level 2, but it has 2 words of its own`},
@@ -117,10 +124,12 @@ func TestParseTreeErrors(t *testing.T) {
 		{tree(leaf("Z11") + "," + leaf("Z12") + `], "links": [{"parent": 1, "child": 1}`), "the links between 1 of the 2 roots form a cycle"},
 		{tree(leaf("Z11") + "," + leaf("Z12") + `], "links": [{"parent": 0, "child": 1}, {"parent": 1, "child": 1}`), `links lead to "Z12" from both "Z11" and "Z12"`},
 		{tree(leaf("Z11") + "," + leaf("Z12") + `], "links": [{"parent": 0, "child": 1, "p": [0, 7]}`), `link "Z11" -> "Z12": probability 7, want 0 to 1`},
+		{"PK\x03\x04tree.json", "compressed with zip: decompress it first (unzip)"},
 		// nodes.json
 		{`[`, "byte 1: unexpected end of JSON input"},
 		{`[]`, "the tree is empty"},
-		{`[1]`, "cannot unmarshal number"},
+		{`[1]`, `"1" where an object is wanted`},
+		{`[null]`, "null where an object is wanted"},
 		{`[{"Z11": ["c001", "c002"]}]`, `a node has no "id": not a nodes.json`}, // a partition
 		{nodes(""), `node "Z11": no words in its text ""`},
 		{nodes("c001 0.1 c002 0.1 c001-tench 0.3"), `latent "Z11": word "c001" occurs twice (before as a word)`},
@@ -139,29 +148,43 @@ func TestParseTreeErrors(t *testing.T) {
 	}
 }
 
+// allocated is the memory that f allocates, in bytes, whatever of it is garbage by then.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
 // Files made to take time or memory get their answer at once.
 func TestHostileTrees(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
-		{"nesting", strings.Repeat(`[{"id":"Z1","children":`, 100_000), "exceeded max depth"},
-		{"nesting below the decoder's limit", strings.Repeat(`[{"id":"Z1","children":`, 4000) + "[]" + strings.Repeat("}]", 4000), "no words"},
-		{"brackets", strings.Repeat("[", 1_000_000), "exceeded max depth"},
-		{"many objects", "[" + strings.Repeat("{},", 3_000_000) + "{}]", "3000001 objects, at most 524288"},
-		{"as many objects as may be", "[" + strings.Repeat("{},", maxVariables-1) + "{}]", "no \"id\""},
+		{"nesting", strings.Repeat(`[{"id":"Z1","children":`, 100_000), "more than 64 levels"},
+		{"brackets", strings.Repeat("[", 1_000_000), "where an object is wanted"},
+		{"brackets in what is skipped", `{"x":` + strings.Repeat("[", 10_000_000), "exceeded max depth"},
+		{"brackets in the provenance", `{"provenance":` + strings.Repeat("[", 1_000_000), "exceeded max depth"},
+		{"names in the provenance", `{"provenance":{"names":{` + strings.Repeat(`"":"",`, 3_000_000) + `"":""}}}`, "more than 2097152 JSON values"},
+		{"many objects", "[" + strings.Repeat(`{"id":"Z1"},`, 3_000_000) + "{}]", "more than 524288 objects"},
+		{"as many objects as may be", "[" + strings.Repeat(`{"id":"Z1"},`, maxVariables-1) + "{}]", "no \"id\""},
+		{"as many words as may be", `{"format":"cwox-tree/1","roots":[{"words":[` + strings.Repeat("{},", maxVariables), "more than 524288 objects"},
+		{"nulls for nodes", "[" + strings.Repeat("null,", 5_000_000) + "null]", "null where"},
+		{"nulls for roots", `{"format":"cwox-tree/1","roots":[` + strings.Repeat("null,", 5_000_000) + "null]}", "null where"},
+		{"nulls for links", `{"format":"cwox-tree/1","roots":[],"links":[` + strings.Repeat("null,", 5_000_000) + "null]}", "null where"},
+		{"nulls for words", `{"format":"cwox-tree/1","roots":[{"words":[` + strings.Repeat("null,", 5_000_000) + "null]}]}", "null where"},
+		{"nulls for a probability", `{"format":"cwox-tree/1","roots":[{"p":[` + strings.Repeat("null,", 5_000_000) + "null]}]}", `latent "" is empty`},
 		{"many words", `[{"id":"Z1","text":"` + strings.Repeat("c001 ", 2_000_000) + `"}]`, "word"},
 		{"large number", `[{"id":"Z1","data":{"level":` + strings.Repeat("9", 1_000_000) + `}}]`, "number"},
 		{"comments", "network x { " + strings.Repeat("/**/", 2_000_000), "ends inside a block"},
 		{"variables", "network x { } " + strings.Repeat(`variable "a" { type discrete[2] { a b }; } `, 500_000), "twice"},
 	} {
-		var before, after runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&before)
-		_, err := ParseTree("x", []byte(c.text))
-		runtime.ReadMemStats(&after)
+		var err error
+		got := allocated(func() { _, err = ParseTree("x", []byte(c.text)) })
 		if !strings.Contains(errText(err), c.want) {
 			t.Errorf("%s: %.200v, want %s", c.name, err, c.want)
 		}
 		// Bounded by what a tree may hold, and by the text.
-		if got, most := after.TotalAlloc-before.TotalAlloc, uint64(300<<20+16*len(c.text)); got > most {
+		if most := uint64(300<<20 + 16*len(c.text)); got > most {
 			t.Errorf("%s: %d bytes allocated for %d, want at most %d", c.name, got, len(c.text), most)
 		}
 	}

@@ -21,6 +21,9 @@ type Tree struct {
 	Links []Link
 	// Provenance says where the tree came from; it is written to tree.json.
 	Provenance Provenance
+	// Notes are what Learn found to be wrong with the documents: where the groups of the
+	// tree mean little. They are not written to tree.json.
+	Notes []string
 
 	names map[string]string // of words, as a nodes.json gives them
 	once  sync.Once

@@ -9,39 +9,13 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"cwox/internal/outside"
 )
 
 // treeFormat is the "format" of tree.json; it changes when old readers would
 // misunderstand a file.
 const treeFormat = "cwox-tree/1"
-
-// treeJSON is tree.json. Probabilities that are not known are null or left out.
-type treeJSON struct {
-	Format     string       `json:"format"`
-	Provenance Provenance   `json:"provenance"`
-	Roots      []latentJSON `json:"roots"`
-	Links      []linkJSON   `json:"links"`
-}
-
-type latentJSON struct {
-	ID       string         `json:"id"`
-	Level    int            `json:"level"`
-	P        [2]probability `json:"p"`        // P(Z=1 | parent=0), P(Z=1 | parent=1)
-	Marginal probability    `json:"marginal"` // P(Z=1)
-	Children []latentJSON   `json:"children"`
-	Words    []wordJSON     `json:"words"`
-}
-
-type wordJSON struct {
-	Name string         `json:"word"`
-	P    [2]probability `json:"p"` // P(w=1 | Z=0), P(w=1 | Z=1)
-}
-
-type linkJSON struct {
-	Parent int            `json:"parent"` // indices into roots
-	Child  int            `json:"child"`
-	P      [2]probability `json:"p"` // P(child=1 | parent=0), P(child=1 | parent=1)
-}
 
 // probability is a number, or unknown: null in the file and NaN in the tree.
 type probability struct {
@@ -71,43 +45,76 @@ func (p probability) float() float64 {
 
 func pair(p [2]probability) [2]float64 { return [2]float64{p[0].float(), p[1].float()} }
 
+// parseTreeJSON reads tree.json. Probabilities that are not known are null or left out; other
+// fields than those that WriteJSON writes are skipped.
 func parseTreeJSON(data []byte) (*Tree, error) {
-	var j treeJSON
-	// Read the format first, so that a file of another kind gets a plain answer.
-	var head struct {
-		Format *string `json:"format"`
-	}
-	if err := unmarshal(data, &head); err != nil {
-		return nil, err
-	}
-	if head.Format == nil {
-		return nil, fmt.Errorf("no \"format\": not a tree.json, which has %q", treeFormat)
-	}
-	if *head.Format != treeFormat {
-		return nil, fmt.Errorf("format %.40q, want %q", *head.Format, treeFormat)
-	}
-	if err := unmarshal(data, &j); err != nil {
-		return nil, err
-	}
-	t := &Tree{Provenance: j.Provenance}
-	for i := range j.Roots {
-		t.Roots = append(t.Roots, j.Roots[i].node())
-	}
-	for _, l := range j.Links {
-		t.Links = append(t.Links, Link{Parent: l.Parent, Child: l.Child, P: pair(l.P)})
-	}
-	return t, nil
+	t := &Tree{}
+	format := ""
+	return t, walk(data, func(w *jsonWalker) error {
+		err := w.object(
+			field{"format", func() error {
+				if err := w.Decode(&format); err != nil || format == treeFormat {
+					return err
+				}
+				return fmt.Errorf("format %.40q, want %q", format, treeFormat)
+			}},
+			field{"provenance", func() error {
+				var text json.RawMessage
+				if err := w.Decode(&text); err != nil {
+					return err
+				}
+				return outside.JSON(text, &t.Provenance, 4*maxVariables) // it may name all words
+			}},
+			field{"roots", func() (err error) {
+				t.Roots, err = w.latents(maxLevels)
+				return err
+			}},
+			field{"links", func() error {
+				return w.array(func() error {
+					var l Link
+					var p [2]probability // P(child=1 | parent=0), P(child=1 | parent=1)
+					err := w.object(field{"parent", &l.Parent}, field{"child", &l.Child}, field{"p", &p})
+					l.P = pair(p)
+					t.Links = append(t.Links, l)
+					return err
+				})
+			}})
+		if err == nil && format == "" {
+			err = fmt.Errorf("no \"format\": not a tree.json, which has %q", treeFormat)
+		}
+		return err
+	})
 }
 
-func (j *latentJSON) node() *Node {
-	n := &Node{ID: j.ID, Level: j.Level, P: pair(j.P), Marginal: j.Marginal.float()}
-	for i := range j.Children {
-		n.Children = append(n.Children, j.Children[i].node())
+// latents reads an array of latents with at most that many levels.
+func (w *jsonWalker) latents(levels int) (nodes []*Node, err error) {
+	if levels == 0 {
+		return nil, fmt.Errorf("more than %d levels", maxLevels)
 	}
-	for _, w := range j.Words {
-		n.Words = append(n.Words, Word{Name: w.Name, P: pair(w.P)})
-	}
-	return n
+	err = w.array(func() error {
+		n := &Node{}
+		var p [2]probability // P(Z=1 | parent=0), P(Z=1 | parent=1)
+		var marginal probability
+		err := w.object(field{"id", &n.ID}, field{"level", &n.Level}, field{"p", &p}, field{"marginal", &marginal},
+			field{"children", func() (err error) {
+				n.Children, err = w.latents(levels - 1)
+				return err
+			}},
+			field{"words", func() error {
+				return w.array(func() error {
+					var word Word
+					var p [2]probability // P(w=1 | Z=0), P(w=1 | Z=1)
+					err := w.object(field{"word", &word.Name}, field{"p", &p})
+					word.P = pair(p)
+					n.Words = append(n.Words, word)
+					return err
+				})
+			}})
+		n.P, n.Marginal = pair(p), marginal.float()
+		nodes = append(nodes, n)
+		return err
+	})
+	return nodes, err
 }
 
 // WriteJSON writes tree.json: everything there is to know about the tree. The same

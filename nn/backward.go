@@ -170,11 +170,17 @@ func (s *Session) backward(rule Rule, layers []string, capacity int) (*backward,
 	last := m.graph.nodes[len(m.graph.nodes)-1]
 	b.seeds = b.target(last)
 	b.ready[last.id] = true
-	below := map[int]bool{} // nodes whose value depends on a wanted layer
+	below := map[int]bool{} // nodes whose value depends on a wanted layer, and the logits on it
 	for _, n := range m.graph.nodes {
 		below[n.id] = wanted[n.id]
 		for _, in := range n.in {
 			below[n.id] = below[n.id] || below[in.id]
+		}
+	}
+	for leads, i := map[int]bool{last.id: true}, last.id; i >= 0; i-- {
+		below[i] = below[i] && leads[i]
+		for _, in := range m.graph.nodes[i].in {
+			leads[in.id] = leads[in.id] || leads[i]
 		}
 	}
 	for i, g := range groups {

@@ -217,7 +217,7 @@ func (l *layout) place(i int, n *Node, half bool) view {
 	}
 	v, ok := l.values[target.id].in(half)
 	if !ok {
-		end := l.lastUse[target.id]
+		end := max(l.lastUse[target.id], i) // it is written, even if nobody reads it
 		images := l.o.Batch
 		if !half && target.id >= l.keepFrom {
 			end = len(l.groups)

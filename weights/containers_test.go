@@ -402,9 +402,6 @@ func TestOfficial(t *testing.T) {
 			t.Errorf("%d bytes: %t, want %t", c.bytes, !c.want, c.want)
 		}
 	}
-	if !k.Matches("1378be20a0") || k.Matches("1378be21a0") || k.Matches("") {
-		t.Error("hash")
-	}
 	f, err := Parse("googlenet-1378be20.pth", zipFile(net2()+".", fourFloats))
 	if err != nil {
 		t.Fatal(err)

@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
+	"cwox/internal/outside"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"math"
 	"os"
@@ -246,15 +246,14 @@ func (f *File) SHA256() (string, error) {
 	return f.hash, nil
 }
 
-// Official tells whether the file is an official one of torchvision, byte for byte as far
-// as the name of the official file tells: it has about its size, and its SHA-256 begins
-// with the digits in that name. The hash is computed only where the size fits.
+// Official tells whether the file is an official one of torchvision, byte for byte: it has
+// about its size, and its SHA-256. The hash is computed only where the size fits.
 func (f *File) Official() (KnownFile, bool) {
 	for _, k := range Known() {
 		if !k.fitsSize(len(f.data)) {
 			continue
 		}
-		if sum, err := f.SHA256(); err == nil && k.Matches(sum) {
+		if sum, err := f.SHA256(); err == nil && sum == k.SHA256 {
 			return k, true
 		}
 	}
@@ -362,13 +361,7 @@ func keyPrefix(key string) string {
 
 // openData maps or reads a regular file.
 func openData(path string) (data []byte, unmap func() error, err error) {
-	// Before opening: to open a pipe would wait for its writer.
-	if info, err := os.Stat(path); err != nil {
-		return nil, nil, err
-	} else if !info.Mode().IsRegular() {
-		return nil, nil, fmt.Errorf("%s: not a regular file (%s)", path, kind(info.Mode()))
-	}
-	file, err := os.Open(path)
+	file, err := outside.Open(path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -388,13 +381,6 @@ func openData(path string) (data []byte, unmap func() error, err error) {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return data, unmap, nil
-}
-
-func kind(m fs.FileMode) string {
-	if m.IsDir() {
-		return "a directory"
-	}
-	return m.Type().String()
 }
 
 // quote is %q for strings from outside, which may be as long as the file.

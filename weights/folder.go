@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"cwox/internal/outside"
 	"cwox/weights/pickle"
 )
 
@@ -139,7 +140,7 @@ func (f *File) readConfig(dir string) error {
 		if err != nil || !info.Mode().IsRegular() {
 			continue
 		}
-		data, err := readSmall(path, mostConfig)
+		data, err := outside.Read(path, mostConfig)
 		if err != nil {
 			return err
 		}
@@ -166,22 +167,9 @@ func (f *File) readConfig(dir string) error {
 	return nil
 }
 
-// readSmall reads a regular file of at most so many bytes.
-func readSmall(path string, most int) ([]byte, error) {
-	data, unmap, err := openData(path)
-	if err != nil {
-		return nil, fmt.Errorf("weights: %w", err)
-	}
-	defer unmap()
-	if len(data) > most {
-		return nil, fmt.Errorf("weights: %s: %d bytes, at most %d are read", path, len(data), most)
-	}
-	return slices.Clone(data), nil
-}
-
 // openSharded opens the weight files that an index lists: {"weight_map": {tensor: file}}.
 func openSharded(path string) (*File, error) {
-	data, err := readSmall(path, mostIndex)
+	data, err := outside.Read(path, mostIndex)
 	if err != nil {
 		return nil, err
 	}

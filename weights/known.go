@@ -5,14 +5,18 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"cwox/internal/outside"
 )
 
 // KnownFile is an official weight file of torchvision.
 type KnownFile struct {
-	Model string  // as the zoo names it
-	Name  string  // file name; its last eight hex digits begin its SHA-256
-	MiB   float64 // size, about
+	Model  string  // as the zoo names it
+	Name   string  // file name; its last eight hex digits begin the SHA-256
+	MiB    float64 // size, about
+	SHA256 string  // in lower-case hex
 }
 
 // DefaultBaseURL is where torchvision's files are published.
@@ -20,15 +24,17 @@ const DefaultBaseURL = "https://download.pytorch.org/models/"
 
 // Known lists torchvision's IMAGENET1K_V1 weights of the models of the zoo, smallest
 // first within a family.
-func Known() []KnownFile {
-	return []KnownFile{
-		{"resnet18", "resnet18-f37072fd.pth", 44.7},
-		{"resnet34", "resnet34-b627a593.pth", 83.3},
-		{"resnet50", "resnet50-0676ba61.pth", 97.8},
-		{"resnet101", "resnet101-63fe2227.pth", 170.5},
-		{"resnet152", "resnet152-394f9c45.pth", 230.4},
-		{"googlenet", "googlenet-1378be20.pth", 49.7},
-	}
+func Known() []KnownFile { return slices.Clone(known) }
+
+// The publisher gives eight digits of each hash, in the name; the whole ones are those that at
+// least two unrelated projects record.
+var known = []KnownFile{
+	{"resnet18", "resnet18-f37072fd.pth", 44.7, "f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec"},
+	{"resnet34", "resnet34-b627a593.pth", 83.3, "b627a593bcbe140c234610266fe4f8ae95ea42fc881d091c9b6052e6b1d0590f"},
+	{"resnet50", "resnet50-0676ba61.pth", 97.8, "0676ba61b6795bbe1773cffd859882e5e297624d384b6993f7c9e683e722fb8a"},
+	{"resnet101", "resnet101-63fe2227.pth", 170.5, "63fe2227b86e8f1f2063f43a75c84d195911b6a0eace650907dd3dc62dd49a0a"},
+	{"resnet152", "resnet152-394f9c45.pth", 230.4, "394f9c45966e3651a89bbb78a48410a6755854ce4a5ab64927cf1c7247f85e58"},
+	{"googlenet", "googlenet-1378be20.pth", 49.7, "1378be20a8e875cf1568b8a71654e704449655e34711a959a38b04fb34905cef"},
 }
 
 // LookupKnown finds the official file of a model.
@@ -47,16 +53,22 @@ func LookupKnown(model string) (KnownFile, error) {
 // URL is where the file is published.
 func (k KnownFile) URL() string { return DefaultBaseURL + k.Name }
 
-// HashPrefix is what the file's SHA-256 begins with, in lower-case hex: by the
-// convention of PyTorch's hub, the part of the name after the dash.
-func (k KnownFile) HashPrefix() string {
-	stem := strings.TrimSuffix(k.Name, filepath.Ext(k.Name))
-	return stem[strings.LastIndexByte(stem, '-')+1:]
+// Identify tells which official file a file is, by its SHA-256, whatever its name; none is
+// the zero KnownFile.
+func Identify(path string) (k KnownFile, sha256 string, err error) {
+	file, err := outside.Open(path)
+	if err != nil {
+		return k, "", fmt.Errorf("weights: %w", err)
+	}
+	defer file.Close()
+	if sha256, err = hashOf(file); err != nil {
+		return k, "", fmt.Errorf("weights: %w", err)
+	}
+	if i := slices.IndexFunc(known, func(k KnownFile) bool { return k.SHA256 == sha256 }); i >= 0 {
+		k = known[i]
+	}
+	return k, sha256, nil
 }
-
-// Matches tells whether a SHA-256 in lower-case hex is the file's, as far as its name
-// tells.
-func (k KnownFile) Matches(sha256 string) bool { return strings.HasPrefix(sha256, k.HashPrefix()) }
 
 // fitsSize tells whether a file of so many bytes can be this one: MiB is rounded.
 func (k KnownFile) fitsSize(bytes int) bool {
@@ -71,7 +83,7 @@ func CacheDir() (string, error) {
 	}
 	dir, err := os.UserCacheDir()
 	if err != nil {
-		return "", fmt.Errorf("weights: no cache directory (set CWOX_CACHE): %w", err)
+		return "", fmt.Errorf("weights: no cache directory, set CWOX_CACHE to a folder: %w", err)
 	}
 	return filepath.Join(dir, "cwox"), nil
 }

@@ -140,7 +140,7 @@ func namesToIndices(v any) []string {
 	if !ok {
 		return nil
 	}
-	return place(d, func(e pickle.Entry) (any, any) { return e.Value, e.Key })
+	return byIndex(d, func(e pickle.Entry) (any, any) { return e.Value, e.Key })
 }
 
 // indicesToNames reads a dict of indices, numbers or of JSON their digits, with names.
@@ -149,10 +149,10 @@ func indicesToNames(v any) []string {
 	if !ok {
 		return nil
 	}
-	return place(d, func(e pickle.Entry) (any, any) { return e.Key, e.Value })
+	return byIndex(d, func(e pickle.Entry) (any, any) { return e.Key, e.Value })
 }
 
-func place(d *pickle.Dict, split func(pickle.Entry) (index, name any)) []string {
+func byIndex(d *pickle.Dict, split func(pickle.Entry) (index, name any)) []string {
 	if len(d.Entries) > maxTensors {
 		return nil
 	}

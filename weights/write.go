@@ -5,16 +5,14 @@ import (
 	"cmp"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"unicode/utf8"
+
+	"cwox/internal/place"
 )
 
 // WriteSafetensors writes tensors and metadata as a .safetensors stream. The bytes
@@ -30,21 +28,9 @@ func WriteSafetensors(w io.Writer, tensors []*Tensor, metadata map[string]string
 	return nil
 }
 
-// WriteFile is WriteSafetensors to a file that appears whole or not at all: it is
-// written under another name in the same folder, synced and renamed.
+// WriteFile is WriteSafetensors to a file that appears whole or not at all. Errors name it.
 func WriteFile(path string, tensors []*Tensor, metadata map[string]string) error {
-	// Random, so that two writers do not meet.
-	tmp := path + "." + strconv.FormatUint(rand.Uint64(), 36) + ".tmp"
-	file, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	if err != nil {
-		return fmt.Errorf("weights: %w", err)
-	}
-	defer os.Remove(tmp) // fails once it is renamed
-	if err := write(file, tensors, metadata); err != nil {
-		file.Close()
-		return fmt.Errorf("weights: write %s: %w", path, err)
-	}
-	if err := commit(file, path); err != nil {
+	if err := place.Write(path, func(w io.Writer) error { return write(w, tensors, metadata) }); err != nil {
 		return fmt.Errorf("weights: %w", err)
 	}
 	return nil
@@ -72,22 +58,6 @@ func write(w io.Writer, tensors []*Tensor, metadata map[string]string) error {
 		out.Write(b)
 	}
 	return out.Flush()
-}
-
-// commit syncs and closes a file and gives it its name.
-func commit(file *os.File, path string) error {
-	if err := errors.Join(file.Sync(), file.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(file.Name(), path); err != nil {
-		return err
-	}
-	// The rename itself; not every system can sync a folder.
-	if dir, err := os.Open(filepath.Dir(path)); err == nil {
-		dir.Sync()
-		dir.Close()
-	}
-	return nil
 }
 
 // appendHeader writes the header of tensors in this order, padded.

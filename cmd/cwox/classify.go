@@ -1,9 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"os"
-
 	"github.com/spf13/cobra"
 
 	"cwox/cwox"
@@ -37,9 +34,6 @@ With --tensor the network's inputs are given as they are, for comparing with ano
 const defaultTop = 5
 
 func classify(c *cobra.Command, m *modelFlags, t *tensorFlags, top int, args []string) error {
-	if err := wantPositive(c, "top"); err != nil {
-		return err
-	}
 	images, err := findImages(args)
 	if err != nil {
 		return err
@@ -121,12 +115,12 @@ func printClasses(image string, top []cwox.TopClass, failure error, asJSON bool)
 		return printJSON(line)
 	}
 	if failure != nil {
-		fmt.Fprintln(os.Stderr, "cwox:", failure)
+		complain(failure)
 		return nil
 	}
-	fmt.Println(image)
+	stdout.Printf("%v\n", image)
 	for _, t := range top {
-		fmt.Printf("  %5.1f %%  %-28s %4d\n", 100*t.Probability, t.Label, t.Class)
+		stdout.Printf("  %5.1f %%  %-28s %4d\n", 100*t.Probability, t.Label, t.Class)
 	}
 	return nil
 }

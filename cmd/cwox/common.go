@@ -1,19 +1,18 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"strings"
 
 	"cwox/cwox/classname"
 	"cwox/cwox/dataset"
+	"cwox/internal/outside"
 )
 
 // readNames reads one class name a line, with its synonyms after commas.
 func readNames(path string) (labels []string, synonyms [][]string, err error) {
-	text, err := readLimited(path, 16<<20)
+	text, err := outside.Read(path, 16<<20)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -36,7 +35,7 @@ func findImages(args []string) ([]string, error) {
 			out = append(out, arg)
 			continue
 		}
-		images, err := dataset.Folder(arg)
+		images, err := listImages(arg)
 		if err != nil {
 			return nil, err
 		}
@@ -45,25 +44,14 @@ func findImages(args []string) ([]string, error) {
 	return out, nil
 }
 
-// printJSON writes v as one line of JSON on standard output.
-func printJSON(v any) error {
-	e := json.NewEncoder(os.Stdout)
-	e.SetEscapeHTML(false)
-	return e.Encode(v)
-}
-
-// readLimited reads a file of at most that many bytes.
-func readLimited(path string, most int64) ([]byte, error) {
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s: not a regular file", path)
-	case info.Size() > most:
-		return nil, fmt.Errorf("%s: %d bytes, at most %d are read", path, info.Size(), most)
+// listImages lists the images of a folder or of a text file, and says what else is there.
+func listImages(path string) ([]string, error) {
+	images, skipped, err := dataset.List(path)
+	if n := len(skipped); n > 0 {
+		stderr.Printf("cwox: %s: %d file%s left out that %s not named as images are: %s\n", path, n, plural(n),
+			map[bool]string{true: "is", false: "are"}[n == 1], some(skipped))
 	}
-	return os.ReadFile(path)
+	return images, err
 }
 
 // isUsage says that an error is a mistake in how the program was called.

@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -15,6 +13,7 @@ import (
 	"cwox/cwox"
 	"cwox/internal/demo"
 	"cwox/internal/drawnworld"
+	"cwox/internal/say"
 	"cwox/nn/zoo"
 )
 
@@ -41,7 +40,7 @@ Writes what explain writes, and scene.png, truth.json and the masks that it name
 		Args: exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if list {
-				return listScenes(os.Stdout, m.json)
+				return listScenes(stdout, m.json)
 			}
 			if err := errors.Join(m.check(c), f.check(c)); err != nil {
 				return err
@@ -68,6 +67,10 @@ Writes what explain writes, and scene.png, truth.json and the masks that it name
 
 // runDemo goes the way of explain, from the picture's file on.
 func runDemo(c *cobra.Command, m *modelFlags, f *explainFlags, scene *drawnworld.Scene) error {
+	picture := filepath.Join(f.out, "scene.png")
+	if err := claim(f.out, []string{picture}, []string{""}, f.overwrite); err != nil {
+		return err
+	}
 	cl, closeFile, err := m.load(c)
 	if err != nil {
 		return err
@@ -82,7 +85,6 @@ func runDemo(c *cobra.Command, m *modelFlags, f *explainFlags, scene *drawnworld
 	}
 	p := cwox.New(cl)
 	defer p.Close()
-	picture := filepath.Join(f.out, "scene.png")
 	e, err := explainOne(c.Context(), p, picture, o, m)
 	if err != nil {
 		return err
@@ -90,12 +92,12 @@ func runDemo(c *cobra.Command, m *modelFlags, f *explainFlags, scene *drawnworld
 	if err := finish(f.out, e, m); err != nil || m.json {
 		return err
 	}
-	describeTruth(os.Stdout, scene, e)
+	describeTruth(stdout, scene, e)
 	return nil
 }
 
 // describeTruth prints how well the maps point at what they should.
-func describeTruth(w io.Writer, scene *drawnworld.Scene, e *cwox.Explanation) {
+func describeTruth(w *say.Voice, scene *drawnworld.Scene, e *cwox.Explanation) {
 	classes, families := drawnworld.Classes(), drawnworld.Families()
 	var things []string
 	for _, o := range scene.Objects {
@@ -105,11 +107,11 @@ func describeTruth(w io.Writer, scene *drawnworld.Scene, e *cwox.Explanation) {
 		}
 		things = append(things, name)
 	}
-	fmt.Fprintf(w, "In the scene: %s.\n", strings.Join(things, ", "))
+	w.Printf("In the scene: %s.\n", strings.Join(things, ", "))
 	size := e.Model.Width
 	line := func(what, where string, cover, m []float32) {
 		r := drawnworld.NewRegion(cover, size)
-		fmt.Fprintf(w, "  %-20s %3.0f %% of the map lies on the %s, %.0f %% would by chance\n", what, 100*r.Locate(m).Energy, where, 100*r.Chance().Energy)
+		w.Printf("  %-20s %3.0f %% of the map lies on the %s, %.0f %% would by chance\n", what, 100*r.Locate(m).Energy, where, 100*r.Chance().Energy)
 	}
 	for i, cluster := range e.Clusters {
 		at := slices.IndexFunc(cluster.Classes, func(class int) bool { _, ok := scene.ObjectOf(class); return ok })
@@ -164,7 +166,7 @@ func sceneNames() []string {
 }
 
 // listScenes prints the families and their members.
-func listScenes(w io.Writer, asJSON bool) error {
+func listScenes(w *say.Voice, asJSON bool) error {
 	classes := drawnworld.Classes()
 	type member struct {
 		Class int    `json:"class"`
@@ -192,9 +194,9 @@ func listScenes(w io.Writer, asJSON bool) error {
 		if f.Together {
 			how = "often drawn together"
 		}
-		fmt.Fprintf(w, "%s: %s\n", f.Family, how)
+		w.Printf("%s: %s\n", f.Family, how)
 		for _, c := range f.Members {
-			fmt.Fprintf(w, "  %3d  %s\n", c.Class, c.Label)
+			w.Printf("  %3d  %s\n", c.Class, c.Label)
 		}
 	}
 	return nil

@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"cwox/cwox"
 	"cwox/cwox/dataset"
+	"cwox/internal/say"
 )
 
 func newDocuments() *cobra.Command {
@@ -40,7 +39,7 @@ After an interruption of any kind the same command goes on where it stopped.`,
 			if err := m.check(c); err != nil {
 				return err
 			}
-			images, err := dataset.List(args[0])
+			images, err := listImages(args[0])
 			if err != nil {
 				return err
 			}
@@ -50,7 +49,7 @@ After an interruption of any kind the same command goes on where it stopped.`,
 			}
 			defer closeFile()
 			o.Threads, o.IgnoreOrientation = m.threads, m.ignoreOrientation
-			return documents(c.Context(), cl, images, out, o, os.Stdout, &m)
+			return documents(c.Context(), cl, images, out, o, stdout, &m)
 		},
 	}
 	m.add(c)
@@ -65,27 +64,20 @@ After an interruption of any kind the same command goes on where it stopped.`,
 }
 
 func checkDocuments(c *cobra.Command, o *dataset.DocumentsOptions, out string) error {
-	switch {
-	case out == "":
+	if out == "" {
 		return usage(c, "-o FILE: name the file to write")
-	case c.Flags().Changed("max-labels") && o.MaxLabels < 2:
-		return usage(c, "--max-labels %d: want at least 2", o.MaxLabels)
-	case !(o.Cumulative > 0 && o.Cumulative < 1):
-		return usage(c, "--cumulative %g: want more than 0 and less than 1", o.Cumulative)
-	case o.Batch < 1 || o.Batch > 1024:
-		return usage(c, "--batch %d: want 1 to 1024", o.Batch)
 	}
 	return nil
 }
 
 // documents labels images, and says on w what came out.
-func documents(ctx context.Context, cl *cwox.Classifier, images []string, out string, o dataset.DocumentsOptions, w io.Writer, m *modelFlags) error {
+func documents(ctx context.Context, cl *cwox.Classifier, images []string, out string, o dataset.DocumentsOptions, w *say.Voice, m *modelFlags) error {
 	start := time.Now()
 	bar := newProgress("documents", "images", m.quiet)
 	reached, first := 0, true
 	o.Progress = func(done, total int) {
 		if first && done > 0 && !m.quiet {
-			fmt.Fprintf(os.Stderr, "cwox: going on after %d of %d images\n", done, total)
+			stderr.Printf("cwox: going on after %d of %d images\n", done, total)
 		}
 		first = false
 		reached = done
@@ -106,14 +98,14 @@ func documents(ctx context.Context, cl *cwox.Classifier, images []string, out st
 			Seconds float64 `json:"seconds"`
 		}{out, r, time.Since(start).Seconds()})
 	} else {
-		fmt.Fprintf(w, "%s: %d document%s, %d labels, of %d image%s (%d with a single label, %d damaged, %d undecided, %d unreadable)\n",
+		w.Printf("%s: %d document%s, %d labels, of %d image%s (%d with a single label, %d damaged, %d undecided, %d unreadable)\n",
 			out, r.Documents, plural(r.Documents), r.Labels, r.Images, plural(r.Images), r.Certain, r.Damaged, r.Undecided, r.Unreadable)
 	}
 	switch {
 	case r.Unreadable == r.Images:
 		return fmt.Errorf("no image could be read: %s", r.FirstError)
 	case r.Unreadable > 0 && !m.quiet:
-		fmt.Fprintf(os.Stderr, "cwox: %d of %d images could not be read, see \"error\" in %s.jsonl; the first: %s\n",
+		stderr.Printf("cwox: %d of %d images could not be read, see \"error\" in %s.jsonl; the first: %s\n",
 			r.Unreadable, r.Images, out, r.FirstError)
 	}
 	return err

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"cmp"
-	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,7 +11,6 @@ import (
 	"cwox/cwox"
 	"cwox/cwox/dataset"
 	"cwox/cwox/report"
-	"cwox/hlta"
 )
 
 // evaluateFlags say what is compared, and how.
@@ -73,10 +69,9 @@ func (f *evaluateFlags) options(c *cobra.Command, m *modelFlags, cl *cwox.Classi
 		Delta: f.support, Epsilon: f.epsilon, Seed: m.seed, Threads: m.threads,
 	}
 	if f.tree != "" {
-		if o.Explain.Tree, err = hlta.ReadTree(f.tree); err != nil {
+		if err = useTree(&o.Explain, f.tree); err != nil {
 			return o, err
 		}
-		o.Explain.TreeFile = f.tree
 	} else {
 		o.Explain.Tree = cwox.DefaultTree(cl)
 	}
@@ -116,9 +111,6 @@ func (f *evaluateFlags) check(c *cobra.Command) (o dataset.EvaluateOptions, err 
 		return o, usage(c, "--methods, --explainers: want at least one each")
 	case f.out == "":
 		return o, usage(c, "-o DIR: name the folder for the results")
-	}
-	if err := cmp.Or(wantPositive(c, "top", "level", "max-images"), wantShare(c, "cumulative", "rise-tolerance")); err != nil {
-		return o, err
 	}
 	if err := checkVariant(c, f.variant, "support-delta", slices.Contains(f.methods, string(cwox.CWOX2s))); err != nil {
 		return o, err
@@ -174,7 +166,7 @@ func evaluate(c *cobra.Command, m *modelFlags, f *evaluateFlags, source string) 
 	if err := m.check(c); err != nil {
 		return err
 	}
-	images, err := dataset.List(source)
+	images, err := listImages(source)
 	if err != nil {
 		return err
 	}
@@ -199,12 +191,12 @@ func evaluate(c *cobra.Command, m *modelFlags, f *evaluateFlags, source string) 
 	}
 	if m.json {
 		err = printJSON(e)
-	} else if err = e.WriteText(os.Stdout); err == nil {
-		fmt.Printf("\nThe page: %s\n", filepath.Join(f.out, report.PageFile))
+	} else if err = e.WriteText(stdout); err == nil {
+		stdout.Printf("\nThe page: %s\n", filepath.Join(f.out, report.PageFile))
 	}
 	n := e.Images[cl.Arch.Name]
 	if n.Failed > 0 && !m.quiet {
-		fmt.Fprintf(os.Stderr, "cwox: %d image%s failed, see \"error\" in %s; the first: %s\n",
+		stderr.Printf("cwox: %d image%s failed, see \"error\" in %s; the first: %s\n",
 			n.Failed, plural(n.Failed), filepath.Join(f.out, dataset.ImagesFile), n.FirstError)
 	}
 	return err

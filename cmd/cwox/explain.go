@@ -1,12 +1,11 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,6 +19,7 @@ import (
 	"cwox/cwox/dataset"
 	"cwox/cwox/report"
 	"cwox/hlta"
+	"cwox/internal/say"
 	"cwox/nn/vision"
 )
 
@@ -34,6 +34,7 @@ type explainFlags struct {
 	delta, epsilon             float64
 	settings                   settingFlags
 	out                        string
+	overwrite                  bool
 }
 
 func (f *explainFlags) add(c *cobra.Command, out string) {
@@ -53,6 +54,7 @@ func (f *explainFlags) add(c *cobra.Command, out string) {
 	s.Float64Var(&f.epsilon, "epsilon", 0, "support threshold of singleton clusters in the paper's variant")
 	f.settings.add(c)
 	s.StringVarP(&f.out, "output", "o", out, "folder for the results")
+	s.BoolVar(&f.overwrite, "overwrite", false, "replace results of another run in the folder")
 	complete := func(flag string, values ...string) {
 		_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 	}
@@ -82,9 +84,6 @@ func (f *explainFlags) check(c *cobra.Command) error {
 	}
 	if f.relu != "" && f.relu != "on" && f.relu != "off" {
 		return usage(c, "--relu %s: want on or off", f.relu)
-	}
-	if err := cmp.Or(wantPositive(c, "top", "level"), wantShare(c, "cumulative", "rise-tolerance")); err != nil {
-		return err
 	}
 	if err := checkVariant(c, f.variant, "delta", f.method == string(cwox.CWOX2s)); err != nil {
 		return err
@@ -130,16 +129,25 @@ func (f *explainFlags) options(c *cobra.Command, m *modelFlags, cl *cwox.Classif
 	switch {
 	case o.Clusters != nil:
 	case f.tree != "" || f.learnTree != "":
-		if o.TreeFile = f.tree; f.learnTree != "" {
-			if o.TreeFile, err = learnTree(c, cl, f.learnTree, f.out+"-tree", m); err != nil {
+		file := f.tree
+		if f.learnTree != "" {
+			if file, err = learnTree(c, cl, f.learnTree, f.out+"-tree", m); err != nil {
 				return o, err
 			}
 		}
-		if o.Tree, err = hlta.ReadTree(o.TreeFile); err != nil {
+		if err = useTree(&o, file); err != nil {
 			return o, err
 		}
 	default:
 		o.Tree = cwox.DefaultTree(cl)
+	}
+	switch {
+	case o.Tree != nil && f.level > o.Tree.Levels():
+		return o, usage(c, "--level %d: the tree has levels 1 to %d", f.level, o.Tree.Levels())
+	case f.top > cl.Net.Classes():
+		return o, usage(c, "--top %d: want 1 to %d", f.top, cl.Net.Classes())
+	case f.delta == 0 && c.Flags().Changed("delta"):
+		o.Delta = math.SmallestNonzeroFloat64 // 0 means the default
 	}
 	if o.Explainer, err = f.settings.explainer(c, f.explainer, cl, o.Variant); err != nil {
 		return o, err
@@ -150,7 +158,7 @@ func (f *explainFlags) options(c *cobra.Command, m *modelFlags, cl *cwox.Classif
 // learnTree labels the images of a folder and learns a label tree from the lists, both in
 // dir, and returns the tree's file. What an earlier run has labelled is not labelled again.
 func learnTree(c *cobra.Command, cl *cwox.Classifier, folder, dir string, m *modelFlags) (string, error) {
-	images, err := dataset.List(folder)
+	images, err := listImages(folder)
 	if err != nil {
 		return "", err
 	}
@@ -160,10 +168,10 @@ func learnTree(c *cobra.Command, cl *cwox.Classifier, folder, dir string, m *mod
 	docs, tree := filepath.Join(dir, "documents.txt.gz"), filepath.Join(dir, "tree.json")
 	said := *m
 	said.json = false
-	if err := documents(c.Context(), cl, images, docs, dataset.DocumentsOptions{Threads: m.threads, IgnoreOrientation: m.ignoreOrientation}, os.Stderr, &said); err != nil {
+	if err := documents(c.Context(), cl, images, docs, dataset.DocumentsOptions{Threads: m.threads, IgnoreOrientation: m.ignoreOrientation}, stderr, &said); err != nil {
 		return "", fmt.Errorf("--learn-tree: %w", err)
 	}
-	if err := learn(c.Context(), []string{docs}, tree, hlta.Options{Seed: m.seed, Threads: m.threads}, cl.Names(), os.Stderr, &said); err != nil {
+	if err := learn(c.Context(), []string{docs}, tree, hlta.Options{Seed: m.seed, Threads: m.threads}, cl.Names(), stderr, &said); err != nil {
 		return "", fmt.Errorf("--learn-tree %s: %w (without --learn-tree clusters come from the network's last layer)", folder, err)
 	}
 	return tree, nil
@@ -213,6 +221,14 @@ func explain(c *cobra.Command, m *modelFlags, f *explainFlags, t *tensorFlags, a
 	if err != nil {
 		return err
 	}
+	if tensors.n > 0 {
+		_, name := tensors.at(0)
+		images = []string{name}
+	}
+	folders := outputFolders(images)
+	if err := claim(f.out, images, folders, f.overwrite); err != nil {
+		return err
+	}
 	m.reference = f.variant == string(cwox.Reference)
 	cl, closeFile, err := m.load(c)
 	if err != nil {
@@ -235,43 +251,62 @@ func explain(c *cobra.Command, m *modelFlags, f *explainFlags, t *tensorFlags, a
 		e.Seconds["load"] = load.Seconds()
 		return finish(f.out, e, m)
 	}
-	dirs := outputFolders(f.out, images)
-	var entries []report.IndexEntry
-	failed := false
-	for i, image := range images {
-		e, err := explainOne(c.Context(), p, image, o, m)
+	if len(images) == 1 {
+		e, err := explainOne(c.Context(), p, images[0], o, m)
 		if err != nil {
-			if c.Context().Err() != nil || len(images) == 1 {
-				return err
+			return err
+		}
+		e.Seconds["load"] = load.Seconds()
+		return finish(f.out, e, m)
+	}
+	return explainMany(c.Context(), p, images, folders, f.out, o, m)
+}
+
+// explainMany explains several images, each into its folder, and writes the index over them. An
+// image that cannot be explained costs its report, not the run. Before the next image is opened
+// the last one's report is whole; an index of what there is remains after an interruption.
+func explainMany(ctx context.Context, p *cwox.Pipeline, images, folders []string, out string, o cwox.Options, m *modelFlags) (err error) {
+	entries := make([]report.IndexEntry, len(images))
+	for i, image := range images {
+		entries[i] = report.IndexEntry{File: image, Folder: folders[i], Err: "not explained yet"}
+	}
+	if err := report.WriteIndex(out, entries); err != nil {
+		return err
+	}
+	failed := 0
+	for i, image := range images {
+		var e *cwox.Explanation
+		if e, err = explainOne(ctx, p, image, o, m); err == nil {
+			if err = finish(filepath.Join(out, folders[i]), e, m); err == nil {
+				entries[i], err = report.NewIndexEntry(folders[i], e)
 			}
-			fmt.Fprintln(os.Stderr, "cwox:", err)
-			failed = true
-			entries = append(entries, report.IndexEntry{File: image, Err: err.Error()})
+			if err != nil {
+				break // the disk is full, or the like
+			}
 			continue
 		}
-		if i == 0 {
-			e.Seconds["load"] = load.Seconds()
+		if ctx.Err() != nil {
+			break
 		}
-		if err := finish(dirs[i], e, m); err != nil {
-			return err
+		failed++
+		entries[i].Folder, entries[i].Err = "", err.Error()
+		if m.json {
+			err = printJSON(classifyLine{Image: image, Error: err.Error()})
+		} else {
+			complain(err)
+			err = nil
 		}
-		if len(images) > 1 {
-			entry, err := report.NewIndexEntry(filepath.Base(dirs[i]), e)
-			if err != nil {
-				return err
-			}
-			entries = append(entries, entry)
-		}
-	}
-	if len(images) > 1 {
-		if err := report.WriteIndex(f.out, entries); err != nil {
-			return err
-		}
-		if !m.json {
-			fmt.Printf("All %d images: %s\n", len(images), filepath.Join(f.out, report.PageFile))
+		if err != nil {
+			break
 		}
 	}
-	if failed {
+	if err := errors.Join(err, report.WriteIndex(out, entries)); err != nil {
+		return err
+	}
+	if !m.json {
+		stdout.Printf("%d of %d images explained: %s\n", len(images)-failed, len(images), filepath.Join(out, report.PageFile))
+	}
+	if failed > 0 {
 		return silent{}
 	}
 	return nil
@@ -285,7 +320,7 @@ func finish(dir string, e *cwox.Explanation, m *modelFlags) error {
 	if m.json {
 		return printReport(dir)
 	}
-	describe(os.Stdout, e, filepath.Join(dir, report.PageFile))
+	describe(stdout, e, filepath.Join(dir, report.PageFile))
 	return nil
 }
 
@@ -331,30 +366,6 @@ func withBar(p *cwox.Pipeline, name string, o *cwox.Options, m *modelFlags, expl
 	return e, err
 }
 
-// outputFolders gives each image a folder: out itself for a single one, else one named after
-// the image, numbered where two images share a name.
-func outputFolders(out string, images []string) []string {
-	if len(images) == 1 {
-		return []string{out}
-	}
-	taken := map[string]int{}
-	var dirs []string
-	for _, image := range images {
-		base := filepath.Base(image)
-		name := strings.TrimSuffix(base, filepath.Ext(base))
-		if name == "" {
-			name = "image"
-		}
-		unique := name
-		for n := 2; taken[strings.ToLower(unique)] > 0; n++ {
-			unique = fmt.Sprintf("%s-%d", name, n)
-		}
-		taken[strings.ToLower(unique)]++
-		dirs = append(dirs, filepath.Join(out, unique))
-	}
-	return dirs
-}
-
 // printReport copies report.json to standard output as one line.
 func printReport(dir string) error {
 	text, err := os.ReadFile(filepath.Join(dir, report.JSONFile))
@@ -365,7 +376,7 @@ func printReport(dir string) error {
 }
 
 // describe prints an explanation in words.
-func describe(w io.Writer, e *cwox.Explanation, page string) {
+func describe(w *say.Voice, e *cwox.Explanation, page string) {
 	names := map[int]string{}
 	prob := map[int]float64{}
 	for _, t := range e.Top {
@@ -374,21 +385,25 @@ func describe(w io.Writer, e *cwox.Explanation, page string) {
 			names[t.Class] = "class " + strconv.Itoa(t.Class)
 		}
 	}
-	fmt.Fprintf(w, "%s: %d top classes in %d confusion cluster%s\n", e.File, len(e.Top), len(e.Clusters), plural(len(e.Clusters)))
+	classes := "classes"
+	if len(e.Top) == 1 {
+		classes = "class"
+	}
+	w.Printf("%s: %d top %s in %d confusion cluster%s\n", e.File, len(e.Top), classes, len(e.Clusters), plural(len(e.Clusters)))
 	for i, cluster := range e.Clusters {
-		fmt.Fprintf(w, "  cluster %d   %5.1f %%\n", i+1, 100*cluster.Probability)
+		w.Printf("  cluster %d   %5.1f %%\n", i+1, 100*cluster.Probability)
 		for _, class := range cluster.Classes {
-			fmt.Fprintf(w, "    %5.1f %%  %-28s %4d\n", 100*prob[class], names[class], class)
+			w.Printf("    %5.1f %%  %-28s %4d\n", 100*prob[class], names[class], class)
 		}
 	}
 	for _, warning := range e.Warnings {
-		fmt.Fprintf(w, "  note: %s\n", warning.Message)
+		w.Printf("  note: %s\n", warning.Message)
 	}
 	total := 0.0
 	for _, s := range e.Seconds {
 		total += s
 	}
-	fmt.Fprintf(w, "%s by %s (%s), %.2f s: %s\n", e.Method, e.Explainer, e.Variant, total, page)
+	w.Printf("%s by %s (%s), %.2f s: %s\n", e.Method, e.Explainer, e.Variant, total, page)
 }
 
 func plural(n int) string {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cwox/internal/outside"
 	"cwox/nn/vision"
 	"cwox/nn/zoo"
 	"cwox/weights"
@@ -115,7 +116,7 @@ func (f *inputFlags) base(c *cobra.Command, arch *zoo.Arch, file *weights.File, 
 		t, err := preset(f.preprocess)
 		return &input{Transform: t, from: "--preprocess " + f.preprocess}, err
 	}
-	text, err := readLimited(f.preprocess, maxPreprocessBytes)
+	text, err := outside.Read(f.preprocess, maxPreprocessBytes)
 	if os.IsNotExist(err) {
 		return nil, usage(c, "--preprocess %s: neither a file nor one of %s", f.preprocess, strings.Join(inputChoices["preprocess"], ", "))
 	}

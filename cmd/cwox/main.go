@@ -5,24 +5,22 @@ package main
 
 import (
 	"context"
+	"cwox/internal/say"
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"runtime/debug"
-	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 )
 
-// Exit codes.
+// Exit codes. Of an interruption it is 128 and the number of the signal, as shells have it.
 const (
 	exitDone        = 0
 	exitFailed      = 1
 	exitUsage       = 2
-	exitInterrupted = 130
+	exitInterrupted = 128 + 2 // by Ctrl-C
 )
 
 func main() {
@@ -34,28 +32,31 @@ func main() {
 
 // run carries out a command line and returns the exit code.
 func run(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	stdout, stderr = say.To(os.Stdout), say.To(os.Stderr)
+	ctx, stop := interruptible()
 	defer stop()
-	go func() { // a second Ctrl-C ends the program at once
-		<-ctx.Done()
-		stop()
-	}()
 	root := newRoot()
 	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
+	if full := stdout.Err(); err == nil && full != nil {
+		err = fmt.Errorf("standard output: %w", full)
+	}
+	var sig interruption
 	switch {
 	case err == nil:
 		return exitDone
-	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
-		fmt.Fprintln(os.Stderr, "cwox: interrupted"+hint(err))
-		return exitInterrupted
+	case errors.Is(err, context.Canceled) && errors.As(context.Cause(ctx), &sig):
+		stderr.Printf("cwox: interrupted%s\n", hint(err))
+		return sig.code()
 	}
 	if !errors.As(err, new(silent)) {
-		fmt.Fprintln(os.Stderr, "cwox:", err)
+		complain(err)
 	}
 	var u usageError
 	if errors.As(err, &u) {
-		fmt.Fprintf(os.Stderr, "Run 'cwox %s--help' for how to use it.\n", u.command)
+		stderr.Printf("Run 'cwox %s--help' for how to use it.\n", u.command)
 		return exitUsage
 	}
 	return exitFailed
@@ -80,6 +81,7 @@ clusters with each other and the classes inside each cluster (CWOX-2s, UAI 2023)
 	}
 	root.AddCommand(commands()...)
 	root.CompletionOptions.HiddenDefaultCmd = false
+	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error { return checkNumbers(c) }
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(c, "%v", err) })
 	return root
 }
@@ -168,33 +170,4 @@ func exactly(n int, what string) cobra.PositionalArgs {
 		}
 		return nil
 	}
-}
-
-// wantPositive refuses values below 1 of flags that count something, as far as they are given:
-// 0 is no way to say the default.
-func wantPositive(c *cobra.Command, flags ...string) error {
-	for _, name := range flags {
-		f := c.Flags().Lookup(name)
-		if f == nil || !f.Changed {
-			continue
-		}
-		if n, err := strconv.Atoi(f.Value.String()); err == nil && n < 1 {
-			return usage(c, "--%s %d: want at least 1", name, n)
-		}
-	}
-	return nil
-}
-
-// wantShare refuses values that are not between 0 and 1, as far as they are given.
-func wantShare(c *cobra.Command, flags ...string) error {
-	for _, name := range flags {
-		f := c.Flags().Lookup(name)
-		if f == nil || !f.Changed {
-			continue
-		}
-		if v, err := strconv.ParseFloat(f.Value.String(), 64); err == nil && !(v > 0 && v < 1) {
-			return usage(c, "--%s %g: want more than 0 and less than 1", name, v)
-		}
-	}
-	return nil
 }

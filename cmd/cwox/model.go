@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -31,6 +30,7 @@ type modelFlags struct {
 	precision                   string
 	direct                      bool
 	ignoreOrientation           bool
+	maxPixels, maxMemory        int64
 	seed                        uint64
 	quiet, json                 bool
 
@@ -59,6 +59,8 @@ func (f *modelFlags) add(c *cobra.Command) {
 	s.StringVar(&f.precision, "precision", "f32", "arithmetic: f32, or bf16 (faster, less exact)")
 	s.BoolVar(&f.direct, "direct", false, "no Winograd transforms: sum every convolution as it is defined")
 	s.BoolVar(&f.ignoreOrientation, "ignore-orientation", false, "leave EXIF rotation alone")
+	s.Int64Var(&f.maxPixels, "max-pixels", vision.DefaultMaxPixels, "refuse images of more pixels")
+	s.Int64Var(&f.maxMemory, "max-memory", vision.DefaultMaxMemory, "refuse images that take more bytes to decode, or files of more than an eighth of it")
 	s.Uint64Var(&f.seed, "seed", 0, "seed of everything random")
 	f.addOutput(c)
 	_ = c.RegisterFlagCompletionFunc("precision", cobra.FixedCompletions([]string{"f32", "bf16"}, cobra.ShellCompDirectiveNoFileComp))
@@ -82,7 +84,7 @@ func (f *modelFlags) check(c *cobra.Command) error {
 	case f.precision != "f32" && f.precision != "bf16":
 		return usage(c, "--precision %s: want f32 or bf16", f.precision)
 	}
-	return wantPositive(c, "threads")
+	return nil
 }
 
 // load opens the weights and builds the network. The returned function closes the file.
@@ -213,7 +215,7 @@ func (f *modelFlags) chooseLabels(arch *zoo.Arch, file *weights.File) (labels []
 // warnStatistics says so where the statistics in the weights do not fit the first input.
 func (f *modelFlags) warnStatistics(p *cwox.Pipeline) {
 	if s, _ := p.Statistics(); s.Warning() != "" && !f.quiet {
-		fmt.Fprintf(os.Stderr, "cwox: %s. 'cwox weights check' tries the alternatives.\n", s.Warning())
+		stderr.Printf("cwox: %s. 'cwox weights check' tries the alternatives.\n", s.Warning())
 	}
 }
 
@@ -223,23 +225,23 @@ func (f *modelFlags) say(arch *zoo.Arch, file *weights.File, in *input) {
 	if f.quiet || file.Path() == "" {
 		return
 	}
-	fmt.Fprintln(os.Stderr, "weights:", visible(arch.Describe()))
+	stderr.Printf("weights: %v\n", arch.Describe())
 	if dicts := file.Dicts(); len(dicts) > 1 {
 		var others []string
 		for _, d := range dicts[1:] {
-			others = append(others, "--key "+visible(d.Key))
+			others = append(others, "--key "+d.Key)
 		}
-		fmt.Fprintf(os.Stderr, "weights: took %q of the file; %s takes another\n", dicts[0].Key, strings.Join(others, " or "))
+		stderr.Printf("weights: took %q of the file; %s takes another\n", dicts[0].Key, strings.Join(others, " or "))
 	}
 	for _, a := range arch.Facts.Warnings() {
-		fmt.Fprintln(os.Stderr, "weights:", a)
+		stderr.Printf("weights: %v\n", a)
 	}
 	if in.guess {
 		other := "--preprocess torchvision crops as torchvision does"
 		if in.Crop != vision.NoCrop {
 			other = "--preprocess paper stretches the whole picture instead"
 		}
-		fmt.Fprintf(os.Stderr, "input: %s %s; %s\n", in.Geometry(), in.from, other)
+		stderr.Printf("input: %s %s; %s\n", in.Geometry(), in.from, other)
 	}
 }
 
@@ -255,12 +257,12 @@ func (f *modelFlags) warnSlowBF16() {
 		return
 	}
 	if gain := bench.BF16Gain(k); gain < 1.2 {
-		fmt.Fprintf(os.Stderr, "cwox: bf16 multiplies at %.2f times the speed of f32 on this CPU (kernels %s): --precision f32 is the better choice here\n", gain, k.Tier)
+		stderr.Printf("cwox: bf16 multiplies at %.2f times the speed of f32 on this CPU (kernels %s): --precision f32 is the better choice here\n", gain, k.Tier)
 	}
 }
 
 func (f *modelFlags) vision() vision.Options {
-	return vision.Options{IgnoreOrientation: f.ignoreOrientation}
+	return vision.Options{IgnoreOrientation: f.ignoreOrientation, MaxPixels: f.maxPixels, MaxMemory: f.maxMemory}
 }
 
 // completeClasses completes a list of classes: of the weight file or the labels named so far,

@@ -60,7 +60,7 @@ func (p *progress) update(done, total int64) {
 			left := time.Duration(float64(total-done) / rate * float64(time.Second))
 			line += fmt.Sprintf(", %s left", left.Round(time.Second))
 		}
-		fmt.Fprintln(os.Stderr, line)
+		stderr.Printf("%s\n", line)
 		return
 	}
 	if p.bar == nil {

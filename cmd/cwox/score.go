@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 
@@ -14,6 +13,7 @@ import (
 	"cwox/cwox/dataset"
 	"cwox/cwox/faithfulness"
 	"cwox/cwox/report"
+	"cwox/internal/say"
 	"cwox/nn"
 	"cwox/nn/vision"
 )
@@ -41,12 +41,6 @@ func (f *measureFlags) options(c *cobra.Command) (faithfulness.Options, error) {
 	switch {
 	case o.Definition != faithfulness.Paper && o.Definition != faithfulness.Reference:
 		return o, usage(c, "--definition %s: want paper or reference", f.definition)
-	case c.Flags().Changed("step") && f.step < 1:
-		return o, usage(c, "--step %d: want at least 1", f.step)
-	case !(f.delta > 0 && f.delta <= 1):
-		return o, usage(c, "--delta %g: want more than 0 and at most 1", f.delta)
-	case f.aucSteps < 0:
-		return o, usage(c, "--auc-steps %d: want 0 or more", f.aucSteps)
 	case f.aucSteps == 0:
 		o.AUCSteps = -1
 	}
@@ -102,8 +96,6 @@ func (f *scoreFlags) check(c *cobra.Command) error {
 		return usage(c, "--map FILE: name the heatmap")
 	case f.pos == "":
 		return usage(c, "--pos CLASS: say which class the heatmap speaks for")
-	case f.count < 0:
-		return usage(c, "--count %d: want at least 1", f.count)
 	}
 	return nil
 }
@@ -176,7 +168,7 @@ func score(c *cobra.Command, m *modelFlags, f *scoreFlags, image string) error {
 		}
 	}
 	if r.Status != faithfulness.OK && !m.quiet {
-		fmt.Fprintf(os.Stderr, "cwox: %s: %s\n", f.heatmap, meaning[r.Status])
+		stderr.Printf("cwox: %s: %s\n", f.heatmap, meaning[r.Status])
 	}
 	out := scoreResult{Image: image, Map: f.heatmap, Tensor: f.tensor, Pos: f.posClass, Neg: append([]int{}, f.negClass...),
 		Definition: o.Definition, Step: o.Step, Status: r.Status, NDelta: r.NDelta, Count: r.Count,
@@ -185,7 +177,7 @@ func score(c *cobra.Command, m *modelFlags, f *scoreFlags, image string) error {
 	if m.json {
 		return printJSON(out)
 	}
-	out.print(os.Stdout, cl)
+	out.print(stdout, cl)
 	return nil
 }
 
@@ -228,7 +220,7 @@ func writeCurve(w io.Writer, c faithfulness.Curve) error {
 // decimal is the shortest text that reads back as v.
 func decimal(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 
-func (r *scoreResult) print(w io.Writer, cl *cwox.Classifier) {
+func (r *scoreResult) print(w *say.Voice, cl *cwox.Classifier) {
 	names := func(classes []int) string {
 		var all []string
 		for _, c := range classes {
@@ -236,17 +228,17 @@ func (r *scoreResult) print(w io.Writer, cl *cwox.Classifier) {
 		}
 		return strings.Join(all, ", ")
 	}
-	fmt.Fprintf(w, "%s: %s", r.Image, names(r.Pos))
+	w.Printf("%s: %s", r.Image, names(r.Pos))
 	if len(r.Neg) > 0 {
-		fmt.Fprintf(w, " against %s", names(r.Neg))
+		w.Printf(" against %s", names(r.Neg))
 	}
-	fmt.Fprintf(w, "\n  status         %s\n", r.Status)
+	w.Printf("\n  status         %s\n", r.Status)
 	if r.Status != faithfulness.NotFinite {
-		fmt.Fprintf(w, "  n_delta        %d salient pixels", r.NDelta)
+		w.Printf("  n_delta        %d salient pixels", r.NDelta)
 		if r.Count != r.NDelta {
-			fmt.Fprintf(w, " (%d covered)", r.Count)
+			w.Printf(" (%d covered)", r.Count)
 		}
-		fmt.Fprintln(w)
+		w.Printf("\n")
 	}
 	for _, line := range []struct {
 		name  string
@@ -257,7 +249,7 @@ func (r *scoreResult) print(w io.Writer, cl *cwox.Classifier) {
 		{"deletion AUC", r.DeletionAUC, "smaller is better"}, {"insertion AUC", r.InsertionAUC, "larger is better"},
 	} {
 		if line.value == line.value { // not NaN
-			fmt.Fprintf(w, "  %-14s %-12.6g %s\n", line.name, float64(line.value), line.good)
+			w.Printf("  %-14s %-12.6g %s\n", line.name, float64(line.value), line.good)
 		}
 	}
 }

@@ -57,6 +57,14 @@ func readTree(args []string) (tree *hlta.Tree, name string, err error) {
 	return tree, filepath.Base(args[0]), err
 }
 
+// useTree makes the tree of --tree the one that clusters come from.
+func useTree(o *cwox.Options, path string) (err error) {
+	if o.Tree, _, err = readTree([]string{path}); err == nil && o.Tree != cwox.DemoTree() {
+		o.TreeFile = path
+	}
+	return err
+}
+
 // wordFlags choose words of a tree, and name them.
 type wordFlags struct {
 	classes, words, labels string

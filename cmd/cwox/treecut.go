@@ -37,6 +37,9 @@ classes is cut, without classes or words the whole of it.`,
 			if words == nil {
 				words = tree.Words()
 			}
+			if level > tree.Levels() {
+				return usage(c, "--level %d: the tree has levels 1 to %d", level, tree.Levels())
+			}
 			groups, err := tree.Cut(words, level)
 			if err != nil {
 				return err
@@ -51,7 +54,7 @@ classes is cut, without classes or words the whole of it.`,
 						members[k] = fmt.Sprintf("%s (%s)", label(words[w]), words[w])
 					}
 				}
-				fmt.Printf("%d: %s\n", i+1, strings.Join(members, ", "))
+				stdout.Printf("%d: %s\n", i+1, strings.Join(members, ", "))
 			}
 			return nil
 		},

@@ -15,6 +15,7 @@ import (
 	"cwox/cwox/dataset"
 	"cwox/cwox/labeltree"
 	"cwox/hlta"
+	"cwox/internal/say"
 )
 
 func newTreeLearn() *cobra.Command {
@@ -42,7 +43,7 @@ The variants of the papers: --no-correlation-test --whole-island --max-island 15
 			if err := checkLearn(c, &o); err != nil {
 				return err
 			}
-			return learn(c.Context(), args, out, o, nil, os.Stdout, &f)
+			return learn(c.Context(), args, out, o, nil, stdout, &f)
 		},
 	}
 	s := c.Flags()
@@ -58,8 +59,8 @@ The variants of the papers: --no-correlation-test --whole-island --max-island 15
 	s.BoolVar(&o.WholeIsland, "whole-island", false, "look for partners of all words of an island, its seeds included")
 	s.IntVar(&o.MaxIsland, "max-island", 0, "words at which an island is closed, 4 to 16 (default 10)")
 	s.IntVar(&o.MaxTop, "max-top", 0, "latents at which no further level is built (default 15)")
-	s.IntVar(&o.BatchSize, "batch-size", 0, "score as if of at most this many documents, -1: of all (default 5000)")
-	s.IntVar(&o.LearnSize, "learn-size", 0, "learn from a sample of at most this many distinct documents, -1: of all (default 100000)")
+	s.IntVar(&o.BatchSize, "batch-size", 0, "score as if of at most this many documents, -1: of all (default 5000, more where words are rare)")
+	s.IntVar(&o.LearnSize, "learn-size", 0, "learn from a sample of at most this many distinct documents, -1: of all (default 100000, more where words are rare)")
 	s.StringVar(&globalEM, "global-em", "", "estimate all parameters together: batch or stepwise (default: not)")
 	s.IntVar(&o.GlobalSteps, "global-steps", 0, "global EM: most steps (default 50 batch, 128 stepwise)")
 	s.Float64Var(&o.GlobalTolerance, "global-tolerance", 0, "global EM: end when the gain is less, in nats (default 0.01)")
@@ -74,8 +75,7 @@ The variants of the papers: --no-correlation-test --whole-island --max-island 15
 // checkLearn finds options that make no sense. Zero values of the options mean the defaults:
 // of those flags for which zero makes sense, a tiny number does the same.
 func checkLearn(c *cobra.Command, o *hlta.Options) error {
-	for _, name := range []string{"em-restarts", "em-steps", "max-island", "max-top", "batch-size", "learn-size",
-		"global-steps", "minibatch", "epochs", "alpha", "threads"} {
+	for _, name := range []string{"batch-size", "learn-size"} {
 		if flag := c.Flags().Lookup(name); flag.Changed && flag.Value.String() == "0" {
 			return usage(c, "--%s 0: want another number, or no --%s for the default", name, name)
 		}
@@ -99,19 +99,20 @@ type learned struct {
 	Distinct  int                `json:"distinct"`
 	Words     int                `json:"words"`
 	Latents   []int              `json:"latents"` // per level, from level 1 up
+	Notes     []string           `json:"notes,omitempty"`
 	Seconds   map[string]float64 `json:"seconds"`
 }
 
 // learn learns a tree from files of documents, and says on w what came out. The tree keeps the
 // names of the classes that its words stand for, where they are known.
-func learn(ctx context.Context, in []string, out string, o hlta.Options, names *classname.Names, w io.Writer, f *modelFlags) error {
+func learn(ctx context.Context, in []string, out string, o hlta.Options, names *classname.Names, w *say.Voice, f *modelFlags) error {
 	start := time.Now()
 	docs, err := hlta.ReadDocuments(in...)
 	if err != nil {
 		return err
 	}
 	for _, note := range docs.Notes {
-		fmt.Fprintln(os.Stderr, "cwox:", note)
+		stderr.Printf("cwox: %s\n", note)
 	}
 	r := learned{File: out, Documents: docs.N, Distinct: docs.Distinct(), Words: len(docs.Words), Seconds: map[string]float64{}}
 	r.Seconds["read"] = lap(&start)
@@ -126,6 +127,10 @@ func learn(ctx context.Context, in []string, out string, o hlta.Options, names *
 		return err
 	}
 	r.Seconds["learn"] = lap(&start)
+	r.Notes = append(docs.Notes, tree.Notes...)
+	for _, note := range tree.Notes {
+		stderr.Printf("cwox: %s\n", note)
+	}
 	tree.Provenance.Program = "cwox " + version
 	if names != nil {
 		labeltree.NameWords(tree, names)
@@ -138,7 +143,7 @@ func learn(ctx context.Context, in []string, out string, o hlta.Options, names *
 	if f.json {
 		return printJSON(r)
 	}
-	fmt.Fprintf(w, "%s: %d words below %s latents (level 1 up), learned from %d documents in %.2f s\n",
+	w.Printf("%s: %d words below %s latents (level 1 up), learned from %d documents in %.2f s\n",
 		out, r.Words, slashed(r.Latents), r.Documents, r.Seconds["read"]+r.Seconds["learn"]+r.Seconds["write"])
 	return nil
 }
@@ -193,15 +198,15 @@ func (l *liveLine) show(text string) {
 	}
 	l.next = now.Add(l.every)
 	if !l.terminal {
-		fmt.Fprintln(os.Stderr, text)
+		stderr.Printf("%s\n", text)
 		return
 	}
-	fmt.Fprint(os.Stderr, "\r\x1b[K"+text)
+	io.WriteString(stderr, "\r\x1b[K"+say.Clean(text))
 	l.shown = true
 }
 
 func (l *liveLine) clear() {
 	if l.shown {
-		fmt.Fprint(os.Stderr, "\r\x1b[K")
+		io.WriteString(stderr, "\r\x1b[K")
 	}
 }

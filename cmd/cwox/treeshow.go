@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -12,6 +11,7 @@ import (
 
 	"cwox/cwox/dataset"
 	"cwox/hlta"
+	"cwox/internal/say"
 )
 
 // showFlags say how to show a tree.
@@ -80,7 +80,7 @@ func treeShow(c *cobra.Command, f *showFlags, args []string) error {
 		}
 	}
 	if f.level < 0 || f.level > whole.Levels() {
-		return fmt.Errorf("--level %d: the tree has levels 0 (words) to %d", f.level, whole.Levels())
+		return usage(c, "--level %d: the tree has levels 0 (words) to %d", f.level, whole.Levels())
 	}
 	tree := whole
 	if words != nil {
@@ -104,7 +104,7 @@ func treeShow(c *cobra.Command, f *showFlags, args []string) error {
 	text := func(w io.Writer) error {
 		err := tree.Text(w, hlta.ShowOptions{Label: label, Posterior: posterior, Depth: f.level, ASCII: f.ascii})
 		if err == nil && posterior != nil {
-			_, err = fmt.Fprintf(w, "given %s: ln P = %.4f\n", f.given, posterior.LogLikelihood)
+			_, err = fmt.Fprintf(w, "given %s: ln P = %.4f\n", say.Clean(f.given), posterior.LogLikelihood)
 		}
 		return err
 	}
@@ -115,7 +115,7 @@ func treeShow(c *cobra.Command, f *showFlags, args []string) error {
 	write := text
 	switch suffix {
 	case "":
-		w := bufio.NewWriter(os.Stdout)
+		w := bufio.NewWriter(stdout)
 		if err := text(w); err != nil {
 			return err
 		}
@@ -131,7 +131,7 @@ func treeShow(c *cobra.Command, f *showFlags, args []string) error {
 // showJSON prints a tree, or what is known of its latents and words.
 func showJSON(tree *hlta.Tree, p *hlta.Posterior) error {
 	if p == nil {
-		w := bufio.NewWriter(os.Stdout)
+		w := bufio.NewWriter(stdout)
 		if err := tree.WriteJSON(w); err != nil {
 			return err
 		}

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -14,7 +12,6 @@ import (
 	"cwox/cwox/dataset"
 	"cwox/cwox/report"
 	"cwox/cwox/saliency"
-	"cwox/hlta"
 	"cwox/nn/zoo"
 )
 
@@ -79,10 +76,9 @@ func evaluateTruth(c *cobra.Command, m *modelFlags, f *evaluateFlags, t *truthFl
 		Delta: f.support, Epsilon: f.epsilon, Seed: m.seed,
 	}
 	if f.tree != "" {
-		if o.Explain.Tree, err = hlta.ReadTree(f.tree); err != nil {
+		if err = useTree(&o.Explain, f.tree); err != nil {
 			return err
 		}
-		o.Explain.TreeFile = f.tree
 	}
 	for _, name := range f.methods {
 		o.Methods = append(o.Methods, cwox.Method(name))
@@ -111,10 +107,10 @@ func evaluateTruth(c *cobra.Command, m *modelFlags, f *evaluateFlags, t *truthFl
 	case m.json:
 		return printJSON(s)
 	}
-	if err := s.WriteText(os.Stdout); err != nil {
+	if err := s.WriteText(stdout); err != nil {
 		return err
 	}
-	fmt.Printf("\nThe page: %s\n", filepath.Join(f.out, report.PageFile))
+	stdout.Printf("\nThe page: %s\n", filepath.Join(f.out, report.PageFile))
 	return nil
 }
 

@@ -2,19 +2,24 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"cwox/cwox"
 	"cwox/cwox/report"
 	"cwox/cwox/saliency"
+	"cwox/internal/demo"
+	"cwox/internal/drawnworld"
+	"cwox/internal/outside"
 	"cwox/nn/vision"
 	"cwox/weights"
 )
@@ -26,8 +31,11 @@ func newVerify() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "verify [flags] DIR",
 		Short: "Recompute a report from its own settings: does every byte agree?",
-		Long: `Recompute the explanation that a folder of 'cwox explain' holds from the settings in its
-report.json, and compare every map and every number. Exit code 0: all the same bytes.
+		Long: `Recompute the explanation that a folder of 'cwox explain' or 'cwox demo' holds from the
+settings in its report.json, and compare every file: maps, numbers, page and overlays, none
+more and none less; of a folder of several images all of theirs and the page over them.
+Exit code 0: all the same bytes. The times in report.json are taken as they are, and so is
+a setting that changes nothing, as the seed of an explainer without chance.
 With another kernel tier than the report's the largest relative difference of each map is
 printed instead, and the exit code is 1.`,
 		Example: `  cwox verify cwox-out
@@ -45,11 +53,109 @@ printed instead, and the exit code is 1.`,
 }
 
 func verify(c *cobra.Command, m *modelFlags, t *tensorFlags, image, dir string) error {
-	old, err := report.ReadJSON(filepath.Join(dir, report.JSONFile))
-	if err != nil {
+	var dirs []string
+	index, err := report.ReadIndex(dir)
+	switch {
+	case err == nil:
+		for _, i := range index.Images {
+			if i.Error == "" {
+				dirs = append(dirs, filepath.Join(dir, i.Folder))
+			}
+		}
+		if image != "" {
+			return usage(c, "--image: %s holds the reports of %d images: verify one of its folders", dir, len(index.Images))
+		}
+	case errors.Is(err, fs.ErrNotExist):
+		dirs = []string{dir}
+	default:
 		return err
 	}
-	if image == "" {
+	entries := map[string]report.IndexEntry{}
+	v := verified{Dir: dir, Same: true}
+	for i, one := range dirs {
+		settings := *m // what a report says of the model is its own
+		settings.quiet = m.quiet || i > 0
+		inputs := *t
+		e, n, err := verifyOne(c, &settings, &inputs, image, one)
+		if err != nil {
+			return err
+		}
+		if entries[filepath.Base(one)], err = report.NewIndexEntry(filepath.Base(one), e); err != nil {
+			return err
+		}
+		v.Kernel, v.Maps, v.Files = e.Model.Kernel, v.Maps+n.maps, v.Files+n.files
+	}
+	if index != nil {
+		n, err := verifyIndex(dir, index, entries)
+		if err != nil {
+			return err
+		}
+		v.Files += n
+	}
+	if m.json {
+		return printJSON(v)
+	}
+	stdout.Printf("%s: all %d maps, every number and all %d files agree to the byte (%s)\n", dir, v.Maps, v.Files, v.Kernel)
+	return nil
+}
+
+// verified is what verify --json prints.
+type verified struct {
+	Dir    string `json:"dir"`
+	Same   bool   `json:"same"`
+	Maps   int    `json:"maps"`
+	Files  int    `json:"files"`
+	Kernel string `json:"kernel"`
+}
+
+type counted struct{ maps, files int }
+
+// verifyOne makes the report of a folder again, as if at the same place in the same time, and
+// compares the folders.
+func verifyOne(c *cobra.Command, m *modelFlags, t *tensorFlags, image, dir string) (*cwox.Explanation, counted, error) {
+	path := filepath.Join(dir, report.JSONFile)
+	old, err := report.ReadJSON(path)
+	if err != nil {
+		return nil, counted{}, err
+	}
+	e, err := explainAgain(c, m, t, image, old)
+	if err != nil {
+		return nil, counted{}, fmt.Errorf("%s: %w", path, err)
+	}
+	again, err := os.MkdirTemp("", "cwox-verify-")
+	if err != nil {
+		return nil, counted{}, err
+	}
+	defer os.RemoveAll(again)
+	if err := report.Write(again, e); err != nil {
+		return nil, counted{}, err
+	}
+	truth, err := drawnworld.ReadTruth(filepath.Join(dir, drawnworld.TruthFile))
+	if err == nil { // a folder of demo
+		scene := truth.Scene()
+		if scene == nil || truth.Size != demo.PictureSize {
+			return nil, counted{}, fmt.Errorf("%s: of no scene that this program draws", filepath.Join(dir, drawnworld.TruthFile))
+		}
+		err = scene.WriteTruth(again, truth.Size)
+	} else if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	if err != nil {
+		return nil, counted{}, err
+	}
+	maps, err := compareMaps(dir, again, old.Model.Kernel, e.Model.Kernel)
+	if err != nil {
+		return nil, counted{}, err
+	}
+	files, err := compareFolders(dir, again)
+	return e, counted{maps, files}, err
+}
+
+// explainAgain makes an explanation from the settings in its report. What may differ, the time
+// it took and where files lie, is the report's.
+func explainAgain(c *cobra.Command, m *modelFlags, t *tensorFlags, image string, old *report.Report) (*cwox.Explanation, error) {
+	moved := image != ""
+	if !moved {
 		image = old.Image.File
 	}
 	if m.weights == "" {
@@ -62,21 +168,21 @@ func verify(c *cobra.Command, m *modelFlags, t *tensorFlags, image, dir string) 
 	m.reference = old.Variant == string(cwox.Reference)
 	tensors, err := m.recordedInput(old, image, t)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	m.direct = strings.HasSuffix(old.Model.Kernel, "-direct")
 	cl, closeFile, err := m.load(c)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer closeFile()
 	if cl.WeightsSHA256 != old.Model.WeightsSHA256 {
-		return fmt.Errorf("%s: SHA-256 %s, the report was made with %s", m.weights, cl.WeightsSHA256, old.Model.WeightsSHA256)
+		return nil, fmt.Errorf("made with weights of SHA-256 %s, %s has %s", old.Model.WeightsSHA256, m.weights, cl.WeightsSHA256)
 	}
 	cl.MultiLabel = old.Model.Output == saliency.Sigmoid.String()
 	o, err := optionsOf(old, cl)
 	if err != nil {
-		return fmt.Errorf("%s: %w", filepath.Join(dir, report.JSONFile), err)
+		return nil, err
 	}
 	o.Threads = m.threads
 	// The report says what became of the orientation.
@@ -94,21 +200,30 @@ func verify(c *cobra.Command, m *modelFlags, t *tensorFlags, image, dir string) 
 	} else {
 		e, err = explainOne(c.Context(), p, image, o, m)
 	}
+	if errors.Is(err, fs.ErrNotExist) && !moved {
+		err = fmt.Errorf("%w (--image says where the image is now)", err)
+	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if e.Picture.SHA256 != old.Image.SHA256 {
-		return fmt.Errorf("%s: SHA-256 %s, the report was made from %s", image, e.Picture.SHA256, old.Image.SHA256)
+		return nil, fmt.Errorf("made from a file of SHA-256 %s, %s has %s", old.Image.SHA256, image, e.Picture.SHA256)
 	}
-	again, err := os.MkdirTemp("", "cwox-verify-")
-	if err != nil {
-		return err
+	e.File, e.Model.WeightsFile = old.Image.File, old.Model.Weights
+	if o.Tree == nil && old.Tree.SHA256 != "" { // the tree is not at hand: its clusters were taken as they stand
+		e.Tree = cwox.TreeInfo{Source: cwox.TreeSource(old.Tree.Source), SHA256: old.Tree.SHA256, Level: old.Tree.Level, Missing: old.Tree.Missing}
+		for i, w := range old.Warnings {
+			if w.Code == cwox.TreeDoubtful || w.Code == cwox.TreeLacks {
+				e.Warnings = slices.Insert(e.Warnings, min(i, len(e.Warnings)), cwox.Warning(w))
+			}
+		}
 	}
-	defer os.RemoveAll(again)
-	if err := report.Write(again, e); err != nil {
-		return err
+	e.Tree.File = old.Tree.File
+	e.Seconds = map[string]float64{}
+	for stage, s := range old.Seconds {
+		e.Seconds[stage] = float64(s)
 	}
-	return compareReports(dir, again, old, m)
+	return e, nil
 }
 
 // recordedInput makes the network's input that of a report: its transform, or the file of
@@ -126,79 +241,121 @@ func (f *modelFlags) recordedInput(r *report.Report, image string, t *tensorFlag
 	return &inputs{}, nil
 }
 
-// compareReports compares the maps and the numbers of two report folders.
-func compareReports(dir, again string, old *report.Report, m *modelFlags) error {
-	fresh, err := report.ReadJSON(filepath.Join(again, report.JSONFile))
-	if err != nil {
-		return err
-	}
+// compareMaps compares the maps of two report folders and returns how many there are. Those of
+// another kernel tier cannot be the same: how far they are apart is printed.
+func compareMaps(dir, again, was, is string) (int, error) {
 	a, err := weights.Open(filepath.Join(dir, report.MapsFile))
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer a.Close()
 	b, err := weights.Open(filepath.Join(again, report.MapsFile))
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer b.Close()
-	otherTier := old.Model.Kernel != fresh.Model.Kernel
 	for _, name := range b.Names() {
 		if _, ok := a.Tensor(name); !ok {
-			return fmt.Errorf("%s: no map %q", a.Path(), name)
+			return 0, fmt.Errorf("%s: no map %q", a.Path(), name)
 		}
 	}
-	differs := false
 	for _, name := range a.Names() {
 		x, _ := a.Tensor(name)
 		y, ok := b.Tensor(name)
 		if !ok {
-			return fmt.Errorf("%s: a map %q that the settings do not make", a.Path(), name)
+			return 0, fmt.Errorf("%s: a map %q that the settings do not make", a.Path(), name)
 		}
 		d, err := largestDifference(x, y)
 		if err != nil {
-			return fmt.Errorf("%s: %w", a.Path(), err)
+			return 0, fmt.Errorf("%s: %w", a.Path(), err)
 		}
-		if otherTier {
-			fmt.Printf("%-24s %.3g relative\n", name, d)
+		if was != is {
+			stdout.Printf("%-24s %.3g relative\n", name, d)
 		} else if d > 0 {
-			return fmt.Errorf("%s: %q differs, by %.3g of its maximum", a.Path(), name, d)
+			return 0, fmt.Errorf("%s: %q differs, by %.3g of its maximum", a.Path(), name, d)
 		}
-		differs = differs || d > 0
 	}
-	if otherTier {
-		return fmt.Errorf("the report was made by kernel tier %s, this is %s: CWOX_ISA=%s compares byte by byte", old.Model.Kernel, fresh.Model.Kernel, old.Model.Kernel)
+	if was != is {
+		return 0, fmt.Errorf("%s: made by kernel tier %s, this is %s: CWOX_ISA=%s compares byte by byte", dir, was, is, strings.TrimSuffix(was, "-direct"))
 	}
-	if fresh.Tree.SHA256 == "" { // the tree is not at hand
-		fresh.Tree = old.Tree
-		old.Warnings = slices.DeleteFunc(old.Warnings, func(w report.Warning) bool { return w.Code == cwox.TreeDoubtful })
-	}
-	// Locations and times may differ.
-	for _, r := range []*report.Report{old, fresh} {
-		r.Seconds, r.Image.File, r.Model.Weights, r.Tree.File = nil, "", "", ""
-	}
-	was, err := json.Marshal(old)
+	return len(a.Names()), nil
+}
+
+// compareFolders compares the files of two folders byte by byte, and returns how many there are.
+func compareFolders(dir, again string) (int, error) {
+	there, err := os.ReadDir(dir)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	is, err := json.Marshal(fresh)
+	want, err := os.ReadDir(again)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	if !bytes.Equal(was, is) {
-		at := 0
-		for at < min(len(was), len(is)) && was[at] == is[at] {
-			at++
+	made := map[string]bool{}
+	for _, f := range want {
+		made[f.Name()] = true
+		path := filepath.Join(dir, f.Name())
+		if f.IsDir() { // of a report that was verified
+			continue
 		}
-		from := max(0, at-40)
-		return fmt.Errorf("%s: reads ...%s, recomputed it is ...%s", filepath.Join(dir, report.JSONFile),
-			was[from:min(len(was), at+40)], is[from:min(len(is), at+40)])
+		fresh, err := os.ReadFile(filepath.Join(again, f.Name()))
+		if err != nil {
+			return 0, err
+		}
+		text, err := outside.Read(path, int64(len(fresh))+1<<20)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return 0, fmt.Errorf("%s: is missing", path)
+		case err != nil:
+			return 0, err
+		case !bytes.Equal(text, fresh):
+			return 0, fmt.Errorf("%s: differs from what its settings make%s", path, firstDifference(text, fresh))
+		}
 	}
-	if m.json {
-		return printJSON(map[string]any{"dir": dir, "same": true, "maps": len(a.Names()), "kernel": fresh.Model.Kernel})
+	for _, f := range there {
+		if !made[f.Name()] {
+			return 0, fmt.Errorf("%s: is no file of the report", filepath.Join(dir, f.Name()))
+		}
 	}
-	fmt.Printf("%s: all %d maps and every number agree to the byte (%s)\n", dir, len(a.Names()), fresh.Model.Kernel)
-	return nil
+	return len(want), nil
+}
+
+// firstDifference shows where two texts part; of pictures and the like it tells the place.
+func firstDifference(was, is []byte) string {
+	at := 0
+	for at < min(len(was), len(is)) && was[at] == is[at] {
+		at++
+	}
+	if bytes.IndexByte(was, 0) >= 0 || !utf8.Valid(is) {
+		return fmt.Sprintf(", from byte %d on", at)
+	}
+	from := max(0, at-40)
+	return fmt.Sprintf(": it reads ...%s, recomputed it is ...%s", was[from:min(len(was), at+40)], is[from:min(len(is), at+40)])
+}
+
+// verifyIndex compares what lies over the reports of several images with what is made of them,
+// and returns how many files that is.
+func verifyIndex(dir string, index *report.Index, entries map[string]report.IndexEntry) (int, error) {
+	again, err := os.MkdirTemp("", "cwox-verify-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(again)
+	var all []report.IndexEntry
+	for _, i := range index.Images {
+		e, ok := entries[i.Folder]
+		if !ok {
+			e = report.IndexEntry{File: i.File, Folder: i.Folder, Err: i.Error}
+		} else if err := os.Mkdir(filepath.Join(again, i.Folder), 0o777); err != nil {
+			return 0, err
+		}
+		all = append(all, e)
+	}
+	if err := report.WriteIndex(again, all); err != nil {
+		return 0, err
+	}
+	n, err := compareFolders(dir, again)
+	return n - len(entries), err
 }
 
 // largestDifference is the largest difference of two maps over the largest value of x; 0 only

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -35,10 +34,10 @@ func newVersion() *cobra.Command {
 					"cpu": map[string]any{"name": cpuid.CPU.BrandName, "features": features},
 				})
 			}
-			fmt.Printf("cwox %s, %s %s/%s\n", fullVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			fmt.Printf("kernels: %s (%s)\n", k.Tier, why)
-			fmt.Printf("cpu: %s\n", cpuid.CPU.BrandName)
-			fmt.Printf("features: %s\n", strings.Join(features, " "))
+			stdout.Printf("cwox %s, %s %s/%s\n", fullVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			stdout.Printf("kernels: %s (%s)\n", k.Tier, why)
+			stdout.Printf("cpu: %s\n", cpuid.CPU.BrandName)
+			stdout.Printf("features: %s\n", strings.Join(features, " "))
 			return nil
 		},
 	}

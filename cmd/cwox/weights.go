@@ -23,28 +23,30 @@ import (
 func newWeights() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "weights",
-		Short: "List, fetch, inspect and convert weight files",
+		Short: "List, fetch, verify, inspect and convert weight files",
 		Long: `Weight files are .safetensors or PyTorch's .pth, told apart by content. A .pth file is read
 by a machine that can build nothing but tensors: no code in it is ever run.`,
 		Example: `  cwox weights list
   cwox weights fetch resnet50
+  cwox weights verify resnet50-0676ba61.pth
   cwox weights inspect model.pth
   cwox weights convert model.pth -o model.safetensors`,
 		Args:                       cobra.ArbitraryArgs,
 		SuggestionsMinimumDistance: 2,
 		RunE:                       helpOrSuggest,
 	}
-	c.AddCommand(newWeightsList(), newWeightsFetch(), newWeightsInspect(), newWeightsCheck(), newWeightsConvert())
+	c.AddCommand(newWeightsList(), newWeightsFetch(), newWeightsVerify(), newWeightsInspect(), newWeightsCheck(), newWeightsConvert())
 	return c
 }
 
 // knownLine is one line of weights list --json.
 type knownLine struct {
-	Model string  `json:"model"`
-	Name  string  `json:"name"`
-	MiB   float64 `json:"mib"` // about
-	URL   string  `json:"url"`
-	File  string  `json:"file,omitempty"` // in the cache directory, if it was fetched
+	Model  string  `json:"model"`
+	Name   string  `json:"name"`
+	MiB    float64 `json:"mib"` // about
+	SHA256 string  `json:"sha256"`
+	URL    string  `json:"url"`
+	File   string  `json:"file,omitempty"` // in the cache directory, if it was fetched
 }
 
 func newWeightsList() *cobra.Command {
@@ -52,19 +54,20 @@ func newWeightsList() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "The official files that can be fetched, and which are here",
-		Long: `List torchvision's official weight files (IMAGENET1K_V1) for the models known here, and
-where 'cwox weights fetch' put those that were fetched.`,
+		Long: `List torchvision's official weight files (IMAGENET1K_V1) for the models known here with
+their SHA-256, and where 'cwox weights fetch' put those that were fetched. The files' publisher
+gives eight digits of each hash, in the name; the rest is as unrelated projects record it.`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, args []string) error {
-			dir, err := weights.CacheDir()
-			if err != nil {
-				return err
-			}
-			if !f.json {
-				fmt.Printf("In %s:\n", dir)
+			switch dir, err := weights.CacheDir(); {
+			case f.json:
+			case err != nil:
+				stdout.Printf("None is here: %v\n", err)
+			default:
+				stdout.Printf("In %s:\n", dir)
 			}
 			for _, k := range weights.Known() {
-				line := knownLine{Model: k.Model, Name: k.Name, MiB: k.MiB, URL: k.URL()}
+				line := knownLine{Model: k.Model, Name: k.Name, MiB: k.MiB, SHA256: k.SHA256, URL: k.URL()}
 				state := "not fetched"
 				if path, ok := weights.Cached(k.Model); ok {
 					line.File, state = path, "here"
@@ -74,7 +77,7 @@ where 'cwox weights fetch' put those that were fetched.`,
 						return err
 					}
 				} else {
-					fmt.Printf("  %-10s %-24s %6.1f MiB  %s\n", k.Model, k.Name, k.MiB, state)
+					stdout.Printf("  %-10s %-24s %6.1f MiB  %s  %s\n", k.Model, k.Name, k.MiB, k.SHA256, state)
 				}
 			}
 			return nil
@@ -84,9 +87,8 @@ where 'cwox weights fetch' put those that were fetched.`,
 	return c
 }
 
-// lookupKnown is a variable for the tests' sake: nobody can make another file with the hash of
-// an official one.
-var lookupKnown = weights.LookupKnown
+// Variables for the tests' sake: nobody can make another file with the hash of an official one.
+var lookupKnown, identify = weights.LookupKnown, weights.Identify
 
 // mirrorEnv names the environment variable with the folder to fetch from.
 const mirrorEnv = "CWOX_WEIGHTS_URL"
@@ -103,13 +105,13 @@ func newWeightsFetch() *cobra.Command {
 		Use:   "fetch MODEL...",
 		Short: "Download official weights into the cache directory",
 		Long: `Download torchvision's official weights into the cache directory ($CWOX_CACHE, or cwox in
-the user's cache directory), where the other commands find them. The SHA-256 is checked
-before a file gets its name. A download that was broken off is kept as NAME.part, and the
+the user's cache directory), where the other commands find them. The whole SHA-256
+('cwox weights list') is checked before a file gets its name. A download that was broken off is kept as NAME.part, and the
 same command goes on where it stopped.
 
 Proxies are taken from the environment (HTTPS_PROXY, NO_PROXY); ` + mirrorEnv + ` names
 another folder to fetch from, a mirror for instance. Without a network, copy the file by
-hand and name it with --weights.`,
+hand, check it with 'cwox weights verify' and name it with --weights.`,
 		Example: `  cwox weights fetch resnet50
   cwox weights fetch resnet18 googlenet
   ` + mirrorEnv + `=http://mirror.example/models cwox weights fetch resnet50`,
@@ -136,7 +138,7 @@ hand and name it with --weights.`,
 					return err
 				}
 				if !f.json {
-					fmt.Println(path)
+					stdout.Printf("%v\n", path)
 				} else if err := printJSON(fetchedLine{k.Model, path}); err != nil {
 					return err
 				}
@@ -165,6 +167,55 @@ func fetchOne(ctx context.Context, k weights.KnownFile, quiet bool) (string, err
 		return "", resumable{err, how}
 	}
 	return path, err
+}
+
+// verifiedLine is one line of weights verify --json.
+type verifiedLine struct {
+	File   string `json:"file"`
+	SHA256 string `json:"sha256"`
+	Model  string `json:"model,omitempty"` // whose official file it is
+	Name   string `json:"name,omitempty"`
+}
+
+func newWeightsVerify() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "verify FILE...",
+		Short: "Which official file a file is, by its SHA-256",
+		Long: `Say which of torchvision's official weight files a file is, byte for byte, whatever its name:
+for files that were carried here by hand, not fetched. The exit code is 1 where one is none.`,
+		Example: `  cwox weights verify resnet50-0676ba61.pth`,
+		Args:    atLeast(1, "files"),
+		RunE: func(c *cobra.Command, args []string) error {
+			var none []error
+			for _, path := range args {
+				k, sum, err := identify(path)
+				switch {
+				case err != nil:
+					none = append(none, err)
+					continue
+				case k.Name == "":
+					err := fmt.Errorf("%s: none of the official files (its sha256 is %s)", path, sum)
+					for _, k := range weights.Known() {
+						if k.Name == filepath.Base(path) {
+							err = fmt.Errorf("%w: that of this name has %s, so this one is damaged or another", err, k.SHA256)
+						}
+					}
+					none = append(none, err)
+				case !asJSON:
+					stdout.Printf("%s: %s, the official weights of %s, byte for byte (sha256 %s)\n", path, k.Name, k.Model, sum)
+				}
+				if asJSON {
+					if err := printJSON(verifiedLine{path, sum, k.Model, k.Name}); err != nil {
+						return err
+					}
+				}
+			}
+			return errors.Join(none...)
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "machine-readable output, a line for each file")
+	return c
 }
 
 // inspection is what weights inspect --json prints.
@@ -288,9 +339,9 @@ func inspect(c *cobra.Command, m *modelFlags) (*inspection, error) {
 // print writes the description for people.
 func (in *inspection) print() {
 	line := func(what, format string, args ...any) {
-		fmt.Printf("  %-9s %s\n", what, fmt.Sprintf(format, args...))
+		stdout.Printf("  %-9s %s\n", what, fmt.Sprintf(format, args...))
 	}
-	fmt.Println(in.File)
+	stdout.Printf("%v\n", in.File)
 	line("format", "%s", in.Format)
 	line("sha256", "%s", in.SHA256)
 	for i, k := range in.Keys {
@@ -302,7 +353,7 @@ func (in *inspection) print() {
 		}
 	}
 	if in.Model == "" {
-		line("model", "none: %s", visible(in.Why))
+		line("model", "none: %s", in.Why)
 	} else {
 		line("model", "%s with %d classes", in.Model, in.Classes)
 		line("head", "%s", printable(in.Head))
@@ -312,7 +363,7 @@ func (in *inspection) print() {
 		if in.Input != nil {
 			line("input", "%s (%s)", in.Input.String(), printable(in.InputFrom))
 		} else {
-			line("input", "%s", visible(in.InputFrom))
+			line("input", "%s", in.InputFrom)
 		}
 	}
 	if n := len(in.Labels); n > 0 && (n == in.Classes || in.Classes == 1) {
@@ -351,7 +402,7 @@ func (in *inspection) print() {
 	width = min(width, 60)
 	line("tensors", "%d with %d elements", len(in.Tensors), elements)
 	for _, t := range in.Tensors {
-		fmt.Printf("    %-*s %-4s %v\n", width, printable(t.Name), t.DType, t.Shape)
+		stdout.Printf("    %-*s %-4s %v\n", width, printable(t.Name), t.DType, t.Shape)
 	}
 }
 
@@ -366,12 +417,6 @@ func printable(text string) string {
 		return quoted
 	}
 	return text
-}
-
-// visible is printable for a sentence, whose own quotation marks stay as they are.
-func visible(text string) string {
-	quoted := strconv.Quote(text)
-	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
 }
 
 func newWeightsConvert() *cobra.Command {
@@ -401,7 +446,7 @@ appears whole or not at all, and is the same bytes whenever IN is.`,
 			if f.json {
 				return printJSON(in)
 			}
-			fmt.Printf("%s: %d tensors, sha256 %s\n", out, len(in.Tensors), in.SHA256)
+			stdout.Printf("%s: %d tensors, sha256 %s\n", out, len(in.Tensors), in.SHA256)
 			return nil
 		},
 	}

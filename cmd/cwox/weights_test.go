@@ -50,7 +50,8 @@ func TestWeightsUsage(t *testing.T) {
 // official is a stand-in for an official file of resnet18, and its content.
 var official, officialContent = func() (weights.KnownFile, []byte) {
 	content := bytes.Repeat([]byte("weights "), 40_000)
-	return weights.KnownFile{Model: "resnet18", Name: fmt.Sprintf("resnet18-%x.pth", sha256.Sum256(content))[:17] + ".pth"}, content
+	sum := fmt.Sprintf("%x", sha256.Sum256(content))
+	return weights.KnownFile{Model: "resnet18", Name: "resnet18-" + sum[:8] + ".pth", SHA256: sum}, content
 }()
 
 // serveOfficial starts a server with the stand-in, and makes it the one that is known.
@@ -173,7 +174,7 @@ func TestWeightsList(t *testing.T) {
 		t.Fatalf("exit code %d, %d lines, want %d", code, len(lines), len(weights.Known()))
 	}
 	for i, known := range weights.Known() {
-		want := knownLine{Model: known.Model, Name: known.Name, MiB: known.MiB, URL: known.URL()}
+		want := knownLine{Model: known.Model, Name: known.Name, MiB: known.MiB, SHA256: known.SHA256, URL: known.URL()}
 		if known == k {
 			want.File = filepath.Join(cache, k.Name)
 		}
@@ -184,6 +185,56 @@ func TestWeightsList(t *testing.T) {
 	}
 	if _, out, _ := cli(t, "weights", "list"); strings.Count(out, "here\n") != 1 || strings.Count(out, "not fetched\n") != len(lines)-1 {
 		t.Errorf("%s", out)
+	}
+}
+
+// TestWeightsWithoutHome: what needs no cache directory asks for none.
+func TestWeightsWithoutHome(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("elsewhere the user's folder has other names")
+	}
+	for _, name := range []string{"HOME", "XDG_CACHE_HOME", "CWOX_CACHE"} {
+		t.Setenv(name, "")
+	}
+	code, out, _ := cli(t, "weights", "list")
+	if code != 0 || !strings.Contains(out, "set CWOX_CACHE to a folder") || strings.Count(out, "not fetched\n") != len(weights.Known()) {
+		t.Errorf("exit code %d: %s", code, out)
+	}
+	if code, _, err := cli(t, "weights", "fetch", "resnet18"); code != exitFailed || !strings.Contains(err, "set CWOX_CACHE to a folder") {
+		t.Errorf("fetch: exit code %d: %s", code, err)
+	}
+}
+
+func TestWeightsVerify(t *testing.T) {
+	old := identify
+	t.Cleanup(func() { identify = old })
+	identify = func(path string) (weights.KnownFile, string, error) {
+		k, sum, err := old(path)
+		if sum == official.SHA256 {
+			k = official
+		}
+		return k, sum, err
+	}
+	dir := t.TempDir()
+	right, wrong := filepath.Join(dir, "carried.pth"), filepath.Join(dir, "resnet50-0676ba61.pth")
+	for path, content := range map[string][]byte{right: officialContent, wrong: officialContent[1:]} {
+		if err := os.WriteFile(path, content, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	code, out, _ := cli(t, "weights", "verify", right)
+	if want := right + ": " + official.Name + ", the official weights of resnet18, byte for byte (sha256 " + official.SHA256 + ")\n"; code != 0 || out != want {
+		t.Errorf("exit code %d: %s, want %s", code, out, want)
+	}
+	code, out, stderr := cli(t, "weights", "verify", wrong, right, filepath.Join(dir, "none"))
+	if code != exitFailed || strings.Count(out, "\n") != 1 || !strings.Contains(stderr, "none: no such file") ||
+		!strings.Contains(stderr, "none of the official files") || !strings.Contains(stderr, "that of this name has 0676ba61b6795bbe") {
+		t.Errorf("exit code %d: %s%s", code, out, stderr)
+	}
+	code, out, _ = cli(t, "weights", "verify", "--json", right)
+	var got verifiedLine
+	if err := json.Unmarshal([]byte(out), &got); code != 0 || err != nil || got != (verifiedLine{right, official.SHA256, "resnet18", official.Name}) {
+		t.Errorf("exit code %d: %s, %v", code, out, err)
 	}
 }
 

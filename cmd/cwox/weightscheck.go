@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"reflect"
 
 	"github.com/spf13/cobra"
@@ -95,17 +94,17 @@ func checkWeights(c *cobra.Command, m *modelFlags, args []string) error {
 		}
 		return nil
 	}
-	fmt.Printf("%6s %6s %8s  %s\n", "z", "ln var", "nearest", "network and input")
+	stdout.Printf("%6s %6s %8s  %s\n", "z", "ln var", "nearest", "network and input")
 	for i, t := range trials {
 		mark := ""
 		if i == best {
 			mark = "  <- none fits clearly better"
 		}
 		if t.Error != "" {
-			fmt.Printf("%24s--model %s: %s\n", "", t.Model, t.Error)
+			stdout.Printf("%24s--model %s: %s\n", "", t.Model, t.Error)
 			continue
 		}
-		fmt.Printf("%6.3f %6.3f %3d / %-3d  --model %s, %s%s\n", t.Z, t.LogVar, t.Nearest, len(images), t.Model, t.Input, mark)
+		stdout.Printf("%6.3f %6.3f %3d / %-3d  --model %s, %s%s\n", t.Z, t.LogVar, t.Nearest, len(images), t.Model, t.Input, mark)
 	}
 	return nil
 }
@@ -182,7 +181,7 @@ func (t *trial) run(ctx context.Context, file *weights.File, images []string, o 
 		}
 		pic, err := vision.DecodeFile(image, o)
 		if err != nil {
-			fmt.Fprintln(os.Stderr, "cwox:", err)
+			complain(err)
 			return silent{}
 		}
 		s, err := zoo.CheckStatistics(net, t.transform.Tensor(pic))

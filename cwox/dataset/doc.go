@@ -2,7 +2,7 @@
 // label trees are learned from, and measures how faithful explanations are (the paper's
 // Tables 1 to 3).
 //
-//	images, err := dataset.List("photos")                            // a folder, or a list of paths
+//	images, _, err := dataset.List("photos")                            // a folder, or a list of paths
 //	result, err := dataset.WriteDocuments(ctx, classifier, images, "docs.txt.gz",
 //		dataset.DocumentsOptions{})
 //	docs, err := hlta.ReadDocuments("docs.txt.gz")

@@ -36,7 +36,7 @@ const killedRun = "CWOX_TEST_DOCUMENTS"
 func TestMain(m *testing.M) {
 	if job := os.Getenv(killedRun); job != "" {
 		folder, out, _ := strings.Cut(job, "\n")
-		images, err := List(folder)
+		images, _, err := List(folder)
 		if err == nil {
 			_, err = WriteDocuments(context.Background(), small(), images, out, DocumentsOptions{Batch: 3, Threads: 2,
 				Progress: func(int, int) { time.Sleep(3 * time.Millisecond) }})
@@ -525,7 +525,7 @@ func TestDocumentsGolden(t *testing.T) {
 	if err := json.Unmarshal(text, &golden); err != nil {
 		t.Fatal(err)
 	}
-	all, err := List(testdata.Path(t, "images", "val227"))
+	all, _, err := List(testdata.Path(t, "images", "val227"))
 	if err != nil {
 		t.Fatal(err)
 	}

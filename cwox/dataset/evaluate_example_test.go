@@ -15,7 +15,7 @@ import (
 // call goes on where it stopped; another classifier's results can be added to the folder.
 func ExampleEvaluate() {
 	evaluate := func(ctx context.Context, classifier *cwox.Classifier) error {
-		images, err := dataset.List("photos")
+		images, _, err := dataset.List("photos")
 		if err != nil {
 			return err
 		}

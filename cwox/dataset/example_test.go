@@ -16,7 +16,7 @@ import (
 // goes on where it stopped.
 func ExampleWriteDocuments() {
 	makeDocuments := func(ctx context.Context, classifier *cwox.Classifier) error {
-		images, err := dataset.List("photos")
+		images, _, err := dataset.List("photos")
 		if err != nil {
 			return err
 		}
@@ -46,7 +46,7 @@ func ExampleList() {
 			return
 		}
 	}
-	images, err := dataset.List(folder)
+	images, _, err := dataset.List(folder)
 	for _, image := range images {
 		fmt.Println(filepath.Base(image))
 	}

@@ -3,7 +3,9 @@ package dataset
 import (
 	"bufio"
 	"bytes"
+	"cwox/internal/outside"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,8 +13,8 @@ import (
 	"strings"
 )
 
-// Suffixes are the endings, in lower case, of the files that are taken for images in a folder.
-var Suffixes = []string{".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"}
+// suffixes are the endings, in lower case, of the files that are taken for images in a folder.
+var suffixes = []string{".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"}
 
 // Bounds on a list of images.
 const (
@@ -22,29 +24,29 @@ const (
 
 // List returns the images of a folder, or those that a text file names, one a line.
 //
-// A folder is searched with all folders below it, in order of name, for the endings of
-// [Suffixes]; links to files count, links to folders are not followed. In a text file the
+// A folder is searched with all folders below it, in order of name, for files with the endings
+// of pictures; links to files count, links to folders are not followed. Files of other endings
+// are skipped and returned too, but for hidden ones. In a text file the
 // order is that of its lines, empty lines are skipped, and a relative path is looked for in
 // the current directory and then in the list's own folder; whether the images exist is
 // found out when they are read. It is an error if there are no images.
-func List(path string) ([]string, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("dataset: %w", err)
-	}
-	if info.IsDir() {
+func List(path string) (images, skipped []string, err error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return Folder(path)
 	}
-	f, err := os.Open(path)
+	images, err = readList(path)
+	return images, nil, err
+}
+
+func readList(path string) ([]string, error) {
+	f, err := outside.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)
 	}
 	defer f.Close()
-	if info.Size() > maxListBytes {
-		return nil, fmt.Errorf("dataset: %s: %d bytes, a list of images may have %d", path, info.Size(), maxListBytes)
-	}
 	var out []string
-	lines := bufio.NewScanner(f)
+	read := &io.LimitedReader{R: f, N: maxListBytes + 1}
+	lines := bufio.NewScanner(read)
 	lines.Buffer(nil, maxPathBytes)
 	number := 0
 	for lines.Scan() {
@@ -63,7 +65,10 @@ func List(path string) ([]string, error) {
 	if err := lines.Err(); err != nil {
 		return nil, fmt.Errorf("dataset: %s: line %d, which should name an image: %w", path, number+1, err)
 	}
-	if len(out) == 0 {
+	switch {
+	case read.N == 0:
+		return nil, fmt.Errorf("dataset: %s: more than %d bytes, the limit of a list of images", path, maxListBytes)
+	case len(out) == 0:
 		return nil, fmt.Errorf("dataset: %s: names no images", path)
 	}
 	return out, nil
@@ -87,26 +92,29 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// Folder returns the images below a folder: see [List].
-func Folder(path string) ([]string, error) {
-	var out []string
+// Folder returns the images below a folder, and the other files: see [List].
+func Folder(path string) (images, skipped []string, err error) {
 	// The separator behind it makes a link to a folder a folder.
-	err := filepath.WalkDir(path+string(filepath.Separator), func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
+	err = filepath.WalkDir(path+string(filepath.Separator), func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
 			return fmt.Errorf("dataset: %w", err)
-		}
-		if !d.IsDir() && slices.Contains(Suffixes, strings.ToLower(filepath.Ext(name))) && isFile(name, d) {
-			out = append(out, name)
+		case d.IsDir() || !isFile(name, d):
+		case strings.HasPrefix(d.Name(), "._"): // what macOS keeps beside a file of that name
+		case slices.Contains(suffixes, strings.ToLower(filepath.Ext(name))):
+			images = append(images, name)
+		case !strings.HasPrefix(d.Name(), "."):
+			skipped = append(skipped, name)
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if len(out) == 0 {
-		return nil, fmt.Errorf("dataset: %s: no images in this folder (looked for %s)", path, strings.Join(Suffixes, " "))
+	if len(images) == 0 {
+		return nil, nil, fmt.Errorf("dataset: %s: no images in this folder (looked for %s)", path, strings.Join(suffixes, " "))
 	}
-	return out, nil
+	return images, skipped, nil
 }
 
 // isFile says whether a directory entry is a file, or a link that does not lead to a folder.

@@ -28,15 +28,17 @@ func TestListFolder(t *testing.T) {
 	for _, name := range []string{"a/z.JPEG", "a.png", "b/c/d.webp", "b.tif"} {
 		put(t, dir, filepath.FromSlash(name))
 	}
-	put(t, dir, "notes.txt")
-	put(t, dir, "jpg")
+	skip := []string{put(t, dir, "b", "IMG_2.HEIC"), put(t, dir, "jpg"), put(t, dir, "notes.txt")}
+	for _, hidden := range []string{".DS_Store", "._a.png", "b/._d.jpg"} {
+		put(t, dir, filepath.FromSlash(hidden))
+	}
 	if err := os.Mkdir(filepath.Join(dir, "folder.jpg"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	// By name, folder by folder: a/ comes before a.png.
 	want := []string{filepath.Join(dir, "a", "z.JPEG"), filepath.Join(dir, "a.png"), filepath.Join(dir, "b", "c", "d.webp"), filepath.Join(dir, "b.tif")}
-	if got, err := List(dir); err != nil || !slices.Equal(got, want) {
-		t.Errorf("%v, %v; want %v", got, err, want)
+	if got, skipped, err := List(dir); err != nil || !slices.Equal(got, want) || !slices.Equal(skipped, skip) {
+		t.Errorf("%v, skipped %v, %v; want %v, %v", got, skipped, err, want, skip)
 	}
 
 	if runtime.GOOS == "windows" {
@@ -59,7 +61,7 @@ func TestListFolder(t *testing.T) {
 		want[i] = strings.Replace(want[i], dir, link, 1)
 	}
 	want = append(want, filepath.Join(link, "c.jpg"), filepath.Join(link, "d.jpg"))
-	if got, err := List(link); err != nil || !slices.Equal(got, want) {
+	if got, _, err := List(link); err != nil || !slices.Equal(got, want) {
 		t.Errorf("%v, %v; want %v", got, err, want)
 	}
 }
@@ -76,7 +78,7 @@ func TestListFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{"here.jpg", beside, "missing.jpg", beside, "with space.jpg"}
-	if got, err := List(list); err != nil || !slices.Equal(got, want) {
+	if got, _, err := List(list); err != nil || !slices.Equal(got, want) {
 		t.Errorf("%q, %v; want %q", got, err, want)
 	}
 }
@@ -92,14 +94,14 @@ func TestListErrors(t *testing.T) {
 		if err := os.WriteFile(path, []byte(tc.text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := List(path); err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), tc.name) {
+		if _, _, err := List(path); err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), tc.name) {
 			t.Errorf("%s: %v, want ...%s...", tc.name, err, tc.want)
 		}
 	}
-	if _, err := List(filepath.Join(dir, "missing")); !errors.Is(err, os.ErrNotExist) {
+	if _, _, err := List(filepath.Join(dir, "missing")); !errors.Is(err, os.ErrNotExist) {
 		t.Error(err)
 	}
-	if _, err := List(t.TempDir()); err == nil || !strings.Contains(err.Error(), "no images in this folder") {
+	if _, _, err := List(t.TempDir()); err == nil || !strings.Contains(err.Error(), "no images in this folder") {
 		t.Error(err)
 	}
 }

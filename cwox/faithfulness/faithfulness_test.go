@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -135,8 +136,12 @@ func TestScore(t *testing.T) {
 			// Sums of at most 24 doubles below 1, in another order.
 			near(t, "CAUC", r.CAUC, cauc, 1e-14)
 			near(t, "CDROP", r.CDROP, cdrop, 1e-14)
-			if (tt.o.AUCSteps < 0) != math.IsNaN(r.DeletionAUC) {
-				t.Errorf("%+v: deletion AUC %g", tt.o, r.DeletionAUC)
+			points := 25 // no more steps than pixels
+			if tt.o.AUCSteps < 0 {
+				points = 0
+			}
+			if math.IsNaN(r.DeletionAUC) != (points == 0) || len(r.Deletion.Pixels) != points || len(r.Insertion.Pixels) != points {
+				t.Errorf("%+v: deletion AUC %g of %d points, insertion %d, want %d", tt.o, r.DeletionAUC, len(r.Deletion.Pixels), len(r.Insertion.Pixels), points)
 			}
 		}
 	}
@@ -228,14 +233,53 @@ func TestExact(t *testing.T) {
 			t.Errorf("%+v: %d of %d points, CAUC %g of %g", o, n, len(full.Contrast.Pixels), some.CAUC, full.CAUC)
 		}
 	}
-	for _, tt := range []struct{ n, exact, want int }{{1000, 100, 101 + 25 + 2}, {20, 5, 20}, {50, 80, 50}, {1, 1, 1}} {
-		pixels := make([]int, tt.n)
-		for i := range pixels {
-			pixels[i] = i
+}
+
+// TestSparse has the points that are left by hand: all up to exact, then every stride-th, and the
+// last three.
+func TestSparse(t *testing.T) {
+	to := func(n int) (pixels []int) {
+		for i := range n {
+			pixels = append(pixels, i)
 		}
-		got := sparse(pixels, tt.exact)
-		if len(got) < tt.want-3 || len(got) > tt.want || got[len(got)-1] != tt.n-1 {
-			t.Errorf("%d points, %d exact: %d are left, want %d", tt.n, tt.exact, len(got), tt.want)
+		return pixels
+	}
+	hundred := []int{0, 1, 2, 3} // then every (100-3)/24 = 4th
+	for n := 7; n < 99; n += 4 {
+		hundred = append(hundred, n)
+	}
+	thousand := to(101) // then every (1000-100)/24 = 37th
+	for n := 137; n < 989; n += 37 {
+		thousand = append(thousand, n)
+	}
+	for _, tt := range []struct {
+		pixels []int
+		exact  int
+		want   []int
+	}{
+		{to(100), 3, append(hundred, 97, 98, 99)},
+		{to(1000), 100, append(thousand, 997, 998, 999)},
+		{to(20), 5, to(20)},
+		{to(50), 80, to(50)},
+		{to(1), 1, to(1)},
+	} {
+		if got := sparse(tt.pixels, tt.exact); !slices.Equal(got, tt.want) {
+			t.Errorf("of %d points, %d exact: %v are left, want %v", len(tt.pixels), tt.exact, got, tt.want)
+		}
+	}
+}
+
+// TestDefaults has the steps of the definitions: the authors' code erases 16 pixels at a time.
+func TestDefaults(t *testing.T) {
+	for _, tt := range []struct {
+		o, want Options
+	}{
+		{Options{}, Options{Definition: Paper, Step: 1, Delta: 0.5, AUCSteps: 224, Batch: 8}},
+		{Options{Definition: Reference}, Options{Definition: Reference, Step: 16, Delta: 0.5, AUCSteps: 224, Batch: 8}},
+		{Options{Step: 3, Delta: 0.1, AUCSteps: -1, Batch: 2}, Options{Definition: Paper, Step: 3, Delta: 0.1, AUCSteps: -1, Batch: 2}},
+	} {
+		if got, err := tt.o.WithDefaults(); err != nil || !reflect.DeepEqual(got, tt.want) {
+			t.Errorf("%+v, %v, want %+v", got, err, tt.want)
 		}
 	}
 }
@@ -276,8 +320,7 @@ func TestCurve(t *testing.T) {
 	}
 }
 
-// TestStatus wants no metric, above all no perfect one, for heatmaps without an order.
-// Probabilities of several classes join as the network's output has it: they add up, or of
+// TestOutputs: probabilities of several classes join as the network's output has it: they add up, or of
 // multi-label classes their odds do (1 and 3 to 1: 4 to 5).
 func TestOutputs(t *testing.T) {
 	score := func(x []float32) []float64 {
@@ -302,6 +345,7 @@ func TestOutputs(t *testing.T) {
 	}
 }
 
+// TestStatus wants no metric, above all no perfect one, for heatmaps without an order.
 func TestStatus(t *testing.T) {
 	heat := func(values ...float64) Heatmap {
 		h := Heatmap{4, 6, make([]float64, 24)}
@@ -316,25 +360,28 @@ func TestStatus(t *testing.T) {
 		name   string
 		h      Heatmap
 		d      Definition
+		count  int
 		status Status
 		n      int
 		cauc   bool // there is one
 	}{
-		{"zero", heat(), Paper, Blank, 0, false},
-		{"zero", heat(), Reference, Blank, 0, false},
-		{"negative", negative, Paper, Blank, 0, false},
-		{"negative", negative, Reference, Blank, 0, false},
-		{"flat", flat, Paper, Flat, 24, true},
-		{"flat", flat, Reference, Flat, 0, false},
-		{"NaN", heat(1, math.NaN()), Paper, NotFinite, 0, false},
-		{"NaN", heat(1, math.NaN()), Reference, NotFinite, 0, false},
-		{"infinite", heat(math.Inf(1), 1), Paper, NotFinite, 0, false},
-		{"one pixel", heat(1), Paper, OK, 1, true},
-		{"one pixel", heat(1), Reference, TooFew, 1, false},
-		{"one step", heat(1, 1), Reference, TooFew, 2, false},
-		{"more than a step", heat(1, 1, 1), Reference, OK, 3, true},
+		{"zero", heat(), Paper, 0, Blank, 0, false},
+		{"zero", heat(), Reference, 0, Blank, 0, false},
+		{"negative", negative, Paper, 0, Blank, 0, false},
+		{"negative", negative, Reference, 0, Blank, 0, false},
+		{"flat", flat, Paper, 0, Flat, 24, true},
+		{"flat", flat, Reference, 0, Flat, 0, false},
+		{"NaN", heat(1, math.NaN()), Paper, 0, NotFinite, 0, false},
+		{"NaN", heat(1, math.NaN()), Reference, 0, NotFinite, 0, false},
+		{"infinite", heat(math.Inf(1), 1), Paper, 0, NotFinite, 0, false},
+		{"one pixel", heat(1), Paper, 0, OK, 1, true},
+		{"one pixel", heat(1), Reference, 0, TooFew, 1, false},
+		{"one step", heat(1, 1), Reference, 0, TooFew, 2, false},
+		{"more than a step", heat(1, 1, 1), Reference, 0, OK, 3, true},
+		{"one step covered", heat(1), Reference, 2, TooFew, 1, false},
+		{"more than a step covered", heat(1), Reference, 3, OK, 1, true},
 	} {
-		rs, err := Score(t.Context(), blocks, picture(), []Query{{Heatmap: tt.h, Pos: []int{0}, Neg: []int{1}}}, Options{Definition: tt.d, Step: 2})
+		rs, err := Score(t.Context(), blocks, picture(), []Query{{Heatmap: tt.h, Pos: []int{0}, Neg: []int{1}, Count: tt.count}}, Options{Definition: tt.d, Step: 2})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"cwox/internal/outside"
 	"cwox/weights"
 )
 
@@ -27,7 +28,7 @@ func ReadHeatmap(path, tensor string, height, width int) (Heatmap, error) {
 
 // readHeatmap reads a heatmap that should have so many values.
 func readHeatmap(path, tensor string, size int) (Heatmap, error) {
-	f, err := os.Open(path)
+	f, err := outside.Open(path)
 	if err != nil {
 		return Heatmap{}, reason(err)
 	}

@@ -1,11 +1,12 @@
 package report
 
 import (
+	"cwox/internal/place"
 	_ "embed"
+	"errors"
 	"fmt"
 	"html/template"
 	"io"
-	"os"
 	"path/filepath"
 )
 
@@ -45,8 +46,17 @@ func WriteArticle(path string, a Article) error {
 		CSS    template.CSS
 		Policy string
 	}{a, template.CSS(pageCSS), "default-src 'none'; style-src 'unsafe-inline'"}
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+	return writeOne(path, func(w io.Writer) error { return articleTemplate.Execute(w, page) })
+}
+
+// writeOne writes a file, whole or not at all, and makes its folder where there is none.
+func writeOne(path string, fill func(io.Writer) error) error {
+	d, err := place.Make(filepath.Dir(path))
+	if err == nil {
+		err = errors.Join(d.Write(filepath.Base(path), fill), d.Close())
+	}
+	if err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
-	return writeFile(path, func(w io.Writer) error { return articleTemplate.Execute(w, page) })
+	return nil
 }

@@ -1,11 +1,8 @@
 package report
 
 import (
-	"fmt"
-	"image"
 	"image/color"
 	"math"
-	"strings"
 )
 
 // Colormap turns a value in [0, 1] into a colour: entry round(255 value).
@@ -48,39 +45,10 @@ var (
 // Colormaps lists all colour maps, the default first.
 func Colormaps() []*Colormap { return []*Colormap{Viridis, Inferno, Turbo, Jet, Grey} }
 
-// ColormapByName finds a colour map; "" is the default.
-func ColormapByName(name string) (*Colormap, error) {
-	var names []string
-	for _, m := range Colormaps() {
-		if m.Name == name || name == "" {
-			return m, nil
-		}
-		names = append(names, m.Name)
-	}
-	return nil, fmt.Errorf("report: colour map %q: want one of %s", name, strings.Join(names, ", "))
-}
-
 // At is the colour of v; v is clamped to [0, 1] and NaN counts as 0.
 func (m *Colormap) At(v float32) color.RGBA {
 	c := m.RGB[level(v)]
 	return color.RGBA{c[0], c[1], c[2], 255}
-}
-
-// Colorbar draws the map from 0 at the left to 1 at the right, or from the bottom
-// to the top where it is taller than wide. Sizes below 1 count as 1.
-func (m *Colormap) Colorbar(width, height int) *image.RGBA {
-	width, height = max(width, 1), max(height, 1)
-	img := image.NewRGBA(image.Rect(0, 0, width, height))
-	for y := range height {
-		for x := range width {
-			i, n := x, width
-			if height > width {
-				i, n = height-1-y, height
-			}
-			img.SetRGBA(x, y, m.At(float32(i)/float32(max(n-1, 1))))
-		}
-	}
-	return img
 }
 
 // level is round(255 v) for v clamped to [0, 1]; NaN is 0.

@@ -72,20 +72,6 @@ func lightness(c [3]uint8) float64 {
 	return 903.3 * y
 }
 
-func TestColormapByName(t *testing.T) {
-	for _, m := range Colormaps() {
-		if got, err := ColormapByName(m.Name); got != m || err != nil {
-			t.Errorf("%s: %v, %v", m.Name, got, err)
-		}
-	}
-	if m, err := ColormapByName(""); m != Viridis || err != nil {
-		t.Errorf("default: %v, %v", m, err)
-	}
-	if _, err := ColormapByName("rainbow"); err == nil {
-		t.Error("rainbow: no error")
-	}
-}
-
 func TestAt(t *testing.T) {
 	for _, c := range []struct {
 		v    float32
@@ -95,18 +81,5 @@ func TestAt(t *testing.T) {
 		if [3]uint8{got.R, got.G, got.B} != want || got.A != 255 {
 			t.Errorf("At(%v) = %v, want %v", c.v, got, want)
 		}
-	}
-}
-
-func TestColorbar(t *testing.T) {
-	wide, tall := Jet.Colorbar(256, 4), Jet.Colorbar(4, 256)
-	for i := range 256 {
-		want := Jet.At(float32(i) / 255)
-		if wide.RGBAAt(i, 3) != want || tall.RGBAAt(2, 255-i) != want {
-			t.Fatalf("entry %d: %v and %v, want %v", i, wide.RGBAAt(i, 3), tall.RGBAAt(2, 255-i), want)
-		}
-	}
-	if b := Jet.Colorbar(0, -5).Bounds(); b.Dx() != 1 || b.Dy() != 1 {
-		t.Errorf("bounds %v", b)
 	}
 }

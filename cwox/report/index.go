@@ -3,16 +3,18 @@ package report
 import (
 	"bytes"
 	_ "embed"
+	"encoding/json"
 	"fmt"
 	"html/template"
 	"image/jpeg"
 	"io"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"cwox/cwox"
+	"cwox/internal/outside"
+	"cwox/internal/place"
 )
 
 //go:embed index.html
@@ -41,12 +43,46 @@ func NewIndexEntry(folder string, e *cwox.Explanation) (IndexEntry, error) {
 	if err := jpeg.Encode(&thumb, photographOf(e, 192), &jpeg.Options{Quality: 75}); err != nil {
 		return IndexEntry{}, fmt.Errorf("report: %s: thumbnail: %w", e.File, err)
 	}
-	return IndexEntry{Folder: folder, File: e.File, Lead: newBuilder(e, r, place{}).lead(),
+	return IndexEntry{Folder: folder, File: e.File, Lead: newBuilder(e, r, frame{}).lead(),
 		Thumbnail: thumb.Bytes(), Warnings: len(r.Warnings)}, nil
 }
 
+// IndexFile says in JSON which reports a folder holds.
+const IndexFile = "index.json"
+
+// Index is the content of index.json.
+type Index struct {
+	Images []IndexedImage `json:"images"` // in the order given
+}
+
+// IndexedImage is one image of an Index.
+type IndexedImage struct {
+	File   string `json:"file"`
+	Folder string `json:"folder"`          // of its report, relative to the index; empty where there is none
+	Error  string `json:"error,omitempty"` // why there is none
+}
+
+// ReadIndex reads the index.json of a folder. Folders that lead out of it are an error.
+func ReadIndex(dir string) (*Index, error) {
+	path := filepath.Join(dir, IndexFile)
+	text, err := outside.Read(path, maxReportBytes)
+	if err != nil {
+		return nil, fmt.Errorf("report: %w", err)
+	}
+	x := new(Index)
+	if err := outside.JSON(text, x, maxReportBytes/16); err != nil {
+		return nil, fmt.Errorf("report: %s: %w", path, err)
+	}
+	for _, i := range x.Images {
+		if i.Folder != "" && i.Folder != place.Name(i.Folder) {
+			return nil, fmt.Errorf("report: %s: %q is no folder in it", path, i.Folder)
+		}
+	}
+	return x, nil
+}
+
 // WriteIndex writes dir/index.html, a page that leads to the reports of several
-// images, in the order given.
+// images, in the order given, and dir/index.json.
 func WriteIndex(dir string, entries []IndexEntry) error {
 	type card struct {
 		File, Lead, Warnings, Failed string
@@ -76,10 +112,22 @@ func WriteIndex(dir string, entries []IndexEntry) error {
 	if failed > 0 {
 		page.Title += fmt.Sprintf(", %d not", failed)
 	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	x := Index{Images: []IndexedImage{}}
+	for _, e := range entries {
+		x.Images = append(x.Images, IndexedImage{e.File, e.Folder, e.Err})
+	}
+	text, err := json.MarshalIndent(x, "", " ")
+	if err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
-	return writeFile(filepath.Join(dir, PageFile), func(w io.Writer) error { return indexTemplate.Execute(w, page) })
+	err = writeOne(filepath.Join(dir, IndexFile), func(w io.Writer) error {
+		_, err := w.Write(append(text, '\n'))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return writeOne(filepath.Join(dir, PageFile), func(w io.Writer) error { return indexTemplate.Execute(w, page) })
 }
 
 // link is the relative address of a report's page; a folder's name cannot turn it

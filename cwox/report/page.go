@@ -109,7 +109,7 @@ type tile struct {
 	Against  string // "" without contrast
 	Alt      string // the whole tile in words
 	Where    string // "Strongest at the upper left; ..."
-	place           // of the heatmap
+	frame           // of the heatmap
 	Heat     template.URL
 	Shared   template.CSS // brightness under the shared scale, in (0, 1]
 	Max      string
@@ -124,11 +124,11 @@ type origin struct {
 	Plus, Minus       template.URL
 	PlusSay, MinusSay string
 	Sign, Word, How   string
-	place
+	frame
 }
 
-// place is where a heatmap lies on the photograph.
-type place struct {
+// frame is where a heatmap lies on the photograph.
+type frame struct {
 	ViewBox string       // of the photograph
 	Box     template.CSS // the heatmap's, in per cent of it; "" for the whole
 	Cropped bool         // there is a part that the network did not see
@@ -160,14 +160,14 @@ func newPage(e *cwox.Explanation, r *Report, photo *image.RGBA) *page {
 	p.Folded = folded(p.Warnings)
 
 	seen := shareSeen(e)
-	place := place{ViewBox: fmt.Sprintf("0 0 %d %d", p.Width, p.Height)}
+	at := frame{ViewBox: fmt.Sprintf("0 0 %d %d", p.Width, p.Height)}
 	if seen != whole {
-		p.Unseen = outside(seen, p.Width, p.Height)
-		place.Cropped = true
-		place.Box = template.CSS(fmt.Sprintf("left:%.4f%%;top:%.4f%%;width:%.4f%%;height:%.4f%%",
+		p.Unseen = around(seen, p.Width, p.Height)
+		at.Cropped = true
+		at.Box = template.CSS(fmt.Sprintf("left:%.4f%%;top:%.4f%%;width:%.4f%%;height:%.4f%%",
 			100*seen.X, 100*seen.Y, 100*seen.Width, 100*seen.Height))
 	}
-	b := newBuilder(e, r, place)
+	b := newBuilder(e, r, at)
 	p.GroupMax, p.ClassMax = short(b.groupMax), short(b.classMax)
 	p.Lead = b.lead()
 	p.Notes = append(notes(e.Method), grouping(e)...)
@@ -186,11 +186,11 @@ type builder struct {
 	groupMax, classMax float32       // the shared scales
 	side               int           // of the embedded heatmaps
 	seen               vision.Region // in shares of the photograph's sides
-	place              place
+	frame              frame
 }
 
-func newBuilder(e *cwox.Explanation, r *Report, at place) *builder {
-	b := &builder{e: e, r: r, names: labels(e), prob: map[int]float64{}, seen: shareSeen(e), place: at}
+func newBuilder(e *cwox.Explanation, r *Report, at frame) *builder {
+	b := &builder{e: e, r: r, names: labels(e), prob: map[int]float64{}, seen: shareSeen(e), frame: at}
 	for _, t := range e.Top {
 		b.prob[t.Class] = t.Probability
 	}
@@ -332,7 +332,7 @@ func (b *builder) relation(together, alike string) string {
 
 func (b *builder) tile(stage, name, against string, m saliency.Map, top float32, n *saliency.Noise) tile {
 	s := measure(m)
-	t := tile{Stage: stage, Step: b.step(stage, against != ""), For: name, Against: against, Where: capital(b.where(s)), place: b.place,
+	t := tile{Stage: stage, Step: b.step(stage, against != ""), For: name, Against: against, Where: capital(b.where(s)), frame: b.frame,
 		Heat: heatURL(m, s.max, b.side), Max: short(s.max), MaxValue: s.max, Shared: "1"}
 	if top > 0 {
 		t.Shared = template.CSS(strconv.FormatFloat(float64(s.max/top), 'f', 4, 64))
@@ -382,7 +382,7 @@ func (b *builder) origin(t tile, plus, minus *saliency.Map, how string) *origin 
 	o := &origin{
 		Plus: heatURL(*plus, top, originSide), PlusSay: "what speaks for " + t.For,
 		Minus: heatURL(*minus, top, originSide), MinusSay: "what speaks for " + t.Against,
-		Sign: "\u2212", Word: "minus", How: how, place: b.place,
+		Sign: "\u2212", Word: "minus", How: how, frame: b.frame,
 	}
 	if b.e.Method == cwox.CWOX1sB {
 		o.Sign, o.Word = "\u00f7", "times the inverse of"
@@ -521,8 +521,8 @@ func seenFact(r *Report) string {
 		r.Image.Width, r.Image.Height, s.X, s.Y, percent(1-r.Input.Unseen))
 }
 
-// outside is the outline of a photograph less its seen part, for the even-odd rule.
-func outside(seen vision.Region, width, height int) string {
+// around is the outline of a photograph less its seen part, for the even-odd rule.
+func around(seen vision.Region, width, height int) string {
 	w, h := float64(width), float64(height)
 	x0, x1 := min(max(seen.X*w, 0), w), min(max((seen.X+seen.Width)*w, 0), w)
 	y0, y1 := min(max(seen.Y*h, 0), h), min(max((seen.Y+seen.Height)*h, 0), h)
@@ -569,7 +569,7 @@ func settings(prefix string, set map[string]any) []fact {
 // where says in words where on the photograph a map is strong.
 func (b *builder) where(s measurement) string {
 	of := "the picture"
-	if b.place.Cropped {
+	if b.frame.Cropped {
 		of = "what the network saw"
 	}
 	s.row, s.col = b.seen.Y+float64(s.row*b.seen.Height), b.seen.X+float64(s.col*b.seen.Width)

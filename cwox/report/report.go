@@ -8,6 +8,7 @@ import (
 	"image"
 	"image/png"
 	"io"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -17,6 +18,8 @@ import (
 
 	"cwox/cwox"
 	"cwox/cwox/saliency"
+	"cwox/internal/outside"
+	"cwox/internal/place"
 	"cwox/nn/vision"
 
 	"golang.org/x/sync/errgroup"
@@ -262,85 +265,106 @@ func Write(dir string, e *cwox.Explanation) error {
 	if err != nil {
 		return fmt.Errorf("report: %s: %w", JSONFile, err)
 	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	d, err := place.Make(dir)
+	if err != nil {
 		return fmt.Errorf("report: %w", err)
+	}
+	if err := errors.Join(write(d, e, r, append(text, '\n')), d.Close()); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	return nil
+}
+
+// write writes the files of a report. As long as there is no report.json the others are those
+// of a run that did not end.
+func write(d *place.Dir, e *cwox.Explanation, r *Report, text []byte) error {
+	old := map[string]bool{} // overlays that were there before
+	if r, err := ReadJSON(d.Path(JSONFile)); err == nil {
+		for _, name := range r.overlays() {
+			old[name] = true
+		}
+	}
+	if err := d.Remove(JSONFile); err != nil {
+		return err
 	}
 	var g errgroup.Group
 	g.SetLimit(4)
 	photo := photographOf(e, photoSide)
-	draw := func(name string, m saliency.Map) {
+	file := func(name string, fill func(io.Writer) error) {
 		if name != "" {
-			g.Go(func() error {
-				return writeFile(filepath.Join(dir, name), func(w io.Writer) error {
-					return encodePNG(w, overlay(photo, m, OverlayOptions{}, shareSeen(e)))
-				})
-			})
+			delete(old, name)
+			g.Go(func() error { return d.Write(name, fill) })
 		}
 	}
-	g.Go(func() error {
-		return writeFile(filepath.Join(dir, PageFile), func(w io.Writer) error { return writePage(w, e, r, photo) })
-	})
-	g.Go(func() error {
-		return writeFile(filepath.Join(dir, MapsFile), func(w io.Writer) error { return writeMaps(w, e, r) })
-	})
+	overlayOf := func(name string, m saliency.Map) {
+		file(name, func(w io.Writer) error {
+			return encodePNG(w, overlay(photo, m, OverlayOptions{}, shareSeen(e)))
+		})
+	}
+	file(PageFile, func(w io.Writer) error { return writePage(w, e, r, photo) })
+	file(MapsFile, func(w io.Writer) error { return writeMaps(w, e, r) })
 	for i, c := range e.Clusters {
-		draw(r.Clusters[i].Overlay, c.Map)
+		overlayOf(r.Clusters[i].Overlay, c.Map)
 	}
 	for i, c := range e.Classes {
-		draw(r.Classes[i].Overlay, c.Map)
+		overlayOf(r.Classes[i].Overlay, c.Map)
 	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	removeOld(dir, r)
-	return writeFile(filepath.Join(dir, JSONFile), func(w io.Writer) error {
-		_, err := w.Write(append(text, '\n'))
+	if err := d.Remove(slices.Sorted(maps.Keys(old))...); err != nil {
+		return err
+	}
+	return d.Write(JSONFile, func(w io.Writer) error {
+		_, err := w.Write(text)
 		return err
 	})
 }
 
-// removeOld removes the overlays of the report that was in the folder before, as far as it
-// says which they are and r has none of that name.
-func removeOld(dir string, r *Report) {
-	old, err := ReadJSON(filepath.Join(dir, JSONFile))
-	if err != nil {
-		return
-	}
-	overlays := func(r *Report) map[string]bool {
-		names := map[string]bool{}
-		for _, c := range r.Clusters {
-			names[c.Overlay] = true
-		}
-		for _, c := range r.Classes {
-			names[c.Overlay] = true
-		}
-		return names
-	}
-	kept := overlays(r)
-	for name := range overlays(old) {
-		if !kept[name] && overlayName.MatchString(name) {
-			os.Remove(filepath.Join(dir, name)) // at worst it stays
+// overlays are the overlays that a report names; one from outside may name anything.
+func (r *Report) overlays() (names []string) {
+	add := func(name string) {
+		if overlayName.MatchString(name) {
+			names = append(names, name)
 		}
 	}
+	for _, c := range r.Clusters {
+		add(c.Overlay)
+	}
+	for _, c := range r.Classes {
+		add(c.Overlay)
+	}
+	return names
 }
 
 var overlayName = regexp.MustCompile(`^(cluster|class)-[0-9]+\.png$`)
+
+// Remove removes the report in a folder: the files that Write has made, and the folder if it
+// holds nothing else.
+func Remove(dir string) error {
+	r, err := ReadJSON(filepath.Join(dir, JSONFile))
+	if err != nil {
+		return err
+	}
+	d, err := place.Open(dir)
+	if err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	err = d.Remove(append(r.overlays(), PageFile, MapsFile, JSONFile)...)
+	if err := errors.Join(err, d.Close()); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	os.Remove(dir) // fails where it is not empty
+	return nil
+}
 
 // ReadJSON reads a report.json and checks that it hangs together: every class in
 // the cluster that it names, every cluster and class among the explained ones.
 // Errors name the file.
 func ReadJSON(path string) (*Report, error) {
-	f, err := os.Open(path)
+	text, err := outside.Read(path, maxReportBytes)
 	if err != nil {
 		return nil, fmt.Errorf("report: %w", err)
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxReportBytes+1))
-	if err != nil {
-		return nil, fmt.Errorf("report: %s: %w", path, err)
-	}
-	if len(text) > maxReportBytes {
-		return nil, fmt.Errorf("report: %s: more than %d bytes", path, maxReportBytes)
 	}
 	r, err := decode(text)
 	if err != nil {
@@ -476,37 +500,4 @@ func noise(n *saliency.Noise) *Noise {
 func encodePNG(w io.Writer, img image.Image) error {
 	enc := png.Encoder{CompressionLevel: png.BestSpeed}
 	return enc.Encode(w, img)
-}
-
-// writeFile lets write fill a file that then appears whole at path, or not at all.
-func writeFile(path string, write func(io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return fmt.Errorf("report: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-			err = fmt.Errorf("report: %s: %w", path, err)
-		}
-	}()
-	var buf bytes.Buffer
-	if err := write(&buf); err != nil {
-		return err
-	}
-	if _, err := f.Write(buf.Bytes()); err != nil {
-		return err
-	}
-	for _, step := range []func() error{
-		func() error { return f.Chmod(0o644) },
-		f.Sync,
-		f.Close,
-		func() error { return os.Rename(f.Name(), path) },
-	} {
-		if err := step(); err != nil {
-			return err
-		}
-	}
-	return nil
 }

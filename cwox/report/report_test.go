@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"image"
 	"image/png"
-	"io"
 	"maps"
 	"math"
 	"os"
@@ -391,35 +390,6 @@ func TestReal(t *testing.T) {
 		} else if float64(got) != want {
 			t.Errorf("%v: %s, read as %v", v, b, got)
 		}
-	}
-}
-
-// TestWholeOrNot: a write that fails leaves the old file, and nothing else.
-func TestWholeOrNot(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "f")
-	write := func(text string, fail error) error {
-		return writeFile(path, func(w io.Writer) error {
-			io.WriteString(w, text)
-			return fail
-		})
-	}
-	if err := write("first", nil); err != nil {
-		t.Fatal(err)
-	}
-	broken := errors.New("disk on fire")
-	if err := write("second", broken); !errors.Is(err, broken) || !strings.Contains(err.Error(), path) {
-		t.Errorf("error %v, want %v with the file's name", err, broken)
-	}
-	list, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if text, err := os.ReadFile(path); string(text) != "first" || err != nil || len(list) != 1 {
-		t.Errorf("%q, %v, %d files; want the first text alone", text, err, len(list))
-	}
-	if err := writeFile(filepath.Join(dir, "none", "f"), func(io.Writer) error { return nil }); err == nil {
-		t.Error("a folder that is missing: no error")
 	}
 }
 

@@ -43,9 +43,9 @@ func (m affine) scale() float64 {
 	return math.Sqrt(math.Abs(float64(m.a*m.e) - float64(m.b*m.d)))
 }
 
-// place puts the unit square [-1,1]^2 at (x, y), with half its side r wide, turned
+// placed puts the unit square [-1,1]^2 at (x, y), with half its side r wide, turned
 // clockwise by a share of a full turn, and stretched sideways.
-func place(x, y, r, turn, stretch float64, mirror bool) affine {
+func placed(x, y, r, turn, stretch float64, mirror bool) affine {
 	sin, cos := sincos(turn)
 	w := float64(r * stretch)
 	if mirror {

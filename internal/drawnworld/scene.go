@@ -241,7 +241,7 @@ func (s *Scene) arrange(r *rng) {
 		}
 		spots = append(spots, best)
 		turn := mad(o.fig.turn, r.between(-1, 1), 0)
-		o.m = place(best.x, best.y, size, turn, stretch, o.fig.mirror && r.chance(0.5))
+		o.m = placed(best.x, best.y, size, turn, stretch, o.fig.mirror && r.chance(0.5))
 	}
 }
 
@@ -297,7 +297,7 @@ func (s *Scene) scatter(r *rng) {
 	for range n {
 		c := s.back.tint.mix(bodies[r.intn(len(bodies))], int32(r.between(60, 200)))
 		s.clutter = append(s.clutter, sprite{kind: r.intn(clutterKinds), color: c, ink: c.darker(120), alpha: 256,
-			m: place(r.unit(), r.unit(), r.between(0.02, 0.07), r.unit(), r.between(0.8, 1.2), r.chance(0.5))})
+			m: placed(r.unit(), r.unit(), r.between(0.02, 0.07), r.unit(), r.between(0.8, 1.2), r.chance(0.5))})
 	}
 }
 
@@ -330,7 +330,7 @@ func (s *Scene) hide(r *rng) {
 			v.soft, v.alpha, v.color = true, int32(r.between(150, 256)), s.back.top.mix(white, 140)
 			size = float64(size * 1.2)
 		}
-		v.m = place(x, y, size, turn, stretch, false)
+		v.m = placed(x, y, size, turn, stretch, false)
 		s.veils = append(s.veils, v)
 	}
 }

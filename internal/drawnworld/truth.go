@@ -1,15 +1,22 @@
 package drawnworld
 
 import (
-	"bytes"
+	"cwox/internal/outside"
+	"cwox/internal/place"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
 	"image/png"
-	"os"
-	"path/filepath"
+	"io"
+	"maps"
+	"regexp"
+	"slices"
 )
+
+// TruthFile says what is in a scene.
+const TruthFile = "truth.json"
 
 // Truth is the content of truth.json. Masks are 8-bit grey PNG files in the same folder,
 // of the picture's size, 255 where a pixel is covered whole.
@@ -46,24 +53,34 @@ type TruthPlace struct {
 // WriteTruth writes scene.png, truth.json and the masks it names into dir, which it
 // makes if need be. Each file appears whole or not at all.
 func (s *Scene) WriteTruth(dir string, size int) error {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	d, err := place.Make(dir)
+	if err != nil {
 		return fmt.Errorf("drawnworld: %w", err)
 	}
+	if err := errors.Join(s.writeTruth(d, size), d.Close()); err != nil {
+		return fmt.Errorf("drawnworld: %w", err)
+	}
+	return nil
+}
+
+func (s *Scene) writeTruth(dir *place.Dir, size int) error {
 	pic := s.Picture(size)
 	scene := image.NewNRGBA(image.Rect(0, 0, size, size))
 	for i := range size * size {
 		copy(scene.Pix[4*i:], pic.Pix[3*i:3*i+3])
 		scene.Pix[4*i+3] = 255
 	}
-	if err := writePNG(filepath.Join(dir, "scene.png"), scene); err != nil {
+	if err := writePNG(dir, "scene.png", scene); err != nil {
 		return err
 	}
+	old := masksOf(dir) // those of another scene go
 	mask := func(name string, a []float32) (string, error) {
 		m := image.NewGray(image.Rect(0, 0, size, size))
 		for i, v := range a {
 			m.SetGray(i%size, i/size, color.Gray{Y: uint8(v*255 + 0.5)})
 		}
-		return name, writePNG(filepath.Join(dir, name), m)
+		delete(old, name)
+		return name, writePNG(dir, name, m)
 	}
 	t := Truth{Seed: s.Seed, Size: size}
 	for i := range s.Objects {
@@ -87,45 +104,69 @@ func (s *Scene) WriteTruth(dir string, size int) error {
 		}
 		t.Objects = append(t.Objects, to)
 	}
+	if err := dir.Remove(slices.Sorted(maps.Keys(old))...); err != nil {
+		return err
+	}
 	text, err := json.MarshalIndent(t, "", "  ")
 	if err != nil {
-		return fmt.Errorf("drawnworld: truth.json: %w", err)
+		return fmt.Errorf("truth.json: %w", err)
 	}
-	return writeFile(filepath.Join(dir, "truth.json"), append(text, '\n'))
+	return dir.Write(TruthFile, func(w io.Writer) error {
+		_, err := w.Write(append(text, '\n'))
+		return err
+	})
 }
 
-func writePNG(path string, m image.Image) error {
-	var b bytes.Buffer
-	if err := png.Encode(&b, m); err != nil {
-		return fmt.Errorf("drawnworld: %s: %w", path, err)
-	}
-	return writeFile(path, b.Bytes())
+func writePNG(dir *place.Dir, name string, m image.Image) error {
+	return dir.Write(name, func(w io.Writer) error { return png.Encode(w, m) })
 }
 
-// writeFile writes beside the file, then renames.
-func writeFile(path string, data []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".cwox-*")
+// masksOf are the masks that a folder's truth.json names, as far as there is one.
+func masksOf(dir *place.Dir) map[string]bool {
+	masks := map[string]bool{}
+	t, err := ReadTruth(dir.Path(TruthFile))
 	if err != nil {
-		return fmt.Errorf("drawnworld: %w", err)
+		return masks
 	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-			err = fmt.Errorf("drawnworld: %s: %w", path, err)
+	for _, o := range t.Objects {
+		masks[o.Body] = true
+		for _, p := range o.Places {
+			masks[p.Mask] = true
 		}
-	}()
-	if _, err = f.Write(data); err != nil {
-		return err
 	}
-	if err = f.Chmod(0o644); err != nil {
-		return err
+	maps.DeleteFunc(masks, func(name string, _ bool) bool { return !maskName.MatchString(name) })
+	return masks
+}
+
+var maskName = regexp.MustCompile(`^mask-[0-9]+-(body|class-[0-9]+)\.png$`)
+
+// ReadTruth reads a truth.json. Errors name the file.
+func ReadTruth(path string) (*Truth, error) {
+	text, err := outside.Read(path, 1<<20)
+	if err != nil {
+		return nil, err
 	}
-	if err = f.Sync(); err != nil {
-		return err
+	t := new(Truth)
+	if err := outside.JSON(text, t, 1<<16); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if err = f.Close(); err != nil {
-		return err
+	return t, nil
+}
+
+// Scene draws the scene of a Truth again; nil if it is of none that this release draws.
+func (t *Truth) Scene() *Scene {
+	var listed []int
+	for _, o := range t.Objects {
+		listed = append(listed, o.Class)
 	}
-	return os.Rename(f.Name(), path)
+	if len(listed) > MaxObjects || slices.ContainsFunc(listed, func(c int) bool { return c < 0 || c >= len(classes) }) {
+		return nil
+	}
+	for _, o := range []Options{{}, {Classes: listed}} { // chosen by the seed, or by hand
+		s := New(t.Seed, o)
+		if slices.EqualFunc(s.Objects, t.Objects, func(a Object, b TruthObject) bool { return a.Class == b.Class && a.Box == b.Box }) {
+			return s
+		}
+	}
+	return nil
 }

@@ -15,17 +15,19 @@ import (
 const root = "../.."
 
 // mayImport lists for each package tree what it may import: within the module, and of others'
-// modules. Imports point one way: cmd -> cwox -> nn and hlta -> asm and weights.
+// modules. Imports point one way: cmd -> cwox -> nn and hlta -> asm and weights. The way in
+// (internal/outside), the way out (internal/place) and how the program speaks (internal/say)
+// are everybody's, and import nothing.
 var mayImport = map[string][]string{
 	"asm":     {"asm", "github.com/klauspost/cpuid/v2"},
-	"weights": {"weights"},
-	"hlta":    {"hlta", "gonum.org/v1/gonum", "golang.org/x/sync"},
-	"nn":      {"nn", "asm", "weights", "golang.org/x/sync", "golang.org/x/image"},
-	"cwox":    {"cwox", "nn", "hlta", "weights", "gonum.org/v1/gonum", "golang.org/x/sync", "golang.org/x/image", "internal/drawnworld", "internal/demo"},
+	"weights": {"weights", "internal/outside", "internal/place", "internal/say"},
+	"hlta":    {"hlta", "internal/outside", "internal/place", "internal/say", "gonum.org/v1/gonum", "golang.org/x/sync"},
+	"nn":      {"nn", "asm", "weights", "internal/outside", "internal/place", "internal/say", "golang.org/x/sync", "golang.org/x/image"},
+	"cwox":    {"cwox", "nn", "hlta", "weights", "gonum.org/v1/gonum", "golang.org/x/sync", "golang.org/x/image", "internal/outside", "internal/place", "internal/say", "internal/drawnworld", "internal/demo"},
 	"bench":   {"bench", "cwox", "nn", "hlta", "asm", "weights"},
 	"cmd": {"cmd", "bench", "cwox", "nn", "hlta", "asm", "weights", "internal",
-		"github.com/klauspost/cpuid/v2", "github.com/spf13/cobra", "github.com/schollz/progressbar/v3", "golang.org/x"},
-	"internal": {"internal", "nn", "asm", "weights", "hlta", "cwox", "golang.org/x/image", "golang.org/x/sync"},
+		"github.com/klauspost/cpuid/v2", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/schollz/progressbar/v3", "golang.org/x"},
+	"internal": {"internal", "nn", "asm", "weights", "hlta", "cwox", "golang.org/x/image", "golang.org/x/sync", "golang.org/x/sys/windows"},
 }
 
 // sources visits the repository's files with one of the suffixes.

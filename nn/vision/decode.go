@@ -1,54 +1,38 @@
 package vision
 
 import (
-	"bytes"
 	"crypto/sha256"
+	"cwox/internal/outside"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 )
 
-// Options guard and steer decoding. The zero value is the good default.
+// Options guard and steer decoding. The zero value is the good default. Errors of the limits
+// name the command line's flags for them.
 type Options struct {
 	IgnoreOrientation bool  // leave EXIF rotation alone, as the reference does
 	MaxPixels         int64 // 0 means DefaultMaxPixels
-	MaxBytes          int64 // of the file; 0 means DefaultMaxBytes
 	MaxMemory         int64 // bytes that decoding may need beside the file; 0 means DefaultMaxMemory
+	MaxBytes          int64 // of the file; 0 means an eighth of MaxMemory
 }
 
 // Limits that apply when Options leaves them 0.
 const (
 	DefaultMaxPixels = 50 << 20  // 50 Mi pixels
-	DefaultMaxBytes  = 64 << 20  // 64 MiB
 	DefaultMaxMemory = 512 << 20 // 512 MiB
 )
 
 // DecodeFile reads and decodes an image file. Errors name the file. See Decode.
 func DecodeFile(path string, o Options) (*Picture, error) {
-	f, err := os.Open(path)
+	data, err := outside.Read(path, o.maxBytes())
+	if errors.Is(err, outside.ErrTooLarge) {
+		return nil, fmt.Errorf("vision: %w; the limit is an eighth of --max-memory", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("vision: %w", err)
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("vision: %w", err)
-	}
-	if info.IsDir() {
-		return nil, fmt.Errorf("vision: %s: is a directory", path)
-	}
-	limit := orDefault(o.MaxBytes, DefaultMaxBytes)
-	if info.Size() > limit {
-		return nil, fmt.Errorf("vision: %s: %d bytes, the limit is %d", path, info.Size(), limit)
-	}
-	// A pipe or a growing file has no size, but the limit.
-	data := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead))
-	if _, err := data.ReadFrom(io.LimitReader(f, limit+1)); err != nil {
-		return nil, fmt.Errorf("vision: %w", err)
-	}
-	return Decode(path, data.Bytes(), o)
+	return Decode(path, data, o)
 }
 
 // Decode decodes a JPEG, PNG, GIF (first frame), WebP (still), BMP, TIFF or PNM file, told
@@ -69,7 +53,7 @@ func Decode(name string, data []byte, o Options) (*Picture, error) {
 }
 
 func decode(data []byte, o Options) (p *Picture, err error) {
-	if limit := orDefault(o.MaxBytes, DefaultMaxBytes); int64(len(data)) > limit {
+	if limit := o.maxBytes(); int64(len(data)) > limit {
 		return nil, fmt.Errorf("%d bytes or more, the limit is %d", len(data), limit)
 	}
 	if len(data) == 0 {
@@ -126,16 +110,21 @@ func (s *source) check(o Options) error {
 		return fmt.Errorf("size %dx%d", s.width, s.height)
 	}
 	if limit := orDefault(o.MaxPixels, DefaultMaxPixels); int64(s.width) > limit || int64(s.height) > limit || s.pixels() > limit {
-		return fmt.Errorf("%dx%d pixels, the limit is %d in all", s.width, s.height, limit)
+		return fmt.Errorf("%dx%d are %d pixels, the limit is %d; --max-pixels %[3]d allows it", s.width, s.height, s.pixels(), limit)
 	}
 	need := s.memory
 	if s.orientation > 1 && !o.IgnoreOrientation {
 		need += 3 * s.pixels()
 	}
 	if limit := orDefault(o.MaxMemory, DefaultMaxMemory); need > limit {
-		return fmt.Errorf("decoding %dx%d pixels takes %d bytes, the limit is %d", s.width, s.height, need, limit)
+		return fmt.Errorf("decoding %dx%d pixels takes %d bytes, the limit is %d; --max-memory %[3]d allows it", s.width, s.height, need, limit)
 	}
 	return nil
+}
+
+// maxBytes is the limit of the file's size.
+func (o Options) maxBytes() int64 {
+	return orDefault(o.MaxBytes, orDefault(o.MaxMemory, DefaultMaxMemory)/8)
 }
 
 func orDefault(v, otherwise int64) int64 {

@@ -204,7 +204,7 @@ func (m *matcher) official(model string) bool {
 		return false
 	}
 	sum, err := m.file.SHA256()
-	return err == nil && strings.HasPrefix(sum, k.HashPrefix())
+	return err == nil && sum == k.SHA256
 }
 
 // check looks for layers in a whole module that cannot be run.

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"cwox/cwox/report"
+	"cwox/internal/place"
+)
+
+// outputFolders gives each image a folder in out, named after the image as far as a folder can
+// be, numbered where two images share a name. A single image has none of its own: "".
+func outputFolders(images []string) []string {
+	if len(images) == 1 {
+		return []string{""}
+	}
+	// The index lies beside them; some systems know no case.
+	taken := map[string]bool{report.PageFile: true, report.IndexFile: true}
+	var names []string
+	for _, image := range images {
+		base := filepath.Base(image)
+		name := place.Name(strings.TrimSuffix(base, filepath.Ext(base)))
+		unique := name
+		for n := 2; taken[strings.ToLower(unique)]; n++ {
+			unique = fmt.Sprintf("%s-%d", name, n)
+		}
+		taken[strings.ToLower(unique)] = true
+		names = append(names, unique)
+	}
+	return names
+}
+
+// claim makes sure that a folder for results holds none of another run, which would be mixed
+// with them or hidden by their page: of one image where several are to be explained, of several
+// where one is, of images that are not among these, or of another program. With overwrite the
+// reports of that run go. The report of another image is replaced, and that is said.
+func claim(out string, images, folders []string, overwrite bool) error {
+	held, remove := "", func() error { return nil }
+	single := len(folders) == 1
+	one, errOne := report.ReadJSON(filepath.Join(out, report.JSONFile))
+	many, errMany := report.ReadIndex(out)
+	switch {
+	case errMany == nil:
+		var others []string
+		for _, i := range many.Images {
+			if i.Folder != "" && !slices.Contains(folders, i.Folder) {
+				others = append(others, i.Folder)
+			}
+		}
+		if len(others) == 0 && !single {
+			return nil
+		}
+		held = fmt.Sprintf("the reports of %d images that are not among these (%s)", len(others), some(others))
+		remove = func() error {
+			for _, name := range others {
+				if err := report.Remove(filepath.Join(out, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+					return err
+				}
+			}
+			return removeFiles(out, report.IndexFile, report.PageFile)
+		}
+	case errOne == nil && single:
+		if one.Image.File != images[0] {
+			stderr.Printf("cwox: %s: the report of %s is replaced\n", out, one.Image.File)
+		}
+		return nil
+	case errOne == nil:
+		held = "the report of " + one.Image.File
+		remove = func() error { return report.Remove(out) }
+	default:
+		there := func(name string) bool { _, err := os.Lstat(filepath.Join(out, name)); return err == nil }
+		pages := []string{report.PageFile, report.JSONFile, report.IndexFile}
+		switch i := slices.IndexFunc(pages, there); {
+		case there("settings.json"):
+			return fmt.Errorf("%s: holds what evaluate has measured: choose another folder with -o", out)
+		case i < 0:
+			return nil
+		default:
+			held = "something else (" + pages[i] + ")"
+			remove = func() error { return removeFiles(out, pages...) }
+		}
+	}
+	if !overwrite {
+		return fmt.Errorf("%s: holds %s: choose another folder with -o, or replace that with --overwrite", out, held)
+	}
+	stderr.Printf("cwox: %s: held %s, which is replaced\n", out, held)
+	return remove()
+}
+
+func removeFiles(dir string, names ...string) error {
+	d, err := place.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Remove(names...)
+}
+
+// some lists the first of many names.
+func some(names []string) string {
+	const most = 3
+	if len(names) > most {
+		return strings.Join(names[:most], ", ") + ", ..."
+	}
+	return strings.Join(names, ", ")
+}
