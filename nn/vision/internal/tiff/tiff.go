@@ -6,8 +6,11 @@
 //
 // Pixels are those of Pillow's convert("RGB"): samples of 16 bits in colour give their
 // high byte, colours are divided by an associated alpha, and grey samples that are
-// signed, real or of 32 bits are cut to whole numbers from 0 to 255. Unlike Pillow,
-// unsigned grey of 9 to 16 bits gives its 8 highest bits, too.
+// signed, real or of 32 bits are cut to whole numbers from 0 to 255. Where Pillow loses
+// the picture they are what the specification says: unsigned grey of 9 to 16 bits
+// gives its 8 highest bits, palettes may have values of 8 bits, and YCbCr that is not
+// compressed has the coefficients and the sampling of its tags. CIELab, which Pillow
+// converts by interpolating in a table, differs by a few levels.
 //
 // Decode needs about Header.Memory bytes, which DecodeHeader tells beforehand. It
 // never panics on a file's content, and its time is bounded by the sizes of the file
