@@ -10,8 +10,6 @@ import (
 	"cwox/internal/testdata"
 )
 
-// tiffPixels is a TIFF file with one strip of pixels.
-
 // Tags of the TIFF files that tests make.
 const (
 	tagWidth       = 256
@@ -21,6 +19,7 @@ const (
 	tagTileHeight  = 323
 )
 
+// tiffPixels is a TIFF file with one strip of pixels.
 func tiffPixels(pixels string, entries ...[2]uint32) []byte {
 	entries = append(entries, [2]uint32{273, 0})
 	n := len(tiffFile(entries...))
