@@ -49,15 +49,15 @@ func DecodeFile(path string, o Options) (*Picture, error) {
 	return Decode(path, data, o)
 }
 
-// Decode decodes the first picture of a JPEG, PNG, GIF, WebP, BMP or TIFF file, told
+// Decode decodes the first picture of a JPEG, PNG, GIF, WebP, BMP, TIFF or PNM file, told
 // apart by content; name only serves error messages. The size of the picture and
 // what the decoder will need are compared with the limits of o before anything is
 // allocated. Alpha is dropped, 16-bit samples give their high byte, the rotation that
 // EXIF or XMP tell is carried out unless o says otherwise, colour profiles are ignored,
-// and of a damaged JPEG, PNG or GIF file as much as can be decoded is: the picture's
-// Notes tell. The error for a file of another kind names the kind and what converts it.
+// and of a damaged file as much as can be decoded is: the picture's Notes tell. The error
+// for a file of another kind names the kind and what converts it.
 //
-// JPEG, PNG, GIF, BMP, TIFF and WebP pixels are those of Pillow's convert("RGB"),
+// JPEG, PNG, GIF, BMP, TIFF, PNM and WebP pixels are those of Pillow's convert("RGB"),
 // except that Pillow saturates 16-bit grey.
 func Decode(name string, data []byte, o Options) (*Picture, error) {
 	p, err := decode(data, o)
@@ -79,7 +79,7 @@ func decode(data []byte, o Options) (p *Picture, err error) {
 		if what := identify(data); what != "" {
 			return nil, fmt.Errorf("the file is %s", what)
 		}
-		return nil, fmt.Errorf("not a JPEG, PNG, GIF, WebP, BMP or TIFF file: it begins with %q", data[:min(len(data), 8)])
+		return nil, fmt.Errorf("not a JPEG, PNG, GIF, WebP, BMP, TIFF or PNM file: it begins with %q", data[:min(len(data), 8)])
 	}
 	// Decoders of other packages have panicked on hostile files before.
 	defer func() {

@@ -158,9 +158,9 @@ func TestRefused(t *testing.T) {
 		{"gif without frame", []byte("GIF89a\x01\x00\x01\x00\x00\x00\x00;         "), "no frame"},
 		{"gif cut in an extension", []byte("GIF89a\x01\x00\x01\x00\x00\x00\x00!\xfe\x20        "), "unexpected EOF"},
 		{"bmp", bmp, "too few for 4096x4096"},
-		{"tiff", tiffFile([2]uint32{tagWidth, 4096}, [2]uint32{tagHeight, 4096}, [2]uint32{depth, 8}, [2]uint32{tagCompression, 5}, [2]uint32{photometric, 1}), "too few for 4096x4096"},
-		{"tiff fax", tiffFile([2]uint32{tagWidth, 8}, [2]uint32{tagHeight, 8}, [2]uint32{depth, 1}, [2]uint32{tagCompression, 4}, [2]uint32{photometric, 1}), "fax compression is not supported"},
-		{"tiff tiles", tiffFile([2]uint32{tagWidth, 4096}, [2]uint32{tagHeight, 4096}, [2]uint32{depth, 8}, [2]uint32{tagCompression, 5}, [2]uint32{photometric, 1}, [2]uint32{tagTileWidth, 8}, [2]uint32{tagTileHeight, 8}), "263169 strips or tiles"},
+		{"tiff", tiffFile([2]uint32{tagWidth, 4096}, [2]uint32{tagHeight, 4096}, [2]uint32{depth, 8}, [2]uint32{tagCompression, 5}, [2]uint32{photometric, 1}, [2]uint32{273, 8}), "too few for 4096x4096"},
+		{"tiff LogL", tiffFile([2]uint32{tagWidth, 8}, [2]uint32{tagHeight, 8}, [2]uint32{depth, 16}, [2]uint32{photometric, 32844}), "PhotometricInterpretation (262) is 32844, LogL, which is not read"},
+		{"tiff tiles", tiffFile([2]uint32{tagWidth, 4104}, [2]uint32{tagHeight, 4104}, [2]uint32{depth, 8}, [2]uint32{tagCompression, 5}, [2]uint32{photometric, 1}, [2]uint32{tagTileWidth, 8}, [2]uint32{tagTileHeight, 8}), "263169 strips or tiles"},
 		{"webp animated", []byte("RIFF\x16\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00\x00"), "animation without a frame"},
 		{"webp cut", []byte("RIFF\x16\x00\x00\x00WEBPVP8X\xff\xff\xff\xff"), "webp"},
 	} {
