@@ -167,6 +167,9 @@ func evaluate(c *cobra.Command, m *modelFlags, f *evaluateFlags, source string) 
 	if err := m.check(c); err != nil {
 		return err
 	}
+	if err := refuseReports(f.out); err != nil {
+		return err
+	}
 	images, err := listImages(source)
 	if err != nil {
 		return err

@@ -93,6 +93,17 @@ func claim(out string, images, folders []string, overwrite bool) error {
 	return remove()
 }
 
+// refuseReports makes sure that a folder for an evaluation holds no reports, whose page it would
+// replace. What another evaluation has left there is the journal's matter.
+func refuseReports(out string) error {
+	for _, name := range []string{report.JSONFile, report.IndexFile} {
+		if _, err := os.Lstat(filepath.Join(out, name)); err == nil {
+			return fmt.Errorf("%s: holds reports (%s): choose another folder with -o", out, name)
+		}
+	}
+	return nil
+}
+
 func removeFiles(dir string, names ...string) error {
 	d, err := place.Open(dir)
 	if err != nil {

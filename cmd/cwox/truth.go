@@ -61,6 +61,9 @@ func evaluateTruth(c *cobra.Command, m *modelFlags, f *evaluateFlags, t *truthFl
 	if err := m.check(c); err != nil {
 		return err
 	}
+	if err := refuseReports(f.out); err != nil {
+		return err
+	}
 	var scenes, sampled int
 	if err := both("scenes", t.scenes, strconv.Atoi, &scenes, &sampled); err != nil || scenes < 1 || sampled < 1 {
 		return usage(c, "--scenes %s: want a positive number, or two separated by a comma", t.scenes)
