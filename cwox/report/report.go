@@ -1,7 +1,6 @@
 package report
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,8 +36,11 @@ const (
 // pixels; smaller pictures keep their size.
 const photoSide = 640
 
-// maxReportBytes bounds what ReadJSON reads; a report of 1,000 classes has 0.3 MB.
-const maxReportBytes = 16 << 20
+// What ReadJSON reads at most; a report of 1,000 classes has 0.3 MB and 40,000 values.
+const (
+	maxReportBytes  = 16 << 20
+	maxReportValues = 1 << 19
+)
 
 // Report mirrors report.json.
 type Report struct {
@@ -375,12 +377,8 @@ func ReadJSON(path string) (*Report, error) {
 
 func decode(text []byte) (*Report, error) {
 	r := new(Report)
-	dec := json.NewDecoder(bytes.NewReader(text))
-	if err := dec.Decode(r); err != nil {
+	if err := outside.JSON(text, r, maxReportValues); err != nil {
 		return nil, err
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, errors.New("text after the report")
 	}
 	if err := r.check(); err != nil {
 		return nil, err

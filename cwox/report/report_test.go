@@ -19,6 +19,7 @@ import (
 
 	"cwox/cwox"
 	"cwox/cwox/saliency"
+	"cwox/internal/testdata"
 	"cwox/nn/vision"
 )
 
@@ -317,10 +318,10 @@ func TestReadJSONRefuses(t *testing.T) {
 	const top = `{"top":[{"class":1},{"class":2},{"class":3}],`
 	for _, c := range []struct{ name, text, want string }{
 		{"good", top + rest, ""},
-		{"empty", "", "EOF"},
+		{"empty", "", "unexpected end of JSON input"},
 		{"not JSON", "hello", "invalid character"},
 		{"a list", "[]", "cannot unmarshal array"},
-		{"text behind", top + rest + "x", "text after the report"},
+		{"text behind", top + rest + "x", "after top-level value"},
 		{"no classes", "{" + rest, `"top" is empty`},
 		{"twice", strings.Replace(top, "3", "1", 1) + rest, "class 1 twice"},
 		{"stranger", strings.Replace(top, "3", "4", 1) + rest, "class 3 is not among the top classes"},
@@ -359,7 +360,11 @@ func FuzzDecode(f *testing.F) {
 	f.Add(text)
 	f.Add([]byte(`{"top":[{"class":1,"probability":null}],"explainer":{"name":"x","deep":[[{}]]}}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		r, err := decode(text)
+		var r *Report
+		var err error
+		if n := testdata.Allocated(func() { r, err = decode(text) }); n > 1<<20+500*int64(len(text)) {
+			t.Fatalf("%d bytes took %d bytes", len(text), n)
+		}
 		if err != nil {
 			return
 		}

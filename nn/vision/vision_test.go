@@ -14,7 +14,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -84,11 +83,9 @@ func TestAttacks(t *testing.T) {
 	expected := readTensors(t, "attacks_images_expected.safetensors")
 	for _, c := range golden.Images {
 		path := testdata.Path(t, "golden", "attacks", filepath.FromSlash(c.File))
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		p, err := DecodeFile(path, reference)
-		runtime.ReadMemStats(&after)
-		allocated := after.TotalAlloc - before.TotalAlloc
+		var p *Picture
+		var err error
+		allocated := testdata.Allocated(func() { p, err = DecodeFile(path, reference) })
 		got := "ok"
 		switch {
 		case err != nil:
@@ -164,14 +161,12 @@ func TestRefused(t *testing.T) {
 		{"webp animated", []byte("RIFF\x16\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00\x00"), "animation without a frame"},
 		{"webp cut", []byte("RIFF\x16\x00\x00\x00WEBPVP8X\xff\xff\xff\xff"), "webp"},
 	} {
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		_, err := Decode("x", c.data, Options{})
-		runtime.ReadMemStats(&after)
+		var err error
+		n := testdata.Allocated(func() { _, err = Decode("x", c.data, Options{}) })
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %q", c.name, err, c.want)
 		}
-		if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
+		if n > 1<<20 {
 			t.Errorf("%s: %d bytes allocated", c.name, n)
 		}
 	}
@@ -580,7 +575,7 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var p *Picture
 		var err error
-		n := allocated(func() { p, err = Decode("fuzz", data, o) })
+		n := testdata.Allocated(func() { p, err = Decode("fuzz", data, o) })
 		// Beside what the guard counts: what grows with the file, tables and texts.
 		if limit := counted(data, o) + 4*int64(len(data)) + 8<<20; n > limit {
 			t.Fatalf("%d bytes allocated, at most %d are counted; error %v", n, limit, err)
@@ -594,19 +589,10 @@ func FuzzDecode(f *testing.F) {
 		if n := int64(p.Width) * int64(p.Height); n <= 0 || n > o.MaxPixels || int64(len(p.Pix)) != 3*n {
 			t.Fatalf("%dx%d with %d bytes", p.Width, p.Height, len(p.Pix))
 		}
-		if n := allocated(func() { p.Resize(224, 224) }); n > 80<<20 { // as in TestInputMemory
+		if n := testdata.Allocated(func() { p.Resize(224, 224) }); n > 80<<20 { // as in TestInputMemory
 			t.Fatalf("%d bytes allocated to resize %dx%d", n, p.Width, p.Height)
 		}
 	})
-}
-
-// allocated returns how many bytes f allocates.
-func allocated(f func()) int64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return int64(after.TotalAlloc - before.TotalAlloc)
 }
 
 // counted is what the guard counts for a file that it lets pass, else 0.
@@ -641,7 +627,7 @@ func TestMemoryCounted(t *testing.T) {
 	}
 	for name, data := range files {
 		want := counted(data, Options{})
-		got := allocated(func() {
+		got := testdata.Allocated(func() {
 			if _, err := Decode(name, data, Options{}); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}

@@ -3,9 +3,10 @@ package bmp
 import (
 	"bytes"
 	"encoding/binary"
-	"runtime"
 	"strings"
 	"testing"
+
+	"cwox/internal/testdata"
 )
 
 // bitmap writes a file: a header of a size, what follows it (masks, palette), and the
@@ -242,11 +243,8 @@ func FuzzDecode(f *testing.F) {
 		if h.Memory > 16<<20 {
 			return
 		}
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		m, _ := Decode(data)
-		runtime.ReadMemStats(&after)
-		if n := int64(after.TotalAlloc - before.TotalAlloc); n > h.Memory+1<<16 {
+		var m *Image
+		if n := testdata.Allocated(func() { m, _ = Decode(data) }); n > h.Memory+1<<16 {
 			t.Fatalf("%d bytes allocated, the header says %d", n, h.Memory)
 		}
 		if m != nil && (m.Width != h.Width || m.Height != h.Height || len(m.Pix) != 3*m.Width*m.Height) {

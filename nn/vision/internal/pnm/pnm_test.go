@@ -4,9 +4,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math"
-	"runtime"
 	"strings"
 	"testing"
+
+	"cwox/internal/testdata"
 )
 
 // grey makes RGB of grey values.
@@ -142,11 +143,8 @@ func FuzzDecode(f *testing.F) {
 		if h.Memory > 16<<20 {
 			return
 		}
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		m, _ := Decode(data)
-		runtime.ReadMemStats(&after)
-		if n := int64(after.TotalAlloc - before.TotalAlloc); n > h.Memory+1<<16 {
+		var m *Image
+		if n := testdata.Allocated(func() { m, _ = Decode(data) }); n > h.Memory+1<<16 {
 			t.Fatalf("%d bytes allocated, the header says %d", n, h.Memory)
 		}
 		if m != nil && (m.Width != h.Width || m.Height != h.Height || len(m.Pix) != 3*m.Width*m.Height) {

@@ -9,9 +9,10 @@ import (
 	"math/bits"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
+
+	"cwox/internal/testdata"
 )
 
 // writer makes TIFF files for tests.
@@ -1072,12 +1073,9 @@ func TestMemory(t *testing.T) {
 const slack = 1 << 19
 
 // allocated decodes a file and returns the bytes that this took.
-func allocated(data []byte) (int64, *Image) {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	m, _ := Decode(data)
-	runtime.ReadMemStats(&after)
-	return int64(after.TotalAlloc - before.TotalAlloc), m
+func allocated(data []byte) (n int64, m *Image) {
+	n = testdata.Allocated(func() { m, _ = Decode(data) })
+	return n, m
 }
 
 func FuzzDecode(f *testing.F) {
