@@ -69,7 +69,8 @@ type Cluster struct {
 	Base, Rest  *saliency.Map // what Map came from; nil where the method uses none
 	// Noise says how settled the map is, before rectification, where the explainer
 	// samples: of the contrast in the paper variant of Eq. 1, else of Base.
-	Noise *saliency.Noise
+	Noise  *saliency.Noise
+	Effect *Effect // Options.Effects; nil without a map, or of a blank one
 }
 
 // Class is a class with its contrastive heatmap (Eq. 2). Map.Data is nil where the
@@ -80,6 +81,7 @@ type Class struct {
 	Map        saliency.Map
 	Base, Foil *saliency.Map
 	Noise      *saliency.Noise // as Cluster.Noise, of Eq. 2
+	Effect     *Effect
 }
 
 // Warning is something a reader of the explanation must know.

@@ -34,7 +34,7 @@ type explainFlags struct {
 	delta, epsilon             float64
 	settings                   settingFlags
 	out                        string
-	overwrite                  bool
+	overwrite, effects         bool
 }
 
 func (f *explainFlags) add(c *cobra.Command, out string) {
@@ -54,6 +54,7 @@ func (f *explainFlags) add(c *cobra.Command, out string) {
 	s.Float64Var(&f.epsilon, "epsilon", 0, "support threshold of singleton clusters in the paper's variant")
 	f.settings.add(c)
 	s.StringVarP(&f.out, "output", "o", out, "folder for the results")
+	s.BoolVar(&f.effects, "effects", true, "erase what each map marks and tell what becomes of the probabilities")
 	s.BoolVar(&f.overwrite, "overwrite", false, "replace results of another run in the folder")
 	complete := func(flag string, values ...string) {
 		_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
@@ -112,7 +113,7 @@ func (f *explainFlags) options(c *cobra.Command, m *modelFlags, cl *cwox.Classif
 	o := cwox.Options{
 		Method: cwox.Method(f.method), Variant: cwox.Variant(f.variant), ReLU: cwox.ReLU(f.relu),
 		Level: f.level, TopK: f.top, Cumulative: f.cumulative, Delta: f.delta, Epsilon: f.epsilon,
-		Seed: m.seed, Threads: m.threads,
+		Effects: f.effects, Seed: m.seed, Threads: m.threads,
 	}
 	names := cl.Names()
 	var err error

@@ -118,6 +118,7 @@ type Cluster struct {
 	Overlay     string   `json:"overlay,omitempty"`
 	Heat        *Heatmap `json:"heatmap,omitempty"`
 	Noise       *Noise   `json:"noise,omitempty"`
+	Effect      *Effect  `json:"effect,omitempty"`
 }
 
 // Class is an explained class in its cluster. Foil lists the classes it is
@@ -130,6 +131,7 @@ type Class struct {
 	Overlay string   `json:"overlay,omitempty"`
 	Heat    *Heatmap `json:"heatmap,omitempty"`
 	Noise   *Noise   `json:"noise,omitempty"`
+	Effect  *Effect  `json:"effect,omitempty"`
 }
 
 // Heatmap says in numbers what a heatmap holds.
@@ -148,6 +150,12 @@ type Noise struct {
 	StdErr      Real `json:"standard_error"` // root mean square over the pixels, in the map's unit
 	Tail        Real `json:"tail"`
 	Resolved    bool `json:"resolved"`
+}
+
+// Effect says what becomes of the probabilities without the marked pixels: see cwox.Effect.
+type Effect struct {
+	Erased        Real   `json:"erased"`        // share of the network's input
+	Probabilities []Real `json:"probabilities"` // in the order of "top"
 }
 
 // Warning is something a reader of the report must know.
@@ -233,13 +241,13 @@ func New(e *cwox.Explanation) (*Report, error) {
 	for i, c := range e.Clusters {
 		rc := Cluster{Classes: c.Classes, Probability: Real(c.Probability), Logit: Real(c.Logit)}
 		rc.Map, rc.Overlay, rc.Heat = heatmap("cluster", i, c.Map)
-		rc.Noise = noise(c.Noise)
+		rc.Noise, rc.Effect = noise(c.Noise), effect(c.Effect)
 		r.Clusters = append(r.Clusters, rc)
 	}
 	for _, c := range e.Classes {
 		rc := Class{Class: c.Class, Cluster: c.Cluster, Foil: foil(e, c)}
 		rc.Map, rc.Overlay, rc.Heat = heatmap("class", c.Class, c.Map)
-		rc.Noise = noise(c.Noise)
+		rc.Noise, rc.Effect = noise(c.Noise), effect(c.Effect)
 		r.Classes = append(r.Classes, rc)
 	}
 	for _, w := range e.Warnings {
@@ -493,6 +501,17 @@ func noise(n *saliency.Noise) *Noise {
 		return nil
 	}
 	return &Noise{n.Masks, Real(n.Fidelity), Real(n.FidelityLow), Real(n.StdErr), Real(n.Tail), n.Resolved}
+}
+
+func effect(e *cwox.Effect) *Effect {
+	if e == nil {
+		return nil
+	}
+	out := &Effect{Erased: Real(e.Erased)}
+	for _, p := range e.Probabilities {
+		out.Probabilities = append(out.Probabilities, Real(p))
+	}
+	return out
 }
 
 func encodePNG(w io.Writer, img image.Image) error {
