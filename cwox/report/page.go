@@ -446,7 +446,7 @@ func (b *builder) effect(e *cwox.Effect, speaksFor, against []int) string {
 	if len(parts) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("Without the strongest part (%s of the input) %s", percent(e.Erased), strings.Join(parts, ", "))
+	return fmt.Sprintf("Without the strongest part (%s of the input): %s", percent(e.Erased), strings.Join(parts, ", "))
 }
 
 // step says what a map compares.

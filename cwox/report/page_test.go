@@ -242,8 +242,8 @@ func TestStrengthAndEffect(t *testing.T) {
 		"the difference is at most 3.0 % of what speaks for thing 0 by itself",
 		"Hardly any difference; if anything, strongest",
 		`<span class="open">weak</span>`,
-		"Without the strongest part (17.0 % of the input) thing 0 from 30.0 % to 10.0 %, thing 1 from 30.0 % to 5.0 %, thing 2 from 30.0 % to 60.0 %.",
-		"Without the strongest part (4.5 % of the input) thing 0 from 30.0 % to 20.0 %, thing 1 from 30.0 % to 35.0 %.",
+		"Without the strongest part (17.0 % of the input): thing 0 from 30.0 % to 10.0 %, thing 1 from 30.0 % to 5.0 %, thing 2 from 30.0 % to 60.0 %.",
+		"Without the strongest part (4.5 % of the input): thing 0 from 30.0 % to 20.0 %, thing 1 from 30.0 % to 35.0 %.",
 	} {
 		if !strings.Contains(p, want) {
 			t.Errorf("the page does not say %q", want)
