@@ -69,6 +69,7 @@ type page struct {
 	Groups, Classes bool // there are maps of that stage
 
 	Lead     string   // the answer, in one or two sentences
+	Truth    string   // what is known to be in the picture
 	Notes    []string // how to read the maps of this method
 	Bars     []bar
 	Rest     string // probability of all other classes
@@ -117,6 +118,8 @@ type tile struct {
 	Bar      template.CSS // the same as a width
 	Weak     bool
 	Effect   string // what erasing the marked part does; "" where it was not tried
+	Aim      string // how much of the map lies where it should; "" where that is unknown
+	Outline  template.URL
 	Settled  string // how far sampling has settled the map; "" where it was not sampled
 	Open     bool   // not resolved
 	From     *origin
@@ -178,7 +181,7 @@ func newPage(e *cwox.Explanation, r *Report, photo *image.RGBA) *page {
 	}
 	b := newBuilder(e, r, at)
 	p.Groups, p.Classes = b.groupMax > 0, b.classMax > 0
-	p.Lead = b.lead()
+	p.Lead, p.Truth = b.lead(), clip(plain(e.Truth), 500)
 	p.Notes = slices.Concat(notes(e.Method), grouping(e), remarks)
 	p.Bars, p.Rest = b.bars()
 	p.Clusters = b.sections()
@@ -318,6 +321,7 @@ func (b *builder) sections() []section {
 				b.compare(&t, c.Map, c.Base)
 			}
 			t.Effect = b.effect(c.Effect, c.Classes, rest)
+			b.aim(&t, c.Aim, c.Map)
 			t.From = b.origin(t, c.Base, c.Rest, "The difference of the two saliency maps, where it is positive, is the map above.")
 			s.Tiles = append(s.Tiles, t)
 		}
@@ -340,6 +344,7 @@ func (b *builder) sections() []section {
 			b.compare(&t, c.Map, c.Base)
 		}
 		t.Effect = b.effect(c.Effect, []int{c.Class}, foil)
+		b.aim(&t, c.Aim, c.Map)
 		t.From = b.origin(t, c.Base, c.Foil, originHow[b.e.Method])
 		s.Tiles = append(s.Tiles, t)
 	}
@@ -422,6 +427,37 @@ func (b *builder) compare(t *tile, m saliency.Map, base *saliency.Map) {
 		t.Where = "Hardly any difference; if anything, " + b.where(top)
 		t.Alt += " Hardly any difference."
 	}
+}
+
+// aim says how much of a map lies where it should, and outlines that.
+func (b *builder) aim(t *tile, a *cwox.Aim, m saliency.Map) {
+	if a == nil || len(a.Cover) != m.Width*m.Height {
+		return
+	}
+	t.Aim = fmt.Sprintf("%s of the map lies on %s (outlined), %s would by chance", percent(a.Share), shown(a.Name), percent(a.Chance))
+	t.Outline = outlineURL(a.Cover, m.Width, m.Height)
+}
+
+// outlineURL draws the edge of what is covered by half or more, [height][width]: white inside,
+// black outside, so that it is seen on any picture.
+func outlineURL(cover []float32, width, height int) template.URL {
+	img := image.NewPaletted(image.Rect(0, 0, width, height), color.Palette{color.NRGBA{}, color.NRGBA{255, 255, 255, 255}, color.NRGBA{0, 0, 0, 255}})
+	in := func(x, y int) bool {
+		return x >= 0 && x < width && y >= 0 && y < height && cover[y*width+x] >= 0.5
+	}
+	for y := range height {
+		for x := range width {
+			here := in(x, y)
+			edge := in(x-1, y) != here || in(x+1, y) != here || in(x, y-1) != here || in(x, y+1) != here
+			switch {
+			case edge && here:
+				img.Pix[y*width+x] = 1
+			case edge:
+				img.Pix[y*width+x] = 2
+			}
+		}
+	}
+	return pngURL(img)
 }
 
 // mostEffects is how many classes of a side an effect names.

@@ -261,6 +261,41 @@ func TestStrengthAndEffect(t *testing.T) {
 	}
 }
 
+// TestOutline: white just inside of what is covered, black just outside, nothing elsewhere.
+func TestOutline(t *testing.T) {
+	const want = `
+..ooo.
+.oxxxo
+.ox.xo
+.oxxxo
+..ooo.`
+	cover := make([]float32, 6*5)
+	for y := 1; y < 4; y++ {
+		for x := 2; x < 5; x++ {
+			cover[y*6+x] = 0.5
+		}
+	}
+	cover[0] = 0.49 // less than half
+	img := decodePNG(t, string(outlineURL(cover, 6, 5)))
+	got := ""
+	for y := range 5 {
+		got += "\n"
+		for x := range 6 {
+			switch r, _, _, a := img.At(x, y).RGBA(); {
+			case a == 0:
+				got += "."
+			case r > 0:
+				got += "x"
+			default:
+				got += "o"
+			}
+		}
+	}
+	if got != want {
+		t.Errorf("%s\nwant%s", got, want)
+	}
+}
+
 // TestRemarks: what is normal is no warning, on the page and in the index.
 func TestRemarks(t *testing.T) {
 	e := synthetic(1, 1)
