@@ -108,6 +108,7 @@ func commands() []*cobra.Command {
 		newDocuments(),
 		newTree(),
 		newEvaluate(),
+		newConfusions(),
 		newScore(),
 		newDemo(),
 		newVerify(),
