@@ -125,11 +125,11 @@ func WriteDocuments(ctx context.Context, c *cwox.Classifier, images []string, pa
 	if err := c.CheckTransform(); err != nil {
 		return nil, err
 	}
+	dir, err := o.Shard.claim(path, path, path+".jsonl", path+".settings.json")
+	if err != nil {
+		return nil, err
+	}
 	if !o.Shard.whole() {
-		dir, err := o.Shard.claim(path, path, path+".jsonl", path+".settings.json")
-		if err != nil {
-			return nil, err
-		}
 		path = filepath.Join(dir, filepath.Base(path))
 	}
 	settings := newSettings(c, images, o)

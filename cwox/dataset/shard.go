@@ -74,8 +74,9 @@ func ShardFrom(getenv func(string) string) (s Shard, from string, err error) {
 	case pod != "":
 		n := getenv("JOB_COMPLETIONS")
 		from = fmt.Sprintf("JOB_COMPLETION_INDEX=%s, JOB_COMPLETIONS=%s", pod, n)
-		if s, _ = shardOf(pod, n, true); n == "" || s == (Shard{}) {
-			return Shard{}, "", fmt.Errorf("%s: these make no shard (JOB_COMPLETIONS is for the manifest to set)", from)
+		var ok bool
+		if s, ok = shardOf(pod, n, true); !ok {
+			return s, "", fmt.Errorf("%s: these make no shard (JOB_COMPLETIONS is for the manifest to set)", from)
 		}
 	default:
 		return s, "", errors.New("neither SLURM_ARRAY_TASK_ID nor JOB_COMPLETION_INDEX is set: give i/n")
@@ -201,8 +202,11 @@ func (s Shard) claim(out string, whole ...string) (string, error) {
 		return "", fmt.Errorf("dataset: %s: shards are kept beside it: name it by its last name", out)
 	}
 	for _, name := range whole {
+		if there, err := os.ReadDir(name); err == nil && len(there) == 0 {
+			continue
+		}
 		if _, err := os.Lstat(name); err == nil {
-			return "", fmt.Errorf("dataset: %s: holds the whole already (%s): a shard of it is no use; choose another -o, or remove it", out, name)
+			return "", fmt.Errorf("dataset: %s: holds the whole already (%s): no shard of it is wanted; remove it, or choose another -o", out, name)
 		}
 	}
 	dir := s.dir(out)

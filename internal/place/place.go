@@ -155,6 +155,21 @@ func (d *Dir) Rename(old, name string) error {
 	return d.root.Rename(old, name)
 }
 
+// Link gives a file from elsewhere a second name in the folder; where that cannot be, it is
+// copied. It is for files that are only ever replaced, as those written here are.
+func (d *Dir) Link(from, name string) error {
+	d.dirty.Store(true)
+	if os.Link(from, d.Path(name)) == nil {
+		return nil
+	}
+	f, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return d.Write(name, func(w io.Writer) error { _, err := io.Copy(w, f); return err })
+}
+
 // Remove removes files; that there are none is no error.
 func (d *Dir) Remove(names ...string) error {
 	for _, name := range names {
