@@ -301,7 +301,7 @@ func (s *streams[T, K]) Pop() any {
 }
 
 // shardBuffer is what is read of a shard's file at once, so that a thousand fit into memory.
-const shardBuffer = 1 << 14
+const shardBuffer = 1 << 15
 
 // interleave visits the lines of several files, each in the order of its keys, in the order of
 // all. A file that is in no order was not finished, which is an error, and so is a last line

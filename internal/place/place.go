@@ -7,6 +7,7 @@ package place
 
 import (
 	"bufio"
+	"cmp"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -195,17 +196,30 @@ func Write(path string, fill func(io.Writer) error) error {
 }
 
 // Gzip is fill for a file of that name: compressed, without a name or a time in it, if it ends
-// in .gz.
+// in .gz. It compresses while fill goes on.
 func Gzip(name string, fill func(io.Writer) error) func(io.Writer) error {
 	if !strings.EqualFold(filepath.Ext(name), ".gz") {
 		return fill
 	}
 	return func(w io.Writer) error {
-		z := gzip.NewWriter(w)
-		if err := fill(z); err != nil {
-			return err
+		from, to := io.Pipe()
+		done := make(chan error, 1)
+		go func() {
+			z := gzip.NewWriter(w)
+			_, err := io.Copy(z, from)
+			if err == nil {
+				err = z.Close()
+			}
+			from.CloseWithError(err) // fill need not go on
+			done <- err
+		}()
+		text := bufio.NewWriterSize(to, 1<<16)
+		err := fill(text)
+		if err == nil {
+			err = text.Flush()
 		}
-		return z.Close()
+		to.CloseWithError(err)
+		return cmp.Or(<-done, err)
 	}
 }
 
