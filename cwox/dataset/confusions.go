@@ -193,9 +193,6 @@ type ConfusionsOptions struct {
 	Progress func(phase string, done, total int)
 }
 
-// PhaseExplain is the phase of [WriteConfusions] in which mistakes are explained.
-const PhaseExplain = "explain"
-
 // WriteConfusions classifies images whose true classes are known (-1: not), groups the mistakes
 // by the confusion clusters of the label tree, and writes them into dir: confusions.json,
 // confusions.csv with a line for each mistake, and a page with a confusion matrix for each

@@ -141,7 +141,7 @@ func TestDoubtful(t *testing.T) {
 		{ID: 0, Top: top(2)}, {ID: 1, Top: top(3), Warnings: cut}, {ID: 2, Top: top(Undecided + 1)},
 		{ID: 3, Top: top(Undecided)}, {ID: 4, Top: top(1), Warnings: cut}, {ID: 5, Top: top(2), Warnings: turned},
 	}
-	j, err := openDocuments(filepath.Join(t.TempDir(), "docs"), documentsSettings{}, make([]string, len(lines)), false)
+	j, err := openDocuments(filepath.Join(t.TempDir(), "docs"), documentsSettings{}, make([]string, len(lines)), Shard{}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func TestDoubtful(t *testing.T) {
 	} {
 		var docs bytes.Buffer
 		var got DocumentsResult
-		if err := j.documents(&docs, &got, keep); err != nil || got != want {
+		if err := got.writeLines(&docs, j.files[0], keep); err != nil || got != want {
 			t.Errorf("keep %t: %+v, %v; want %+v", keep, got, err, want)
 		}
 		if n := bytes.Count(docs.Bytes(), []byte("\n")); n != want.Labels || bytes.Contains(docs.Bytes(), []byte("1, c000")) != keep {

@@ -7,6 +7,7 @@ package place
 
 import (
 	"bufio"
+	"cmp"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -155,6 +156,21 @@ func (d *Dir) Rename(old, name string) error {
 	return d.root.Rename(old, name)
 }
 
+// Link gives a file from elsewhere a second name in the folder; where that cannot be, it is
+// copied. It is for files that are only ever replaced, as those written here are.
+func (d *Dir) Link(from, name string) error {
+	d.dirty.Store(true)
+	if os.Link(from, d.Path(name)) == nil {
+		return nil
+	}
+	f, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return d.Write(name, func(w io.Writer) error { _, err := io.Copy(w, f); return err })
+}
+
 // Remove removes files; that there are none is no error.
 func (d *Dir) Remove(names ...string) error {
 	for _, name := range names {
@@ -180,17 +196,30 @@ func Write(path string, fill func(io.Writer) error) error {
 }
 
 // Gzip is fill for a file of that name: compressed, without a name or a time in it, if it ends
-// in .gz.
+// in .gz. It compresses while fill goes on.
 func Gzip(name string, fill func(io.Writer) error) func(io.Writer) error {
 	if !strings.EqualFold(filepath.Ext(name), ".gz") {
 		return fill
 	}
 	return func(w io.Writer) error {
-		z := gzip.NewWriter(w)
-		if err := fill(z); err != nil {
-			return err
+		from, to := io.Pipe()
+		done := make(chan error, 1)
+		go func() {
+			z := gzip.NewWriter(w)
+			_, err := io.Copy(z, from)
+			if err == nil {
+				err = z.Close()
+			}
+			from.CloseWithError(err) // fill need not go on
+			done <- err
+		}()
+		text := bufio.NewWriterSize(to, 1<<16)
+		err := fill(text)
+		if err == nil {
+			err = text.Flush()
 		}
-		return z.Close()
+		to.CloseWithError(err)
+		return cmp.Or(<-done, err)
 	}
 }
 
