@@ -418,15 +418,7 @@ func (l *layout) steps(i int, f *fused) []step {
 	j := &job{fused: *f, i: i, half: l.isHalf(f)}
 	j.src = func(in *Node) view { return l.operand(j, in) }
 	j.natural = l.natural(j, need)
-	if (j.natural && need.bf16) || (!j.natural && need.f32) {
-		j.dst = l.place(i, n, j.natural)
-	} else {
-		images := l.o.Batch
-		if i < l.split {
-			images = 1
-		}
-		j.dst = l.view(n.shape, 0, images, j.natural, i, i)
-	}
+	j.dst = l.result(j, need)
 	out = append(out, f.root.op.forward(l, j)...)
 	if st, ok := out[len(out)-1].(*rowStep); ok && f.act != nil {
 		st.kernels, st.act = l.m.kernels, f.act.op.(*elementwise)
@@ -438,6 +430,19 @@ func (l *layout) steps(i int, f *fused) []step {
 		out = append(out, newConvertStep(l.m.kernels, true, j.dst, l.place(i, n, true)))
 	}
 	return out
+}
+
+// result is where a job writes: its value's place, or memory of its own if that is only read
+// in the other type.
+func (l *layout) result(j *job, need needs) view {
+	if (j.natural && need.bf16) || (!j.natural && need.f32) {
+		return l.place(j.i, j.last, j.natural)
+	}
+	images := l.o.Batch
+	if j.i < l.split {
+		images = 1
+	}
+	return l.view(j.last.shape, 0, images, j.natural, j.i, j.i)
 }
 
 // natural says that a job's result comes in bfloat16, not in float32. The products of a direct
