@@ -6,19 +6,11 @@ import (
 	"bytes"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 )
-
-// program is this program as a process of its own, with arguments.
-func program(args ...string) *exec.Cmd {
-	c := exec.Command(os.Args[0])
-	c.Env = append(os.Environ(), asProgram+"="+strings.Join(args, "\n"))
-	return c
-}
 
 // TestPipesAreRefused names a pipe that nobody writes wherever a file can be named. It would hang
 // if one of them was opened.
