@@ -129,13 +129,13 @@ func TestShards(t *testing.T) {
 				}
 				code, stdout, stderr := cli(t, args...)
 				var done struct {
-					Output           string
-					Shard, Of        int
-					Images, Failed   int
-					Resumed, Seconds *float64
+					Output         string
+					Shard, Of      int
+					Images, Failed *int
+					Seconds        *float64
 				}
 				if err := json.Unmarshal([]byte(stdout), &done); code != 0 || err != nil || strings.Count(stdout, "\n") != 1 ||
-					done.Output != out || done.Shard != i || done.Of != n || done.Seconds == nil || done.Resumed == nil {
+					done.Output != out || done.Shard != i || done.Of != n || done.Seconds == nil || done.Images == nil || done.Failed == nil {
 					t.Fatalf("%s, shard %d of %d: exit code %d, %v: %s%s", c.name, i, n, code, err, stdout, stderr)
 				}
 			}
