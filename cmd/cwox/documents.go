@@ -107,7 +107,7 @@ func documents(ctx context.Context, cl *cwox.Classifier, images []string, out st
 		stderr.Printf("cwox: %d of %d images cannot be read now: their lines are those of an earlier run\n", r.Unchecked, r.Images)
 	}
 	if o.Shard.Of > 0 {
-		return shardDone{out, o.Shard, r.Images, r.Resumed, r.Unreadable, r.FirstError, start}.say(m)
+		return shardDone{out, o.Shard, r.Images, r.Unreadable, r.FirstError, start}.say(m)
 	}
 	return sayDocuments(out, r, start, w, m)
 }

@@ -210,7 +210,7 @@ func evaluate(c *cobra.Command, m *modelFlags, f *evaluateFlags, source string) 
 	}
 	if o.Shard.Of > 0 {
 		n := e.Images[cl.Arch.Name]
-		return shardDone{f.out, o.Shard, n.Evaluated + n.SingleClass + n.NoCluster + n.Failed, 0, n.Failed, n.FirstError, start}.say(m)
+		return shardDone{f.out, o.Shard, n.Evaluated + n.SingleClass + n.NoCluster + n.Failed, n.Failed, n.FirstError, start}.say(m)
 	}
 	return sayEvaluation(f.out, e, m, cl.Arch.Name)
 }

@@ -381,7 +381,7 @@ func explainShard(c *cobra.Command, m *modelFlags, f *explainFlags, shard datase
 	case err != nil:
 		return err
 	}
-	return shardDone{f.out, shard, r.Images, r.Resumed, r.Failed, r.FirstError, start}.say(m)
+	return shardDone{f.out, shard, r.Images, r.Failed, r.FirstError, start}.say(m)
 }
 
 // finish writes the report of an explanation and says what is in it.

@@ -60,12 +60,11 @@ func isShard(args []string) bool {
 
 // shardDone is what is said of a shard at its end.
 type shardDone struct {
-	out             string
-	shard           dataset.Shard
-	images          int // or scenes
-	resumed, failed int
-	firstError      string
-	start           time.Time
+	out            string
+	shard          dataset.Shard
+	images, failed int // or scenes
+	firstError     string
+	start          time.Time
 }
 
 func (d shardDone) say(m *modelFlags) error {
@@ -78,11 +77,10 @@ func (d shardDone) say(m *modelFlags) error {
 			Shard      int     `json:"shard"`
 			Of         int     `json:"of"`
 			Images     int     `json:"images"`
-			Resumed    int     `json:"resumed"`
 			Failed     int     `json:"failed"`
 			FirstError string  `json:"first_error,omitempty"`
 			Seconds    float64 `json:"seconds"`
-		}{d.out, d.shard.Index, d.shard.Of, d.images, d.resumed, d.failed, d.firstError, time.Since(d.start).Seconds()})
+		}{d.out, d.shard.Index, d.shard.Of, d.images, d.failed, d.firstError, time.Since(d.start).Seconds()})
 	}
 	stdout.Printf("%s: shard %v is finished, %d done, %d of them failed: 'cwox merge %s' joins all shards\n", d.out, d.shard, d.images, d.failed, d.out)
 	return nil

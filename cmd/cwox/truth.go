@@ -118,7 +118,7 @@ func evaluateTruth(c *cobra.Command, m *modelFlags, f *evaluateFlags, t *truthFl
 		for _, x := range s.Explainers {
 			all += x.Scenes
 		}
-		return shardDone{f.out, shard, all, 0, 0, "", start}.say(m)
+		return shardDone{f.out, shard, all, 0, "", start}.say(m)
 	}
 	return sayTruth(f.out, s, m)
 }

@@ -304,3 +304,28 @@ func TestName(t *testing.T) {
 		}
 	}
 }
+
+// TestLink: a second name for the same bytes, also where there can be none.
+func TestLink(t *testing.T) {
+	from, to := t.TempDir(), t.TempDir()
+	a := filepath.Join(from, "a")
+	if err := os.WriteFile(a, []byte("content"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d, err := Open(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	for range 2 { // the second time the name is taken, so that it is copied
+		if err := d.Link(a, "b"); err != nil {
+			t.Fatal(err)
+		}
+		if text, err := os.ReadFile(d.Path("b")); err != nil || string(text) != "content" {
+			t.Errorf("%q, %v", text, err)
+		}
+	}
+	if err := d.Link(filepath.Join(from, "none"), "c"); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+}
