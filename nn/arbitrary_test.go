@@ -37,10 +37,9 @@ func arbitrary(seed uint64) *Graph {
 	conv := func(name string, x *Node) *Node {
 		k := []int{1, 1, 3, 3, 5, 7}[r.IntN(6)]
 		k = min(k, x.shape.H, x.shape.W)
-		c := Conv{Out: 1 + r.IntN(40), KH: k, KW: k, Stride: 1 + r.IntN(2), Pad: r.IntN(k/2 + 1)}
+		c := Conv{Out: 1 + r.IntN(40), Window: Square(k, 1+r.IntN(2), r.IntN(k/2+1))}
 		if r.IntN(4) == 0 { // not square
-			c.KW = 1
-			c.Pad = 0
+			c.Window = Window{KH: k, KW: 1, StrideH: c.StrideH, StrideW: c.StrideW}
 		}
 		fan := x.shape.C * c.KH * c.KW
 		c.Weight = r.normal(c.Out*fan, math.Sqrt(2/float64(fan)))
@@ -65,8 +64,8 @@ func arbitrary(seed uint64) *Graph {
 			n = g.Add(name, a, pick(func(b *Node) bool { return b.shape == a.shape }))
 		case 7:
 			if x := pick((*Node).nonNegative); x != nil {
-				p := Pool{Size: 2 + r.IntN(2), Stride: 1 + r.IntN(2), Pad: r.IntN(2), Ceil: r.IntN(2) == 0}
-				if _, err := p.out(x.shape.H); err == nil && x.shape.W >= p.Size {
+				p := Pool{Window: Square(2+r.IntN(2), 1+r.IntN(2), r.IntN(2)), Ceil: r.IntN(2) == 0}
+				if _, err := p.on(x.shape); err == nil {
 					n = g.MaxPool(name, x, p)
 				}
 			}

@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -17,124 +18,159 @@ func signals(g *Graph, rule Rule, x, ref [][]float64, seed []float64) [][]float6
 		out[n.id] = make([]float64, n.shape.Size())
 	}
 	copy(out[len(out)-1], seed)
+	seen := func(vals [][]float64, p *Node) []float64 { // an operand's value, as its reader sees it
+		v := vals[p.id]
+		if p.id == 0 && g.affineScale != nil {
+			v = slices.Clone(v)
+			at(p.shape, func(c, _, _, i int) { v[i] = v[i]*float64(g.affineScale[c]) + float64(g.affineShift[c]) })
+		}
+		return v
+	}
 	for _, n := range slices.Backward(g.nodes) {
-		if n.kind == kindInput {
+		if n.id == 0 {
 			if g.affineScale != nil {
 				at(n.shape, func(c, _, _, i int) { out[n.id][i] *= float64(g.affineScale[c]) })
 			}
 			continue
 		}
-		sig, in, s := out[n.id], n.in[0].id, n.in[0].shape
-		switch n.kind {
-		case kindConv:
-			c := n.conv
-			at(n.shape, func(o, oy, ox, i int) {
-				for ic := range s.C {
-					for ky := range c.KH {
-						for kx := range c.KW {
-							iy, ix := oy*c.Stride-c.Pad+ky, ox*c.Stride-c.Pad+kx
-							if iy >= 0 && iy < s.H && ix >= 0 && ix < s.W {
-								out[in][(ic*s.H+iy)*s.W+ix] += sig[i] * float64(c.Weight[((o*s.C+ic)*c.KH+ky)*c.KW+kx])
-							}
-						}
-					}
-				}
-			})
-		case kindNorm:
-			at(n.shape, func(c, _, _, i int) {
-				a, _ := n.norm.affine(c)
-				out[in][i] += a * sig[i]
-			})
-		case kindReLU:
-			for i, v := range sig {
-				slope := 0.0
-				if x[in][i] > 0 {
-					slope = 1
-				}
-				if d := x[in][i] - ref[in][i]; rule == DeepLIFT && math.Abs(d) > 1e-12 {
-					slope = (max(x[in][i], 0) - max(ref[in][i], 0)) / d
-				}
-				if rule == Guided {
-					v = max(v, 0)
-				}
-				out[in][i] += slope * v
-			}
-		case kindAdd:
-			for i, v := range sig {
-				out[in][i] += v
-				out[n.in[1].id][i] += v
-			}
-		case kindMaxPool:
-			at(n.shape, func(c, oy, ox, i int) {
-				y0, y1 := window(oy, *n.pool, s.H)
-				x0, x1 := window(ox, *n.pool, s.W)
-				largest := func(a []float64) int {
-					best := (c*s.H+y0)*s.W + x0
-					for iy := y0; iy < y1; iy++ {
-						for ix := x0; ix < x1; ix++ {
-							if k := (c*s.H+iy)*s.W + ix; a[k] > a[best] {
-								best = k
-							}
-						}
-					}
-					return best
-				}
-				to, m := largest(x[in]), 1.0
-				if rule == DeepLIFT {
-					if k := largest(ref[in]); ref[in][k] > x[in][to] {
-						to = k
-					}
-					if d := x[in][to] - ref[in][to]; math.Abs(d) > 1e-12 {
-						m = (x[n.id][i] - ref[n.id][i]) / d
-					}
-				}
-				out[in][to] += m * sig[i]
-			})
-		case kindMeanPool:
-			for c, v := range sig {
-				for i := range s.H * s.W {
-					out[in][c*s.H*s.W+i] += v / float64(s.H*s.W)
-				}
-			}
-		case kindLRN:
-			// y = x f(s): the exact change is that of x times the mean of f, and that of f
-			// times the mean of x.
-			z, r := x[in], ref[in]
+		o := &oracleNode{Node: n, rule: rule, sig: out[n.id], y: x[n.id], refY: ref[n.id]}
+		for _, p := range n.in {
+			o.to = append(o.to, out[p.id])
+			o.x = append(o.x, seen(x, p))
+			o.ref = append(o.ref, seen(ref, p))
 			if rule != DeepLIFT {
-				r = z
-			}
-			a, k := float64(n.lrn.Alpha)/float64(n.lrn.Size), float64(n.lrn.K)
-			half, plane := n.lrn.Size/2, s.H*s.W
-			at(n.shape, func(c, py, px, i int) {
-				sz, sr := k, k
-				window := func(f func(j int)) {
-					for j := max(0, c-half); j <= min(s.C-1, c+half); j++ {
-						f(j*plane + py*s.W + px)
-					}
-				}
-				window(func(j int) {
-					sz += a * z[j] * z[j]
-					sr += a * r[j] * r[j]
-				})
-				slope := -0.75 * math.Pow(sz, -1.75)
-				if sz != sr {
-					slope = (math.Pow(sz, -0.75) - math.Pow(sr, -0.75)) / (sz - sr)
-				}
-				out[in][i] += sig[i] * (math.Pow(sz, -0.75) + math.Pow(sr, -0.75)) / 2
-				window(func(j int) {
-					out[in][j] += sig[i] * (z[i] + r[i]) / 2 * slope * a * (z[j] + r[j])
-				})
-			})
-		case kindConcat:
-			for _, p := range n.in {
-				for i := range out[p.id] {
-					out[p.id][i] += sig[i]
-				}
-				sig = sig[len(out[p.id]):]
+				o.ref[len(o.ref)-1] = o.x[len(o.x)-1]
 			}
 		}
+		o.pass()
 	}
 	return out
+}
+
+// oracleNode is an operator whose signal is passed on: to its operands' signals, from their
+// values x and those of the reference, the same but for DeepLIFT.
+type oracleNode struct {
+	*Node
+	rule       Rule
+	sig        []float64
+	y, refY    []float64
+	x, ref, to [][]float64
+}
+
+// change is the rescale rule: the change of a function over that of its input, or the slope.
+func change(f func(float64) float64, x, ref, slope float64) float64 {
+	if math.Abs(x-ref) > 1e-9 {
+		return (f(x) - f(ref)) / (x - ref)
+	}
+	return slope
+}
+
+func (o *oracleNode) pass() {
+	var s Shape
+	if len(o.in) > 0 {
+		s = o.in[0].shape
+	}
+	switch op := o.op.(type) {
+	case *conv:
+		connections(op, s, o.shape, func(i, from, weight int) { o.to[0][from] += o.sig[i] * float64(op.Weight[weight]) })
+	case *norm:
+		at(o.shape, func(c, _, _, i int) {
+			a, _ := op.channel(c)
+			o.to[0][i] += a * o.sig[i]
+		})
+	case *elementwise:
+		at(o.shape, func(c, _, _, i int) {
+			p, f := op.at(c), &functions[op.Function]
+			v := o.sig[i]
+			if o.rule == Guided && op.Function == ReLU {
+				v = max(v, 0)
+			}
+			o.to[0][i] += v * change(func(x float64) float64 { return f.f(x, &p) }, o.x[0][i], o.ref[0][i], f.slope(o.x[0][i], &p))
+		})
+	case *binary:
+		at(o.shape, func(c, py, px, i int) {
+			ia, ib := within(o.in[0].shape, c, py, px), within(o.in[1].shape, c, py, px)
+			a, b, ra, rb := o.x[0][ia], o.x[1][ib], o.ref[0][ia], o.ref[1][ib]
+			var da, db float64
+			switch op.what {
+			case addition:
+				da, db = 1, 1
+			case subtraction:
+				da, db = 1, -1
+			case multiplication:
+				da, db = (b+rb)/2, (a+ra)/2
+			case division:
+				da, db = (1/b+1/rb)/2, (a+ra)/2*change(func(x float64) float64 { return 1 / x }, b, rb, -1/(b*b))
+			}
+			o.to[0][ia] += da * o.sig[i]
+			o.to[1][ib] += db * o.sig[i]
+		})
+	case *maxPool:
+		at(o.shape, func(c, oy, ox, i int) {
+			largest := func(a []float64) int {
+				best := -1
+				places(&op.Window, s, c, oy, ox, func(k int) {
+					if best < 0 || a[k] > a[best] {
+						best = k
+					}
+				})
+				return best
+			}
+			to, m := largest(o.x[0]), 1.0
+			if k := largest(o.ref[0]); o.ref[0][k] > o.x[0][to] {
+				to = k
+			}
+			if d := o.x[0][to] - o.ref[0][to]; math.Abs(d) > 1e-12 {
+				m = (o.y[i] - o.refY[i]) / d
+			}
+			o.to[0][to] += m * o.sig[i]
+		})
+	case *avgPool:
+		at(o.shape, func(c, oy, ox, i int) {
+			places(&op.Window, s, c, oy, ox, func(k int) { o.to[0][k] += o.sig[i] / divisor(op, s, oy, ox) })
+		})
+	case *lrn:
+		o.passLRN(op, s)
+	case *concat:
+		sig := o.sig
+		for _, to := range o.to {
+			for i := range to {
+				to[i] += sig[i]
+			}
+			sig = sig[len(to):]
+		}
+	case *constant:
+	default:
+		panic(fmt.Sprintf("no oracle for %T", op))
+	}
+}
+
+// passLRN: y = x f(s), so the exact change is that of x times the mean of f, and that of f times
+// the mean of x.
+func (o *oracleNode) passLRN(op *lrn, s Shape) {
+	z, r := o.x[0], o.ref[0]
+	a, k, beta := float64(op.Alpha)/float64(op.Size), float64(op.K), float64(op.Beta)
+	half, plane := op.Size/2, s.H*s.W
+	at(o.shape, func(c, py, px, i int) {
+		sz, sr := k, k
+		window := func(f func(j int)) {
+			for j := max(0, c-half); j <= min(s.C-1, c+half); j++ {
+				f(j*plane + py*s.W + px)
+			}
+		}
+		window(func(j int) {
+			sz += a * z[j] * z[j]
+			sr += a * r[j] * r[j]
+		})
+		slope := -beta * math.Pow(sz, -beta-1)
+		if sz != sr {
+			slope = (math.Pow(sz, -beta) - math.Pow(sr, -beta)) / (sz - sr)
+		}
+		o.to[0][i] += o.sig[i] * (math.Pow(sz, -beta) + math.Pow(sr, -beta)) / 2
+		window(func(j int) {
+			o.to[0][j] += o.sig[i] * (z[i] + r[i]) / 2 * slope * a * (z[j] + r[j])
+		})
+	})
 }
 
 // TestSignals compares every layer's signal, down to the network's input, with the float64

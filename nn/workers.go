@@ -14,7 +14,9 @@ import (
 type worker struct {
 	mem  []float32 // the memory of the plan being run
 	half []uint16  // the same memory as bfloat16
-	row  []float32 // scratch for an input row
+	row  []float32 // scratch for a row; see scratch
+
+	wide, cut [][]float64 // scratch vectors; see buffers
 
 	// Arguments of kernels, here so that calls do not allocate.
 	gemm       asm.GemmF32Args

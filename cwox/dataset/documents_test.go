@@ -64,7 +64,7 @@ func smallOf(pre vision.Transform) *cwox.Classifier {
 		weight[i] = 2 * float32(math.Sin(float64(i*i%1009)))
 	}
 	g := nn.NewGraph(nn.Shape{C: c, H: pre.Height, W: pre.Width})
-	y := g.Conv("conv", g.Input(), nn.Conv{Weight: weight, Out: classes, KH: pre.Height, KW: pre.Width, Stride: 1})
+	y := g.Conv("conv", g.Input(), nn.Conv{Weight: weight, Out: classes, Window: nn.Window{KH: pre.Height, KW: pre.Width}})
 	identity := make([]float32, classes*classes)
 	for i := range classes {
 		identity[i*classes+i] = 1

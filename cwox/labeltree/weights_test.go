@@ -18,7 +18,7 @@ func headOf(t testing.TB, rows []float32, classes int) *nn.Model {
 	t.Helper()
 	inputs := len(rows) / classes
 	g := nn.NewGraph(nn.Shape{C: 1, H: 2, W: 2})
-	x := g.Conv("conv", g.Input(), nn.Conv{Weight: make([]float32, inputs), Out: inputs, KH: 1, KW: 1, Stride: 1})
+	x := g.Conv("conv", g.Input(), nn.Conv{Weight: make([]float32, inputs), Out: inputs, Window: nn.Square(1, 1, 0)})
 	x = g.MeanPool("pool", g.ReLU("relu", x))
 	g.Linear("fc", x, rows, nil, classes)
 	m, err := nn.Compile(g, nn.CompileOptions{})

@@ -219,7 +219,7 @@ func (b *builder) conv(c *conv, x *nn.Node) *nn.Node {
 		}
 		w, kernel, stride, pad = spread(w), 2, 2, 0
 	}
-	n := nn.Conv{Weight: w, Out: c.out, KH: kernel, KW: kernel, Stride: stride, Pad: pad}
+	n := nn.Conv{Weight: w, Out: c.out, Window: nn.Square(kernel, stride, pad)}
 	if c.bias {
 		n.Bias = b.get(c.name+".bias", c.out)
 	}

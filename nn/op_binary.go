@@ -1,0 +1,294 @@
+package nn
+
+import "fmt"
+
+// Add appends a + b: the residual sum of a branch and a shortcut. Of two operands either may
+// have a single channel, row or column where the other has more: it is repeated.
+func (g *Graph) Add(name string, a, b *Node) *Node {
+	return g.append(name, &binary{what: addition}, a, b)
+}
+
+// Sub appends a - b; see Add.
+func (g *Graph) Sub(name string, a, b *Node) *Node {
+	return g.append(name, &binary{what: subtraction}, a, b)
+}
+
+// Mul appends a * b; see Add. A gate is a product with a value of a sigmoid.
+func (g *Graph) Mul(name string, a, b *Node) *Node {
+	return g.append(name, &binary{what: multiplication}, a, b)
+}
+
+// Div appends a / b; see Add.
+func (g *Graph) Div(name string, a, b *Node) *Node {
+	return g.append(name, &binary{what: division}, a, b)
+}
+
+// binary is an element-wise operator of two values.
+type binary struct {
+	plain
+	what arithmetic
+}
+
+type arithmetic int
+
+const (
+	addition arithmetic = iota
+	subtraction
+	multiplication
+	division
+)
+
+func (o *binary) shape(in []Shape) (Shape, error) {
+	a, b := in[0], in[1]
+	out := Shape{max(a.C, b.C), max(a.H, b.H), max(a.W, b.W)}
+	for _, s := range in {
+		if s.C != out.C && s.C != 1 || s.H != out.H && s.H != 1 || s.W != out.W && s.W != 1 {
+			return out, fmt.Errorf("%v and %v together", a, b)
+		}
+	}
+	return out, nil
+}
+
+func (o *binary) nonNegative(n *Node) bool { return o.what != subtraction && allNonNegative(n) }
+
+// operand is an operand whose single channel, row or column may stand for all of the output.
+type operand struct {
+	view
+	all struct{ c, h, w bool }
+}
+
+func spread(v view, s, out Shape) operand {
+	o := operand{view: v}
+	o.all.c, o.all.h, o.all.w = s.C < out.C, s.H < out.H, s.W < out.W
+	return o
+}
+
+// whole says that the operand has the output's shape.
+func (o *operand) whole() bool { return !o.all.c && !o.all.h && !o.all.w }
+
+// rowOf is a row of a block as the output sees it; buf is room for it. in reads a row.
+func (o *operand) rowOf(blk, y int, buf []float32, in func(blk, y int) []float32) []float32 {
+	if o.all.c {
+		blk = 0
+	}
+	if o.all.h {
+		y = 0
+	}
+	row := in(blk, y)
+	if !o.all.c && !o.all.w {
+		return row
+	}
+	for i := range buf {
+		at := i
+		if o.all.w {
+			at %= block
+		}
+		if o.all.c {
+			at -= at % block
+		}
+		buf[i] = row[at]
+	}
+	return buf
+}
+
+func (o *binary) forward(l *layout, j *job) []step {
+	n := j.root
+	a, b := spread(j.src(n.in[0]), n.in[0].shape, n.shape), spread(j.src(n.in[1]), n.in[1].shape, n.shape)
+	return []step{&rowStep{dst: j.dst, row: func(w *worker, image, blk, y int, out []float32) {
+		two := w.scratch(2 * len(out))
+		x := a.rowOf(blk, y, two[:len(out)], func(blk, y int) []float32 { return a.line(w.mem, image, blk, y) })
+		z := b.rowOf(blk, y, two[len(out):], func(blk, y int) []float32 { return b.line(w.mem, image, blk, y) })
+		o.apply(out, x, z)
+	}}}
+}
+
+// apply computes a row.
+func (o *binary) apply(out, a, b []float32) {
+	b = b[:len(a)]
+	switch o.what {
+	case addition:
+		for i, v := range a {
+			out[i] = v + b[i]
+		}
+	case subtraction:
+		for i, v := range a {
+			out[i] = v - b[i]
+		}
+	case multiplication:
+		for i, v := range a {
+			out[i] = v * b[i]
+		}
+	case division:
+		for i, v := range a {
+			out[i] = v / b[i]
+		}
+	}
+}
+
+// factor is what an operand's signal is of the output's: o is which operand, (a, b) the values
+// of the image and (ra, rb) those of the reference, which are the same but for DeepLIFT. A
+// product's change is that of each operand times the mean of the other, which is exact, and the
+// Shapley value of its two operands; a quotient is the product with the reciprocal.
+func (o *binary) factor(which int, a, b, ra, rb float32) float32 {
+	switch {
+	case o.what == addition, o.what == subtraction && which == 0:
+		return 1
+	case o.what == subtraction:
+		return -1
+	case o.what == multiplication && which == 0:
+		return (b + rb) / 2
+	case o.what == multiplication:
+		return (a + ra) / 2
+	case which == 0:
+		return (1/b + 1/rb) / 2
+	}
+	return -(a + ra) / 2 / (b * rb)
+}
+
+// backward: see factor. Excitation backprop divides the signal of a sum in proportion to the
+// operands (or sends it whole to both, by the rule); a difference and a quotient pass it to
+// their first operand, the other one inhibiting; a product passes it to the operand that is not
+// a gate (the "signal takes all" rule of Arras et al., 2017), half to each if there is no telling
+// which is (Arjona-Medina et al., 2019). Constants get none.
+func (o *binary) backward(b *descent, g *fused, sig view) {
+	n := g.root
+	for which, in := range n.in {
+		if !b.below[in.id] {
+			continue
+		}
+		op := spread(view{}, in.shape, n.shape)
+		if op.whole() {
+			b.contribute(in, func(dst view, res *view) step {
+				st := o.part(b, n, which, sig, dst)
+				st.res = res
+				return st
+			})
+			continue
+		}
+		part := b.scratch(n.shape, 0, b.capacity)
+		b.steps = append(b.steps, o.part(b, n, which, sig, part))
+		b.contribute(in, func(dst view, res *view) step { return &reduceStep{src: part, operand: op, dst: dst, res: res} })
+	}
+}
+
+// part is a step that writes what an operand gets of the signal to dst, in the output's shape.
+func (o *binary) part(b *descent, n *Node, which int, sig, dst view) *rowStep {
+	weight, proportional := float32(0), false
+	if b.rule >= Excitation {
+		weight, proportional = o.excitation(b.rule, n, which)
+	}
+	type values struct {
+		operand
+		x, ref source
+	}
+	var v [2]values
+	for i, in := range n.in {
+		v[i] = values{spread(view{}, in.shape, n.shape), b.activation(in), b.against(in)}
+	}
+	out := b.activation(n)
+	return &rowStep{dst: dst, row: func(w *worker, image, blk, y int, p []float32) {
+		s := sig.line(w.mem, image, blk, y)
+		if b.rule >= Excitation && !proportional {
+			for i, v := range s {
+				p[i] = v * weight
+			}
+			return
+		}
+		room := w.scratch(5 * len(p))[len(p):] // the first part may be p
+		take := func(i int) []float32 { return room[i*len(p):][:len(p)] }
+		a, z := v[0].rowOf(blk, y, take(0), v[0].x.row), v[1].rowOf(blk, y, take(1), v[1].x.row)
+		if proportional {
+			sum := out.row(blk, y)
+			for i, v := range s {
+				part := a[i]
+				if which == 1 {
+					part = sum[i] - part
+				}
+				if v != 0 {
+					v = float32(v*part) / sum[i]
+				}
+				p[i] = v
+			}
+			return
+		}
+		ra, rz := v[0].rowOf(blk, y, take(2), v[0].ref.row), v[1].rowOf(blk, y, take(3), v[1].ref.row)
+		for i, v := range s {
+			p[i] = v * o.factor(which, a[i], z[i], ra[i], rz[i])
+		}
+	}}
+}
+
+// excitation is the part of the signal that an operand gets, or that it is in proportion to the
+// values.
+func (o *binary) excitation(r Rule, n *Node, which int) (weight float32, proportional bool) {
+	this, other := n.in[which], n.in[1-which]
+	_, fixed := other.op.(*constant)
+	switch {
+	case fixed:
+		return 1, false
+	case o.what == addition:
+		return 1, r.splits()
+	case o.what != multiplication:
+		return float32(1 - which), false
+	}
+	switch a, b := this.gates(n), other.gates(n); {
+	case a == b:
+		return 0.5, false
+	case a:
+		return 0, false
+	}
+	return 1, false
+}
+
+// gates says that a value can only be a gate in product n: it lies between 0 and 1 by its
+// definition, or is one number for a whole map.
+func (v *Node) gates(n *Node) bool {
+	a, ok := v.op.(*elementwise)
+	return ok && functions[a.Function].gate || v.shape != n.shape
+}
+
+// reduceStep sums src over the axes that an operand spreads over.
+type reduceStep struct {
+	src view
+	operand
+	dst view
+	res *view
+}
+
+func (s *reduceStep) items(n int) int { return n }
+
+func (s *reduceStep) run(w *worker, first, n, image int) {
+	sums := w.buffers(1, s.dst.c*s.dst.h*s.dst.w)[0]
+	clear(sums)
+	for c := range s.src.c {
+		for y := range s.src.h {
+			row := s.src.line(w.mem, image, c/block, y)[c%block:]
+			at := s.index(c, y)
+			for x := range s.src.w {
+				to := at
+				if !s.all.w {
+					to += x
+				}
+				sums[to] += float64(row[x*block])
+			}
+		}
+	}
+	for b := range blocks(s.dst.c) {
+		start(w, &s.dst, s.res, image, b)
+	}
+	for i, v := range sums {
+		c, y, x := i/(s.dst.h*s.dst.w), i/s.dst.w%s.dst.h, i%s.dst.w
+		w.mem[s.dst.at(image, c/block, y, x)+c%block] += float32(v)
+	}
+}
+
+// index is where the sums of a row of a channel begin.
+func (s *reduceStep) index(c, y int) int {
+	if s.all.c {
+		c = 0
+	}
+	if s.all.h {
+		y = 0
+	}
+	return (c*s.dst.h + y) * s.dst.w
+}

@@ -1,0 +1,216 @@
+package nn
+
+import "fmt"
+
+// Conv is a two-dimensional convolution (cross-correlation) with zero padding.
+type Conv struct {
+	Weight []float32 // [Out][In/Groups][KH][KW]
+	Bias   []float32 // [Out], or nil
+	Out    int
+	Groups int // 0 means 1
+	Window
+}
+
+// Conv appends a convolution.
+func (g *Graph) Conv(name string, x *Node, c Conv) *Node {
+	return g.append(name, &conv{Conv: c}, x)
+}
+
+// Linear appends a fully connected layer, weight [out][C*H*W] over the elements of the map in
+// the order [C][H][W]: PyTorch's Flatten and Linear in one.
+func (g *Graph) Linear(name string, x *Node, weight, bias []float32, out int) *Node {
+	s := g.operand(name, x).shape
+	return g.Conv(name, x, Conv{Weight: weight, Bias: bias, Out: out, Window: Window{KH: s.H, KW: s.W}})
+}
+
+type conv struct {
+	plain
+	Conv
+	in int // channels
+}
+
+func (c *conv) shape(in []Shape) (Shape, error) {
+	x := in[0]
+	c.in = x.C
+	if c.Groups == 0 {
+		c.Groups = 1
+	}
+	if c.Out < 1 {
+		return x, fmt.Errorf("%d outputs of %v: want at least 1", c.Out, c.Window)
+	}
+	if c.Groups < 1 || x.C%c.Groups != 0 || c.Out%c.Groups != 0 {
+		return x, fmt.Errorf("%d groups of %d channels in, %d out", c.Groups, x.C, c.Out)
+	}
+	out, err := c.on(x, false)
+	if err != nil {
+		return x, err
+	}
+	out.C = c.Out
+	if want, ok := volume(c.Out, x.C/c.Groups, c.KH, c.KW); !ok || len(c.Weight) != want {
+		return x, fmt.Errorf("%d weights, want %d x %d x %d x %d", len(c.Weight), c.Out, x.C/c.Groups, c.KH, c.KW)
+	}
+	if c.Bias != nil && len(c.Bias) != c.Out {
+		return x, fmt.Errorf("%d biases, want %d", len(c.Bias), c.Out)
+	}
+	return out, nil
+}
+
+func (c *conv) border(n *Node) int { return c.reach(n.in[0].shape, n.shape) }
+
+// half leaves the last layers, on maps of one pixel, in float32.
+func (c *conv) half(n *Node) bool { return n.in[0].shape.H*n.in[0].shape.W > 1 }
+
+func (c *conv) readsImage(n *Node) bool {
+	_, ok := n.in[0].op.(*image)
+	return ok && c.in < block && c.Groups == 1 && c.DilationW == 1
+}
+
+// prepare packs the weights for forward.
+func (c *conv) prepare(m *Model, n, normed *Node) {
+	if k := m.winogradKernel(n); k != nil {
+		m.winogradWeights(k, n, normed)
+	} else {
+		m.forwardWeights(n, normed, m.bf16 && c.half(n))
+	}
+}
+
+func (c *conv) forward(l *layout, j *job) []step {
+	m, n := l.m, j.root
+	var in view
+	if c.readsImage(n) {
+		in = l.image.dst
+	} else {
+		in = j.src(n.in[0])
+	}
+	e := epilogue{relu: j.act != nil}
+	if j.res != nil {
+		v := j.src(j.res)
+		e.res = &v
+	}
+	if k := m.winogradKernel(n); k != nil && !l.o.Whole {
+		s := m.newWinograd(k, n, j.norm, l.o.Batch, j.i >= l.split && l.o.Batch > 1, func(size int) int { return l.arena.alloc(size, j.i, j.i) })
+		s.src, s.dst, s.epilogue = in, j.dst, e
+		return s.steps()
+	}
+	w := m.forwardWeights(n, j.norm, j.half)
+	if j.half {
+		s := newConvStep(m.kernels.GemmBF16.Rows, 2, w, in, j.dst, e)
+		s.bf16, s.wide = &m.kernels.GemmBF16, !j.natural
+		return []step{s}
+	}
+	if e.res == nil && w.geometry.linear(&j.dst) {
+		return []step{newLinearStep(&m.kernels.GemmF32, w, in, j.dst, e.relu, l.o.Batch)}
+	}
+	return []step{m.newConvStep(w, in, j.dst, e)}
+}
+
+func (c *conv) signalBorder(_ *descent, n *Node) int {
+	in := n.in[0].shape
+	return max(c.rows().gradientReach(in.H, n.shape.H), c.cols().gradientReach(in.W, n.shape.W))
+}
+
+func (c *conv) backward(b *descent, g *fused, sig view) {
+	branch := sig
+	if g.add != nil && b.below[g.res.id] {
+		shortcut := sig
+		if b.rule.splits() {
+			branch, shortcut = b.split(g, sig)
+		}
+		b.pass(g.res, shortcut)
+	}
+	n, in := g.root, g.root.in[0]
+	switch {
+	case !b.below[in.id]:
+	case b.rule.contrastive() && n == b.model.head():
+		b.excite(n, branch, 1, false)
+		b.excite(n, branch, -1, true)
+	case b.rule >= Excitation:
+		b.excite(n, branch, 1, false)
+	default:
+		w := b.model.gradientWeights(n, g.norm, 0)
+		dst, res := b.contribution(in)
+		b.steps = append(b.steps, b.convolution(w, branch, nil, dst, res))
+	}
+}
+
+// split divides the signal of a residual sum in proportion between its operands: in place for
+// the shortcut.
+func (b *descent) split(g *fused, sig view) (branch, shortcut view) {
+	out, short := b.activation(g.last), b.activation(g.res)
+	branch = b.scratch(g.last.shape, sig.border, b.capacity)
+	b.steps = append(b.steps, shareStep(sig, branch, out, short, true), shareStep(sig, sig, out, short, false))
+	return branch, sig
+}
+
+// shareStep is the part of a sum's signal that one operand of a sum gets in proportion to its
+// value: the one given, or the rest of the sum. 0 stays 0.
+func shareStep(sig, dst view, out, operand source, rest bool) *rowStep {
+	return &rowStep{dst: dst, row: func(w *worker, image, blk, y int, p []float32) {
+		sum, part := out.row(blk, y), operand.row(blk, y)
+		for i, v := range sig.line(w.mem, image, blk, y) {
+			share := part[i]
+			if rest {
+				share = sum[i] - share
+			}
+			if v != 0 {
+				v = float32(v*share) / sum[i]
+			}
+			p[i] = v
+		}
+	}}
+}
+
+// excitationEps keeps the division of excitation backprop from 0/0.
+const excitationEps = 1e-20
+
+// excite adds the steps of the excitation rule for convolution n, whose output has the signal p:
+// P_in = x * convT(W, P / conv(x, W)) for the weights of the given sign, subtracted if minus.
+func (b *descent) excite(n *Node, p view, sign int, minus bool) {
+	in := n.in[0]
+	x := b.activation(in)
+	y := b.scratch(n.shape, 0, 1)
+	f := &onceStep{step: b.convolution(b.model.signedWeights(n, sign), x.view, x.mem, y, nil), from: &x}
+	switch st := f.step.(type) {
+	case *convStep:
+		f.src = &st.src
+	case *linearStep:
+		f.src = &st.src
+	}
+	b.steps = append(b.steps, f)
+	q := b.scratch(n.shape, n.op.signalBorder(b, n), b.capacity)
+	b.steps = append(b.steps, &rowStep{dst: q, row: func(w *worker, image, blk, row int, out []float32) {
+		sums := y.line(w.mem, 0, blk, row)
+		for i, v := range p.line(w.mem, image, blk, row) {
+			if v != 0 {
+				v /= sums[i] + excitationEps
+			}
+			out[i] = v
+		}
+	}})
+	r := b.scratch(in.shape, 0, b.capacity)
+	b.steps = append(b.steps, b.convolution(b.model.gradientWeights(n, nil, sign), q, nil, r, nil))
+	dst, res := b.contribution(in)
+	b.steps = append(b.steps, &rowStep{dst: dst, res: res, row: func(w *worker, image, blk, y int, out []float32) {
+		xs := x.row(blk, y)
+		for i, v := range r.line(w.mem, image, blk, y) {
+			v *= xs[i]
+			if minus {
+				v = -v
+			}
+			out[i] = v
+		}
+	}})
+}
+
+// convolution is a step that runs packed weights from src, which lies in srcMem (nil: the
+// backward memory), to dst.
+func (b *descent) convolution(w *convWeights, src view, srcMem []float32, dst view, res *view) step {
+	if res == nil && w.geometry.linear(&dst) {
+		st := newLinearStep(&b.model.kernels.GemmF32, w, src, dst, false, b.capacity)
+		st.srcMem = srcMem
+		return st
+	}
+	st := b.model.newConvStep(w, src, dst, epilogue{res: res})
+	st.srcMem = srcMem
+	return st
+}

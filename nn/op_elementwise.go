@@ -1,0 +1,187 @@
+package nn
+
+import "fmt"
+
+// Function is an element-wise function. Its definitions are those of PyTorch and ONNX.
+type Function int
+
+// The functions of x, with parameters a and b.
+const (
+	ReLU        Function = iota // max(x, 0)
+	Clip                        // min(max(x, a), b): ReLU6 is Clip with 0 and 6
+	LeakyReLU                   // x where x >= 0, else a*x
+	PReLU                       // x where x >= 0, else slope*x, a slope per channel
+	Sigmoid                     // 1/(1+exp(-x))
+	HardSigmoid                 // min(max(a*x+b, 0), 1): PyTorch has 1/6, 0.5
+	Tanh                        // tanh x
+	SiLU                        // x*sigmoid(x), also called swish
+	HardSwish                   // x*min(max(x/6+0.5, 0), 1)
+	GELU                        // x*(1+erf(x/sqrt 2))/2
+	GELUTanh                    // x*(1+tanh(sqrt(2/pi)*(x+0.044715 x^3)))/2
+	ELU                         // x where x >= 0, else a*(exp(x)-1)
+	SELU                        // b*(x where x >= 0, else a*(exp(x)-1)); 0, 0 mean the usual constants
+	CELU                        // x where x >= 0, else a*(exp(x/a)-1)
+	Softplus                    // ln(1+exp(x))
+	Softsign                    // x/(1+|x|)
+	Mish                        // x*tanh(softplus(x))
+	Abs                         // |x|
+	Sqrt                        // square root; not a number below 0
+	Exp                         // exp(x)
+	Log                         // natural logarithm
+	Pow                         // x^a
+	Reciprocal                  // 1/x
+	Erf                         // error function
+)
+
+// Activation is an element-wise function with its parameters.
+type Activation struct {
+	Function Function
+	A, B     float64
+	Slopes   []float32 // of PReLU: one, or one per channel
+}
+
+// Activation appends an element-wise function.
+func (g *Graph) Activation(name string, x *Node, a Activation) *Node {
+	return g.append(name, &elementwise{Activation: a}, x)
+}
+
+// ReLU appends max(x, 0).
+func (g *Graph) ReLU(name string, x *Node) *Node {
+	return g.Activation(name, x, Activation{Function: ReLU})
+}
+
+type elementwise struct {
+	plain
+	Activation
+	slopes []float32 // of PReLU, padded to whole blocks
+}
+
+func (a *elementwise) shape(in []Shape) (Shape, error) {
+	if a.Function < 0 || int(a.Function) >= len(functions) {
+		return in[0], fmt.Errorf("no element-wise function of number %d", a.Function)
+	}
+	switch name := functions[a.Function].name; {
+	case a.Function == SELU && a.A == 0 && a.B == 0:
+		a.A, a.B = 1.67326319217681884765625, 1.05070102214813232421875 // ONNX's
+	case a.Function == CELU && !(a.A > 0), a.Function == Clip && !(a.A <= a.B):
+		return in[0], fmt.Errorf("%s with parameters %g and %g", name, a.A, a.B)
+	case a.Function == PReLU:
+		if len(a.Slopes) == 0 {
+			return in[0], fmt.Errorf("%s without slopes", name)
+		}
+		slopes, err := perChannel("slopes", a.Slopes, 0, in[0].C)
+		if err != nil {
+			return in[0], err
+		}
+		a.slopes = make([]float32, blocks(in[0].C)*block)
+		copy(a.slopes, slopes)
+	}
+	return in[0], nil
+}
+
+func (a *elementwise) nonNegative(*Node) bool {
+	f := functions[a.Function].nonNegative
+	return f != nil && f(&a.Activation)
+}
+
+// at is the parameters for a channel.
+func (a *elementwise) at(c int) Activation {
+	p := a.Activation
+	if a.Function == PReLU {
+		p.A = float64(a.slopes[c])
+	}
+	return p
+}
+
+// over applies a definition of the table to a row of a block.
+func (a *elementwise) over(f func(x float64, a *Activation) float64, blk int, in, out []float32) {
+	var params [block]Activation
+	for i := range params {
+		params[i] = a.at(blk*block + i)
+	}
+	for i, v := range in {
+		out[i] = float32(f(float64(v), &params[i%block]))
+	}
+}
+
+func (a *elementwise) forward(l *layout, j *job) []step {
+	src := j.src(j.root.in[0])
+	if a.Function == ReLU {
+		return []step{&rowStep{dst: j.dst, row: func(w *worker, image, blk, y int, out []float32) {
+			for i, v := range src.line(w.mem, image, blk, y) {
+				out[i] = max(v, 0)
+			}
+		}}}
+	}
+	return []step{&rowStep{dst: j.dst, row: func(w *worker, image, blk, y int, out []float32) {
+		a.over(functions[a.Function].f, blk, src.line(w.mem, image, blk, y), out)
+	}}}
+}
+
+// backward multiplies by the slope, for DeepLIFT by the change of the output over that of the
+// input (the rescale rule). Excitation backprop passes unchanged where a ReLU does not stop it.
+func (a *elementwise) backward(b *descent, g *fused, sig view) {
+	b.gate(g.root, sig)
+	b.copy(g.root.in[0], sig, nil)
+}
+
+// gate passes a signal through an element-wise function, in place.
+func (b *descent) gate(n *Node, sig view) {
+	a := n.op.(*elementwise)
+	switch {
+	case b.rule == DeepLIFT:
+		b.times(sig, b.slopes(n, a))
+	case a.Function == ReLU:
+		b.steps = append(b.steps, reluGate(sig, b.activation(n), b.rule == Guided))
+	case b.rule < Excitation:
+		b.times(sig, b.slopes(n, a))
+	}
+}
+
+// reluGate passes a signal only where the ReLU did, whose output is act. Guided backpropagation
+// also stops negative signals.
+func reluGate(sig view, act source, guided bool) step {
+	return &rowStep{dst: sig, row: func(w *worker, image, blk, y int, p []float32) {
+		for i, a := range act.row(blk, y) {
+			// Written so that a NaN activation blocks nothing and a NaN signal survives.
+			if a <= 0 || guided && p[i] < 0 {
+				p[i] = 0
+			}
+		}
+	}}
+}
+
+// smallChange is the change of an operator's input below which its multiplier is the gradient.
+const smallChange = 1e-10
+
+// slopes is a map of what a signal of n is multiplied by: the same for all seeds.
+func (b *descent) slopes(n *Node, a *elementwise) view {
+	x, ref := b.activation(n.in[0]), b.against(n.in[0])
+	f := &functions[a.Function]
+	v := b.scratch(n.shape, 0, 1)
+	b.once(&rowStep{dst: v, row: func(_ *worker, _, blk, y int, out []float32) {
+		var params [block]Activation
+		for i := range params {
+			params[i] = a.at(blk*block + i)
+		}
+		r := ref.row(blk, y)
+		for i, v := range x.row(blk, y) {
+			p := &params[i%block]
+			if change := v - r[i]; change <= -smallChange || change >= smallChange {
+				out[i] = float32((f.f(float64(v), p) - f.f(float64(r[i]), p)) / (float64(v) - float64(r[i])))
+			} else {
+				out[i] = float32(f.slope(float64(v), p))
+			}
+		}
+	}})
+	return v
+}
+
+// times multiplies a signal by a map that all seeds share, in place.
+func (b *descent) times(sig, by view) {
+	b.steps = append(b.steps, &rowStep{dst: sig, row: func(w *worker, image, blk, y int, p []float32) {
+		for i, v := range by.line(w.mem, 0, blk, y) {
+			p[i] *= v
+		}
+	}})
+}
