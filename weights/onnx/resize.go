@@ -15,44 +15,71 @@ type Tap struct {
 	Weight float64
 }
 
+// Resizing is what a Resize or Upsample is asked for, in ONNX's words.
+type Resizing struct {
+	Mode                 string // "nearest", "linear"
+	Coordinates, Nearest string
+	Antialias            bool
+}
+
+// Resizing is the step's.
+func (s *Step) Resizing() Resizing {
+	r := Resizing{
+		Mode: s.Text("mode", "nearest"), Antialias: s.Int("antialias", 0) != 0,
+		Coordinates: s.Text("coordinate_transformation_mode", "half_pixel"), Nearest: s.Text("nearest_mode", "round_prefer_floor"),
+	}
+	if r.Mode == "bilinear" {
+		r.Mode = "linear"
+	}
+	if s.Op == "Upsample" || s.Opset < 11 {
+		r.Coordinates, r.Nearest = "asymmetric", "floor"
+	}
+	return r
+}
+
+// Scales are the lengths of a Resize's result, an axis each, and what an axis is scaled by.
+func (s *Step) Scales(shape []int) (sizes []int, scales []float64, err error) {
+	scales, sizes, err = s.scalesAndSizes(len(shape))
+	if err != nil {
+		return nil, nil, err
+	}
+	given := sizes != nil
+	if !given {
+		sizes = make([]int, len(shape))
+	} else {
+		scales = make([]float64, len(shape))
+	}
+	for d, n := range shape {
+		if n == 0 {
+			return nil, nil, fmt.Errorf("an axis of 0")
+		}
+		if given {
+			scales[d] = float64(sizes[d]) / float64(n)
+		} else if scale := scales[d]; scale > 0 && scale*float64(n) <= mostWindow {
+			sizes[d] = int(math.Floor(scale * float64(n)))
+		}
+		if sizes[d] < 1 || sizes[d] > mostWindow {
+			return nil, nil, fmt.Errorf("an axis of %d to %d, scale %g", n, sizes[d], scales[d])
+		}
+	}
+	return sizes, scales, nil
+}
+
 // Resamplings are those of a Resize or Upsample, an axis each.
 func (s *Step) Resamplings(shape []int) ([]Resampling, error) {
-	scales, sizes, err := s.scalesAndSizes(len(shape))
+	sizes, scales, err := s.Scales(shape)
 	if err != nil {
 		return nil, err
 	}
-	mode := s.Text("mode", "nearest")
-	if mode == "bilinear" {
-		mode = "linear"
-	}
-	antialias := s.Int("antialias", 0) != 0
-	if mode != "nearest" && mode != "linear" {
-		return nil, fmt.Errorf("resizing by mode %s", clip(mode))
-	}
-	place := s.Text("coordinate_transformation_mode", "half_pixel")
-	nearest := s.Text("nearest_mode", "round_prefer_floor")
-	if s.Op == "Upsample" || s.Opset < 11 {
-		place, nearest = "asymmetric", "floor"
+	how := s.Resizing()
+	if how.Mode != "nearest" && how.Mode != "linear" {
+		return nil, fmt.Errorf("resizing by mode %s", clip(how.Mode))
 	}
 	out := make([]Resampling, len(shape))
 	for d, n := range shape {
-		scale, size := 1.0, n
-		switch {
-		case sizes != nil:
-			size = sizes[d]
-			scale = float64(size) / float64(n)
-		case scales != nil:
-			scale = scales[d]
-			if !(scale > 0) || scale*float64(n) > mostWindow {
-				return nil, fmt.Errorf("scale %g", scale)
-			}
-			size = int(math.Floor(scale * float64(n)))
-		}
-		if n == 0 || size < 1 || size > mostWindow {
-			return nil, fmt.Errorf("an axis of %d to %d", n, size)
-		}
+		scale, size := scales[d], sizes[d]
 		for i := range size {
-			x, err := placeOf(place, float64(i), float64(n), float64(size), scale)
+			x, err := placeOf(how.Coordinates, float64(i), float64(n), float64(size), scale)
 			if err != nil {
 				return nil, err
 			}
@@ -61,12 +88,12 @@ func (s *Step) Resamplings(shape []int) ([]Resampling, error) {
 			switch {
 			case size == n && scale == 1:
 				taps = []Tap{{i, 1}}
-			case mode == "nearest":
-				if at, err = roundBy(nearest, x); err != nil {
+			case how.Mode == "nearest":
+				if at, err = roundBy(how.Nearest, x); err != nil {
 					return nil, err
 				}
 				taps = []Tap{{at, 1}}
-			case antialias && scale < 1:
+			case how.Antialias && scale < 1:
 				if err := s.effort(int(2/scale) + 2); err != nil {
 					return nil, err
 				}
