@@ -52,13 +52,10 @@ func (o *binary) shape(in []Shape) (Shape, error) {
 func (o *binary) nonNegative(n *Node) bool { return o.what != subtraction && allNonNegative(n) }
 
 // operand is an operand whose single channel, row or column may stand for all of the output.
-type operand struct {
-	view
-	all struct{ c, h, w bool }
-}
+type operand struct{ all struct{ c, h, w bool } }
 
-func spread(v view, s, out Shape) operand {
-	o := operand{view: v}
+func spread(s, out Shape) operand {
+	var o operand
 	o.all.c, o.all.h, o.all.w = s.C < out.C, s.H < out.H, s.W < out.W
 	return o
 }
@@ -93,11 +90,12 @@ func (o *operand) rowOf(blk, y int, buf []float32, in func(blk, y int) []float32
 
 func (o *binary) forward(l *layout, j *job) []step {
 	n := j.root
-	a, b := spread(j.src(n.in[0]), n.in[0].shape, n.shape), spread(j.src(n.in[1]), n.in[1].shape, n.shape)
+	a, b := spread(n.in[0].shape, n.shape), spread(n.in[1].shape, n.shape)
+	srcA, srcB := j.src(n.in[0]), j.src(n.in[1])
 	return []step{&rowStep{dst: j.dst, row: func(w *worker, image, blk, y int, out []float32) {
 		two := w.scratch(2 * len(out))
-		x := a.rowOf(blk, y, two[:len(out)], func(blk, y int) []float32 { return a.line(w.mem, image, blk, y) })
-		z := b.rowOf(blk, y, two[len(out):], func(blk, y int) []float32 { return b.line(w.mem, image, blk, y) })
+		x := a.rowOf(blk, y, two[:len(out)], func(blk, y int) []float32 { return srcA.line(w.mem, image, blk, y) })
+		z := b.rowOf(blk, y, two[len(out):], func(blk, y int) []float32 { return srcB.line(w.mem, image, blk, y) })
 		o.apply(out, x, z)
 	}}}
 }
@@ -156,7 +154,7 @@ func (o *binary) backward(b *descent, g *fused, sig view) {
 		if !b.below[in.id] {
 			continue
 		}
-		op := spread(view{}, in.shape, n.shape)
+		op := spread(in.shape, n.shape)
 		if op.whole() {
 			b.contribute(in, func(dst view, res *view) step {
 				st := o.part(b, n, which, sig, dst)
@@ -173,49 +171,46 @@ func (o *binary) backward(b *descent, g *fused, sig view) {
 
 // part is a step that writes what an operand gets of the signal to dst, in the output's shape.
 func (o *binary) part(b *descent, n *Node, which int, sig, dst view) *rowStep {
-	weight, proportional := float32(0), false
 	if b.rule >= Excitation {
-		weight, proportional = o.excitation(b.rule, n, which)
-	}
-	type values struct {
-		operand
-		x, ref source
-	}
-	var v [2]values
-	for i, in := range n.in {
-		v[i] = values{spread(view{}, in.shape, n.shape), b.activation(in), b.against(in)}
-	}
-	out := b.activation(n)
-	return &rowStep{dst: dst, row: func(w *worker, image, blk, y int, p []float32) {
-		s := sig.line(w.mem, image, blk, y)
-		if b.rule >= Excitation && !proportional {
-			for i, v := range s {
+		weight, proportional := o.excitation(b.rule, n, which)
+		if proportional {
+			return shareStep(sig, dst, b.activation(n), b.operandOf(n, 0), which == 1)
+		}
+		return &rowStep{dst: dst, row: func(w *worker, image, blk, y int, p []float32) {
+			for i, v := range sig.line(w.mem, image, blk, y) {
 				p[i] = v * weight
 			}
-			return
-		}
+		}}
+	}
+	a, c := b.operandOf(n, 0), b.operandOf(n, 1)
+	ra, rc := a.against(b), c.against(b)
+	return &rowStep{dst: dst, row: func(w *worker, image, blk, y int, p []float32) {
 		room := w.scratch(5 * len(p))[len(p):] // the first part may be p
-		take := func(i int) []float32 { return room[i*len(p):][:len(p)] }
-		a, z := v[0].rowOf(blk, y, take(0), v[0].x.row), v[1].rowOf(blk, y, take(1), v[1].x.row)
-		if proportional {
-			sum := out.row(blk, y)
-			for i, v := range s {
-				part := a[i]
-				if which == 1 {
-					part = sum[i] - part
-				}
-				if v != 0 {
-					v = float32(v*part) / sum[i]
-				}
-				p[i] = v
-			}
-			return
+		take := func(i int, o *activationOperand) []float32 {
+			return o.rowOf(blk, y, room[i*len(p):][:len(p)], o.row)
 		}
-		ra, rz := v[0].rowOf(blk, y, take(2), v[0].ref.row), v[1].rowOf(blk, y, take(3), v[1].ref.row)
-		for i, v := range s {
-			p[i] = v * o.factor(which, a[i], z[i], ra[i], rz[i])
+		va, vc, vra, vrc := take(0, &a), take(1, &c), take(2, &ra), take(3, &rc)
+		for i, v := range sig.line(w.mem, image, blk, y) {
+			p[i] = v * o.factor(which, va[i], vc[i], vra[i], vrc[i])
 		}
 	}}
+}
+
+// activationOperand is an operand among the activations.
+type activationOperand struct {
+	operand
+	source
+}
+
+func (b *descent) operandOf(n *Node, which int) activationOperand {
+	in := n.in[which]
+	return activationOperand{spread(in.shape, n.shape), b.activation(in)}
+}
+
+// against is the operand of the reference; see descent.against.
+func (a activationOperand) against(b *descent) activationOperand {
+	a.reference = b.rule == DeepLIFT
+	return a
 }
 
 // excitation is the part of the signal that an operand gets, or that it is in proportion to the
@@ -274,7 +269,7 @@ func (s *reduceStep) run(w *worker, first, n, image int) {
 		}
 	}
 	for b := range blocks(s.dst.c) {
-		start(w, &s.dst, s.res, image, b)
+		start(w, &s.dst, s.res, image, b, 0)
 	}
 	for i, v := range sums {
 		c, y, x := i/(s.dst.h*s.dst.w), i/s.dst.w%s.dst.h, i%s.dst.w
@@ -291,4 +286,23 @@ func (s *reduceStep) index(c, y int) int {
 		y = 0
 	}
 	return (c*s.dst.h + y) * s.dst.w
+}
+
+// shareStep is the part of a sum's signal that one operand of a sum gets in proportion to its
+// value: the one given, or the rest of the sum. 0 stays 0.
+func shareStep(sig, dst view, out source, part activationOperand, rest bool) *rowStep {
+	return &rowStep{dst: dst, row: func(w *worker, image, blk, y int, p []float32) {
+		sum := out.row(blk, y)
+		values := part.rowOf(blk, y, w.scratch(2 * len(p))[len(p):], part.row) // the first part may be p
+		for i, v := range sig.line(w.mem, image, blk, y) {
+			share := values[i]
+			if rest {
+				share = sum[i] - share
+			}
+			if v != 0 {
+				v = float32(v*share) / sum[i]
+			}
+			p[i] = v
+		}
+	}}
 }

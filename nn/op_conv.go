@@ -136,28 +136,10 @@ func (c *conv) backward(b *descent, g *fused, sig view) {
 // split divides the signal of a residual sum in proportion between its operands: in place for
 // the shortcut.
 func (b *descent) split(g *fused, sig view) (branch, shortcut view) {
-	out, short := b.activation(g.last), b.activation(g.res)
+	out, short := b.activation(g.last), activationOperand{source: b.activation(g.res)}
 	branch = b.scratch(g.last.shape, sig.border, b.capacity)
 	b.steps = append(b.steps, shareStep(sig, branch, out, short, true), shareStep(sig, sig, out, short, false))
 	return branch, sig
-}
-
-// shareStep is the part of a sum's signal that one operand of a sum gets in proportion to its
-// value: the one given, or the rest of the sum. 0 stays 0.
-func shareStep(sig, dst view, out, operand source, rest bool) *rowStep {
-	return &rowStep{dst: dst, row: func(w *worker, image, blk, y int, p []float32) {
-		sum, part := out.row(blk, y), operand.row(blk, y)
-		for i, v := range sig.line(w.mem, image, blk, y) {
-			share := part[i]
-			if rest {
-				share = sum[i] - share
-			}
-			if v != 0 {
-				v = float32(v*share) / sum[i]
-			}
-			p[i] = v
-		}
-	}}
 }
 
 // excitationEps keeps the division of excitation backprop from 0/0.

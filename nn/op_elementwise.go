@@ -129,11 +129,11 @@ func (a *elementwise) backward(b *descent, g *fused, sig view) {
 func (b *descent) gate(n *Node, sig view) {
 	a := n.op.(*elementwise)
 	switch {
-	case b.rule == DeepLIFT:
-		b.times(sig, b.slopes(n, a))
+	case b.rule == DeepLIFT && a.Function == ReLU:
+		b.steps = append(b.steps, reluRescale(sig, b.activation(n.in[0]), b.referenceOf(n.in[0])))
 	case a.Function == ReLU:
 		b.steps = append(b.steps, reluGate(sig, b.activation(n), b.rule == Guided))
-	case b.rule < Excitation:
+	case b.rule < Excitation: // also DeepLIFT
 		b.times(sig, b.slopes(n, a))
 	}
 }
@@ -146,6 +146,23 @@ func reluGate(sig view, act source, guided bool) step {
 			// Written so that a NaN activation blocks nothing and a NaN signal survives.
 			if a <= 0 || guided && p[i] < 0 {
 				p[i] = 0
+			}
+		}
+	}}
+}
+
+// reluRescale is DeepLIFT's rescale rule for a ReLU of x.
+func reluRescale(sig view, x, ref source) step {
+	return &rowStep{dst: sig, row: func(w *worker, image, blk, y int, p []float32) {
+		rs := ref.row(blk, y)
+		for i, v := range x.row(blk, y) {
+			switch change := v - rs[i]; {
+			case change > -smallChange && change < smallChange:
+				if v <= 0 {
+					p[i] = 0
+				}
+			default:
+				p[i] *= (max(v, 0) - max(rs[i], 0)) / change
 			}
 		}
 	}}

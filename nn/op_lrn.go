@@ -115,32 +115,38 @@ func (l *lrn) backward(b *descent, g *fused, sig view) {
 	x, ref := b.activation(in), b.against(in)
 	b.contribute(in, func(dst view, res *view) step {
 		return &pixelStep{dst: dst, res: res, values: 6, row: func(w *worker, image, y int, buf [][]float64) {
-			xs, rs, gs, factor, inner, out := buf[0], buf[1], buf[2], buf[3], buf[4], buf[5]
 			for px := range dst.w {
-				x.gather(y, px, xs)
-				ref.gather(y, px, rs)
-				gather(&sig, w.mem, image, y, px, gs)
-				for i := range xs {
-					sum, sumRef := l.squares(xs, i), l.squares(rs, i)
-					f, fRef := l.power(sum), l.power(sumRef)
-					slope := (f - fRef) / (sum - sumRef)
-					if math.Abs(sum-sumRef) < 1e-5*sum {
-						mid := (sum + sumRef) / 2
-						slope = -float64(l.Beta) * l.power(mid) / mid
-					}
-					factor[i] = (f + fRef) / 2
-					inner[i] = gs[i] * (xs[i] + rs[i]) / 2 * slope
-				}
-				half := l.Size / 2
-				for i := range out {
-					v := 0.0
-					for j := max(0, i-half); j <= min(len(out)-1, i+half); j++ {
-						v += inner[j]
-					}
-					out[i] = gs[i]*factor[i] + l.alpha()*(xs[i]+rs[i])*v
-				}
-				scatter(&dst, res, w.mem, image, y, px, out)
+				x.gather(y, px, buf[0])
+				ref.gather(y, px, buf[1])
+				gather(&sig, w.mem, image, y, px, buf[2])
+				l.pass(buf)
+				scatter(&dst, res, w.mem, image, y, px, buf[5])
 			}
 		}}
 	})
+}
+
+// pass passes the signals of a pixel on: buf has the values, those of the reference and the
+// signals, room for two vectors more, and the result last.
+func (l *lrn) pass(buf [][]float64) {
+	xs, rs, gs, factor, inner, out := buf[0], buf[1], buf[2], buf[3], buf[4], buf[5]
+	for i := range xs {
+		sum, sumRef := l.squares(xs, i), l.squares(rs, i)
+		f, fRef := l.power(sum), l.power(sumRef)
+		slope := (f - fRef) / (sum - sumRef)
+		if math.Abs(sum-sumRef) < 1e-5*sum {
+			mid := (sum + sumRef) / 2
+			slope = -float64(l.Beta) * l.power(mid) / mid
+		}
+		factor[i] = (f + fRef) / 2
+		inner[i] = gs[i] * (xs[i] + rs[i]) / 2 * slope
+	}
+	half := l.Size / 2
+	for i := range out {
+		v := 0.0
+		for j := max(0, i-half); j <= min(len(out)-1, i+half); j++ {
+			v += inner[j]
+		}
+		out[i] = gs[i]*factor[i] + l.alpha()*(xs[i]+rs[i])*v
+	}
 }

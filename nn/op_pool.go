@@ -182,7 +182,7 @@ func (s *maxPoolBack) items(n int) int { return n * blocks(s.dst.c) }
 func (s *maxPoolBack) run(w *worker, first, n, item int) {
 	nb := blocks(s.dst.c)
 	image, b := item/nb, item%nb
-	start(w, &s.dst, s.res, image, b)
+	start(w, &s.dst, s.res, image, b, 0)
 	for oy := range s.signal.h {
 		for ox := range s.signal.w {
 			for j, v := range w.mem[s.signal.at(image, b, oy, ox):][:block] {
@@ -213,13 +213,15 @@ func (s *maxPoolBack) rescale(b, oy, ox, j, y, x int, top, v float32) (int, int,
 }
 
 // start writes what is there already, or zeros, to a map that signals will be added to.
-func start(w *worker, dst, res *view, image, b int) {
+func start(w *worker, dst, res *view, image, b int, zero float32) {
 	clearBorder(dst, w.mem, image, b, 0, dst.h)
 	for y := range dst.h {
 		if out := dst.line(w.mem, image, b, y); res != nil {
 			copy(out, res.line(w.mem, image, b, y))
 		} else {
-			clear(out)
+			for i := range out {
+				out[i] = zero
+			}
 		}
 	}
 }
@@ -318,7 +320,7 @@ func (s *avgPoolBack) items(n int) int { return n * blocks(s.dst.c) }
 func (s *avgPoolBack) run(w *worker, first, n, item int) {
 	nb := blocks(s.dst.c)
 	image, b := item/nb, item%nb
-	start(w, &s.dst, s.res, image, b)
+	start(w, &s.dst, s.res, image, b, float32(math.Copysign(0, -1))) // which keeps the sign of a 0 added to it
 	var mean []float32
 	if s.x != nil {
 		mean = w.scratch(s.signal.w * block)

@@ -370,10 +370,7 @@ func (l *layout) steps(i int, f *fused) []step {
 	}
 	j := &job{fused: *f, i: i, half: l.isHalf(f)}
 	j.src = func(in *Node) view { return l.operand(j, in) }
-	// The products of a direct convolution can be written in float32 as well.
-	_, direct := f.root.op.(*conv)
-	direct = direct && l.m.winogradKernel(f.root) == nil && f.res == nil
-	j.natural = j.half && (need.bf16 || !direct) // else float32
+	j.natural = l.natural(j, need)
 	if (j.natural && need.bf16) || (!j.natural && need.f32) {
 		j.dst = l.place(i, n, j.natural)
 	} else {
@@ -391,6 +388,14 @@ func (l *layout) steps(i int, f *fused) []step {
 		out = append(out, newConvertStep(l.m.kernels, true, j.dst, l.place(i, n, true)))
 	}
 	return out
+}
+
+// natural says that a job's result comes in bfloat16, not in float32. The products of a direct
+// convolution can be written in float32 as well.
+func (l *layout) natural(j *job, need needs) bool {
+	_, product := j.root.op.(*conv)
+	direct := product && l.m.winogradKernel(j.root) == nil && j.res == nil
+	return j.half && (need.bf16 || !direct)
 }
 
 // operand is where a job finds an operand.

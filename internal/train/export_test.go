@@ -44,7 +44,7 @@ func TestExport(t *testing.T) {
 	g := nn.NewGraph(nn.Shape{C: 3, H: size, W: size})
 	unit := func(conv, norm string, x *nn.Node, out, k, stride int) *nn.Node {
 		in := x.Shape().C
-		y := g.Conv(conv, x, nn.Conv{Weight: get(conv+".weight", out, in, k, k), Out: out, Window: nn.Square(k, stride, k / 2)})
+		y := g.Conv(conv, x, nn.Conv{Weight: get(conv+".weight", out, in, k, k), Out: out, Window: nn.Square(k, stride, k/2)})
 		return g.BatchNorm(norm, y, nn.BatchNorm{Gamma: get(norm+".weight", out), Beta: get(norm+".bias", out),
 			Mean: get(norm+".running_mean", out), Var: get(norm+".running_var", out), Eps: 1e-5})
 	}
