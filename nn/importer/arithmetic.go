@@ -2,6 +2,7 @@ package importer
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"cwox/nn"
@@ -34,6 +35,9 @@ func (b *builder) arithmetic(s *onnx.Step, op operation, x, y *onnx.Value, t, u 
 			return fmt.Errorf("reads %q, another input than the images", clip(v.Name()))
 		}
 	}
+	if t != nil && u == nil && b.gelu(s, op, t, y) {
+		return nil
+	}
 	switch {
 	case t == nil:
 		return b.withConstant(s, op, u, x, true)
@@ -55,6 +59,41 @@ func (b *builder) arithmetic(s *onnx.Step, op operation, x, y *onnx.Value, t, u 
 	}
 	b.set(s.Out[0], arranged(node, s.Out[0].Shape, *g, ""))
 	return nil
+}
+
+// gelu makes one function of x / sqrt 2, Erf, + 1, * x, * 1/2, where nothing else reads what lies
+// between.
+func (b *builder) gelu(s *onnx.Step, op operation, t *tensor, y *onnx.Value) bool {
+	is := func(v *onnx.Value, want float64) bool {
+		x, err := v.Float64s()
+		return err == nil && len(x) == 1 && math.Abs(x[0]-want) < 1e-6
+	}
+	if !(op == division && is(y, math.Sqrt2) || op == multiplication && is(y, math.Sqrt2/2)) {
+		return false
+	}
+	chain := []*onnx.Step{s}
+	for _, name := range []string{"Erf", "Add", "Mul", "Mul"} {
+		next := b.next(chain[len(chain)-1].Out[0], name)
+		if next == nil {
+			return false
+		}
+		chain = append(chain, next)
+	}
+	other := func(i int) *onnx.Value { // the operand that does not come from the step before
+		in := chain[i].In
+		if in[0] == chain[i-1].Out[0] {
+			return in[1]
+		}
+		return in[0]
+	}
+	if !is(other(2), 1) || other(3) != s.In[0] || !is(other(4), 0.5) {
+		return false
+	}
+	for _, step := range chain[1:] {
+		b.skip[step] = true
+	}
+	b.activate(chain[4], t, nn.Activation{Function: nn.GELU})
+	return true
 }
 
 func (b *builder) binary(name string, op operation, x, y *nn.Node) *nn.Node {

@@ -64,6 +64,7 @@ type builder struct {
 	taken   map[string]bool
 	skip    map[*onnx.Step]bool // done with an earlier one
 	noted   map[string]bool
+	padding map[*onnx.Value][4]int // top, left, bottom, right that the convolution of a padded value adds
 }
 
 // Import makes the network of a model.
@@ -81,16 +82,20 @@ func build(m *onnx.Model, o Options) (*Network, error) {
 	if err != nil {
 		return nil, err
 	}
+	height, width := 2, 3
+	if net.Input.Layout == "NHWC" {
+		height, width = 1, 2
+	}
 	p, err := m.Fold(onnx.FoldOptions{Dim: func(in *onnx.ValueInfo, d int, _ string) int {
 		switch {
-		case in != image || d == 0:
-			return 1
-		case (d == 2) == (net.Input.Layout == "NCHW") && d != 3 || d == 1:
+		case in == image && d == height:
 			net.Input.Open = true
 			return orElse(o.Height, 224)
+		case in == image && d == width:
+			net.Input.Open = true
+			return orElse(o.Width, 224)
 		}
-		net.Input.Open = true
-		return orElse(o.Width, 224)
+		return 1 // one image
 	}})
 	if err != nil {
 		return nil, err
@@ -99,31 +104,43 @@ func build(m *onnx.Model, o Options) (*Network, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &builder{net: net, tensors: map[*onnx.Value]*tensor{}, readers: map[*onnx.Value][]*onnx.Step{},
-		taken: map[string]bool{"input": true}, skip: map[*onnx.Step]bool{}, noted: map[string]bool{}}
-	b.steps = p.Needed(logits)
+	b := newBuilder(net, p.Needed(logits), logits)
 	if err := b.start(p, image.Name); err != nil {
 		return nil, err
 	}
-	for _, s := range b.steps {
-		for _, v := range s.In {
-			b.readers[v] = append(b.readers[v], s)
-		}
-	}
-	b.readers[logits] = append(b.readers[logits], nil)
-	for _, s := range b.steps {
-		if b.skip[s] {
-			continue
-		}
-		if err := b.step(s); err != nil {
-			return nil, err
-		}
+	if err := b.run(); err != nil {
+		return nil, err
 	}
 	if err := b.finish(logits, o.TwoClasses); err != nil {
 		return nil, err
 	}
 	net.Graph = b.Graph
 	return net, nil
+}
+
+// newBuilder prepares to make the steps that end with a value.
+func newBuilder(net *Network, steps []*onnx.Step, end *onnx.Value) *builder {
+	b := &builder{net: net, steps: steps, tensors: map[*onnx.Value]*tensor{}, readers: map[*onnx.Value][]*onnx.Step{end: {nil}},
+		taken: map[string]bool{"input": true}, skip: map[*onnx.Step]bool{}, noted: map[string]bool{}, padding: map[*onnx.Value][4]int{}}
+	for _, s := range b.steps {
+		for _, v := range s.In {
+			b.readers[v] = append(b.readers[v], s)
+		}
+	}
+	return b
+}
+
+// run makes all steps.
+func (b *builder) run() error {
+	for _, s := range b.steps {
+		if b.skip[s] {
+			continue
+		}
+		if err := b.step(s); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func orElse(n, otherwise int) int {
@@ -350,7 +367,11 @@ func (b *builder) step(s *onnx.Step) error {
 	if row == nil || s.Domain != "" && s.Domain != "ai.onnx" {
 		return s.Error("operator %s cannot be run on images yet", s.Op)
 	}
-	if err := row(b, s); err != nil {
+	err := row(b, s)
+	if e := b.Err(); e != nil { // the engine's, which what follows may come of
+		err = e
+	}
+	if err != nil {
 		return s.Error("%w", err)
 	}
 	return nil

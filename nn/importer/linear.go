@@ -49,7 +49,7 @@ func window(s *onnx.Step, spatial, kernel []int) (nn.Window, *onnx.Window, error
 }
 
 func conv(b *builder, s *onnx.Step) error {
-	node, t, err := b.image(s)
+	node, _, err := b.image(s)
 	if err != nil {
 		return err
 	}
@@ -64,10 +64,12 @@ func conv(b *builder, s *onnx.Step) error {
 		}
 	}
 	shape := s.In[1].Shape
-	w, _, err := window(s, t.shape()[2:], shape[2:])
+	w, _, err := window(s, s.In[0].Shape[2:], shape[2:])
 	if err != nil {
 		return err
 	}
+	extra := b.padding[s.In[0]]
+	w.Top, w.Left, w.Bottom, w.Right = w.Top+extra[0], w.Left+extra[1], w.Bottom+extra[2], w.Right+extra[3]
 	out, bias, err := b.withBias(s, bias, shape[0], 1)
 	if err != nil {
 		return err
@@ -213,8 +215,11 @@ func matMul(b *builder, s *onnx.Step) error {
 	for len(shape) > 2 && shape[0] == 1 {
 		shape = shape[1:]
 	}
-	if len(shape) != 2 {
+	if len(shape) > 2 {
 		return b.product(s)
+	}
+	if len(shape) == 1 { // a vector: its column is left out of the result
+		return b.vector(s, t)
 	}
 	data, err := constant(s, 1)
 	if err != nil {
@@ -226,6 +231,24 @@ func matMul(b *builder, s *onnx.Step) error {
 		return err
 	}
 	return b.linear(out, t, m, bias)
+}
+
+// vector is a product with a constant vector.
+func (b *builder) vector(s *onnx.Step, t *tensor) error {
+	data, err := constant(s, 1)
+	if err != nil {
+		return err
+	}
+	out := s.Out[0]
+	column := &onnx.Value{Names: []string{b.fresh(out.Name())}, Type: out.Type, Shape: append(slices.Clone(out.Shape), 1)}
+	if err := b.linear(column, t, &matrix{data: data, in: len(data), out: 1, alpha: 1}, nil); err != nil {
+		return err
+	}
+	v, err := b.reshaped(b.tensors[column], out.Shape)
+	if err == nil {
+		b.set(out, v)
+	}
+	return err
 }
 
 // product is a matrix product of two tensors: attention. The axes before the last two become

@@ -217,9 +217,14 @@ func pow(b *builder, s *onnx.Step) error {
 	return nil
 }
 
-// quantize keeps what of a quantisation is not rounding: the bounds of its integers.
+// quantize rounds and bounds as a quantisation does, in float32: the integers that follow, times
+// the scale. For gradients rounding counts as the identity.
 func quantize(b *builder, s *onnx.Step) error {
-	b.note("quantised model: run in float32, its integers' bounds kept, not their rounding")
+	b.note("quantised model: dequantised, its activations rounded in float32; gradients pass through the rounding")
+	t, err := b.of(s, 0)
+	if err != nil {
+		return err
+	}
 	scale, err := constant(s, 1)
 	if err != nil {
 		return err
@@ -230,12 +235,16 @@ func quantize(b *builder, s *onnx.Step) error {
 			return err
 		}
 	}
-	low, high := s.Out[0].Type.Range()
 	if len(scale) != 1 || len(zero) != 1 {
 		return errors.New("activations quantised by channel")
 	}
-	k, z := float64(scale[0]), float64(zero[0])
-	return b.clip(s, (low-z)*k, (high-z)*k)
+	low, high := s.Out[0].Type.Range()
+	name := s.Out[0].Name()
+	node := b.Affine(b.fresh(name), t.node, []float32{float32(1 / float64(scale[0]))}, nil)
+	node = b.Activation(b.fresh(name), node, nn.Activation{Function: nn.Round})
+	node = b.Activation(b.fresh(name), node, nn.Activation{Function: nn.Clip, A: low - float64(zero[0]), B: high - float64(zero[0])})
+	b.set(s.Out[0], &tensor{node: b.Affine(b.fresh(name), node, scale, nil), dims: t.dims})
+	return nil
 }
 
 func dequantize(b *builder, s *onnx.Step) error {
@@ -648,14 +657,45 @@ func pad(b *builder, s *onnx.Step) error {
 			return fmt.Errorf("padding of the axes of %v", t.shape())
 		}
 	}
+	b.preprocessed(t)
 	node, err := b.as(t, g)
 	if err != nil {
 		return err
 	}
-	b.preprocessed(t)
+	if out := s.Out[0]; b.next(out, "Conv") != nil && len(out.Shape) == 4 && mode == nn.PadConstant && fill == 0 && amounts[0] == [2]int{} &&
+		min(amounts[1][0], amounts[1][1], amounts[2][0], amounts[2][1]) >= 0 && fmt.Sprint(g) == fmt.Sprint(standard(4)) {
+		b.padding[out] = [4]int{amounts[1][0], amounts[2][0], amounts[1][1], amounts[2][1]}
+		b.tensors[out] = t // the convolution pads
+		return nil
+	}
 	node = b.Pad(b.name(s.Out[0]), node, nn.Pad{Front: amounts[0][0], Back: amounts[0][1], Top: amounts[1][0], Bottom: amounts[1][1],
 		Left: amounts[2][0], Right: amounts[2][1], Mode: mode, Value: float32(fill)})
 	b.set(s.Out[0], arranged(node, s.Out[0].Shape, g, ""))
+	return nil
+}
+
+// resample is any resizing, as a matrix product along the rows and one along the columns.
+func (b *builder) resample(s *onnx.Step, t *tensor, node *nn.Node) error {
+	maps, err := s.Resamplings(t.shape())
+	if err != nil {
+		return err
+	}
+	in, out := node.Shape(), s.Out[0].Shape
+	down, across := make([]float32, out[2]*in.H), make([]float32, in.W*out[3])
+	for y, taps := range maps[2] {
+		for _, tap := range taps {
+			down[y*in.H+tap.At] += float32(tap.Weight)
+		}
+	}
+	for x, taps := range maps[3] {
+		for _, tap := range taps {
+			across[tap.At*out[3]+x] += float32(tap.Weight)
+		}
+	}
+	name := s.Out[0].Name()
+	node = b.MatMul(b.fresh(name), b.Constant(b.fresh(name), nn.Shape{C: 1, H: out[2], W: in.H}, down), node)
+	node = b.MatMul(b.name(s.Out[0]), node, b.Constant(b.fresh(name), nn.Shape{C: 1, H: in.W, W: out[3]}, across))
+	b.map_(s, node)
 	return nil
 }
 
@@ -668,12 +708,6 @@ func resize(b *builder, s *onnx.Step) error {
 	if err != nil {
 		return err
 	}
-	how := s.Resizing()
-	place, ok1 := coordinates[how.Coordinates]
-	round, ok2 := roundings[how.Nearest]
-	if !ok1 || !ok2 || how.Antialias || how.Mode != "nearest" && how.Mode != "linear" {
-		return fmt.Errorf("resizing by mode %s, coordinates %s, rounding %s, antialias %v", how.Mode, how.Coordinates, how.Nearest, how.Antialias)
-	}
 	_, scales, err := s.Scales(t.shape())
 	if err != nil {
 		return err
@@ -681,6 +715,12 @@ func resize(b *builder, s *onnx.Step) error {
 	out := s.Out[0].Shape
 	if len(out) != 4 || out[1] != t.shape()[1] {
 		return fmt.Errorf("%v to %v", t.shape(), out)
+	}
+	how := s.Resizing()
+	place, ok1 := coordinates[how.Coordinates]
+	round, ok2 := roundings[how.Nearest]
+	if !ok1 || !ok2 || how.Antialias {
+		return b.resample(s, t, node)
 	}
 	r := nn.Resize{H: out[2], W: out[3], ScaleH: scales[2], ScaleW: scales[3], Coordinates: place, Rounding: round, Mode: nn.Nearest}
 	if how.Mode == "linear" {

@@ -111,7 +111,7 @@ func (f *folder) inputs(p *Program) error {
 		if f.values[t.Name] != nil {
 			return fmt.Errorf("two constants called %s", quote(t.Name))
 		}
-		f.name(t.Name, t.stored())
+		f.name(t.Name, t.Value())
 	}
 	for _, in := range f.model.Graph.Inputs {
 		if f.values[in.Name] != nil {
@@ -257,7 +257,7 @@ func (f *folder) node(n *Node) error {
 		}
 		s.In = append(s.In, v)
 	}
-	out, err := f.results(s)
+	out, inlined, err := f.results(s)
 	if err != nil {
 		return err
 	}
@@ -275,32 +275,33 @@ func (f *folder) node(n *Node) error {
 			unknown = unknown || !out[i].isKnown && !slices.Contains(s.In, out[i])
 		}
 	}
-	if unknown {
+	if unknown && !inlined {
 		s.Out = out
 		f.steps = append(f.steps, s)
 	}
 	return nil
 }
 
-// results are those of a node: of an operator, of a function that the model defines, or of a
-// branch.
-func (f *folder) results(s *Step) ([]*Value, error) {
+// results are those of a node: of an operator, or of a function that the model defines or a
+// branch, whose nodes have become steps instead of it.
+func (f *folder) results(s *Step) (out []*Value, inlined bool, err error) {
 	if s.Op == "If" && s.Domain == "" {
-		return f.branch(s)
+		out, err = f.branch(s)
+		return out, true, err
 	}
 	if fn := f.model.function(s.Node); fn != nil {
-		return f.call(s, fn)
+		out, err = f.call(s, fn)
+		return out, true, err
 	}
-	out, err := s.evaluate()
-	if err != nil {
-		return nil, err
+	if out, err = s.evaluate(); err != nil {
+		return nil, false, err
 	}
 	for i, v := range out { // a value that is another's elements in the same shape is a new one
 		if !slices.Contains(s.In, v) && v.Names != nil {
 			out[i] = v.reshaped(v.Shape)
 		}
 	}
-	return out, nil
+	return out, false, nil
 }
 
 // branch takes the branch that a constant condition chooses.
@@ -322,7 +323,7 @@ func (f *folder) branch(s *Step) ([]*Value, error) {
 	}
 	inner := &folder{model: f.model, opsets: f.opsets, budget: f.budget, outer: f, values: map[string]*Value{}, count: f.count, prefix: f.prefix, depth: f.depth + 1}
 	for _, t := range a.G.Initializers {
-		inner.name(t.Name, t.stored())
+		inner.name(t.Name, t.Value())
 	}
 	var wanted []string
 	for _, v := range a.G.Outputs {

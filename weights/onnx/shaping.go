@@ -18,7 +18,7 @@ func constant(s *Step) (*Value, error) {
 		if a.T == nil {
 			return nil, errors.New("no value")
 		}
-		return a.T.stored(), nil
+		return a.T.Value(), nil
 	case "value_float":
 		return NewFloats(nil, []float32{a.F}), nil
 	case "value_floats":
@@ -33,8 +33,8 @@ func constant(s *Step) (*Value, error) {
 	}
 }
 
-// stored is the value of a tensor of the file, to be read when it is needed.
-func (t *Tensor) stored() *Value {
+// Value is the tensor of the file, to be read when it is needed.
+func (t *Tensor) Value() *Value {
 	return &Value{Type: Type(t.kind), Shape: t.shape, isKnown: true, stored: t}
 }
 
@@ -72,7 +72,7 @@ func constantOfShape(s *Step) (*Value, error) {
 	}
 	fill := NewFloats([]int{1}, []float32{0})
 	if a := s.Attribute("value"); a != nil && a.T != nil {
-		fill = a.T.stored()
+		fill = a.T.Value()
 		if err := fill.want(); err != nil {
 			return nil, err
 		}
