@@ -36,7 +36,7 @@ func tensorFile(t *testing.T, path string) *onnx.Value {
 	within := func(field byte, data []byte) []byte {
 		return append(binary.AppendUvarint([]byte{field<<3 | 2}, uint64(len(data))), data...)
 	}
-	m, err := onnx.Parse(within(7, within(5, data)), nil)
+	m, err := onnx.Parse(append(within(7, within(5, data)), within(8, []byte{2 << 3, 13})...), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,9 +139,17 @@ func (c *backendCase) run(t *testing.T, path string, set int) error {
 	return nil
 }
 
+// layoutOf takes three channels at the end for Keras's layout.
+func layoutOf(shape []int) string {
+	if shape[3] == 3 && shape[1] != 3 && shape[0] == 1 {
+		return "NHWC"
+	}
+	return "NCHW"
+}
+
 // engine runs a program of one operand on the engine, image by image.
 func engine(p *onnx.Program, name string, image, out *onnx.Value) ([]float32, error) {
-	net := &Network{Input: Input{Layout: "NCHW"}}
+	net := &Network{Input: Input{Layout: layoutOf(image.Shape)}}
 	b := newBuilder(net, p.Needed(out), out)
 	if err := b.start(p, name); err != nil {
 		return nil, err
@@ -172,6 +180,16 @@ func engine(p *onnx.Program, name string, image, out *onnx.Value) ([]float32, er
 		return nil, err
 	}
 	n := len(x) / m.Input().Size()
+	if net.Input.Layout == "NHWC" {
+		in := m.Input()
+		y := make([]float32, 0, len(x))
+		for c := range in.C { // of one image
+			for i := range in.H * in.W {
+				y = append(y, x[i*in.C+c])
+			}
+		}
+		x = y
+	}
 	s, err := m.NewSession(nn.SessionOptions{Batch: n, Keep: []string{"the result"}, Threads: 1})
 	if err != nil {
 		return nil, err

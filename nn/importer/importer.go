@@ -15,6 +15,9 @@ type Options struct {
 	Height, Width int
 	// Output is the tensor that the network ends with; "" chooses.
 	Output string
+	// Work lifts the bound on constants that are made of constants, to that many elements and
+	// operations.
+	Work int
 	// TwoClasses makes of a network with one logit z one of two classes, with -z/2 and z/2.
 	TwoClasses bool
 }
@@ -86,7 +89,7 @@ func build(m *onnx.Model, o Options) (*Network, error) {
 	if net.Input.Layout == "NHWC" {
 		height, width = 1, 2
 	}
-	p, err := m.Fold(onnx.FoldOptions{Dim: func(in *onnx.ValueInfo, d int, _ string) int {
+	p, err := m.Fold(onnx.FoldOptions{Work: o.Work, Dim: func(in *onnx.ValueInfo, d int, _ string) int {
 		switch {
 		case in == image && d == height:
 			net.Input.Open = true

@@ -113,6 +113,26 @@ func (m *matrix) at(i, o int) float32 {
 	return m.data[i*m.out+o] * m.alpha
 }
 
+// rows is the matrix as [out][in], its columns in the order that places gives them in.
+func (m *matrix) rows(places func(yield func(from int))) []float32 {
+	order := make([]int, 0, m.in)
+	natural := true
+	places(func(from int) {
+		natural = natural && from == len(order)
+		order = append(order, from)
+	})
+	if natural && m.transposed && m.alpha == 1 {
+		return m.data
+	}
+	out := make([]float32, 0, m.out*m.in)
+	for o := range m.out {
+		for _, from := range order {
+			out = append(out, m.at(from, o))
+		}
+	}
+	return out
+}
+
 // linear appends the product of the tensor's last axis with a matrix. out is a value of the
 // result's shape.
 func (b *builder) linear(out *onnx.Value, t *tensor, m *matrix, bias []float32) error {
@@ -127,31 +147,24 @@ func (b *builder) linear(out *onnx.Value, t *tensor, m *matrix, bias []float32) 
 		dim, shape = t.dims[last], t.node.Shape()
 	}
 	if all {
-		// The elements of the whole map, in whatever order they lie.
-		weight := make([]float32, m.out*m.in)
-		i := 0
-		for c := range shape.C {
-			for y := range shape.H {
-				for x := range shape.W {
-					from := position(dim, [3]int{c, y, x})
-					for o := range m.out {
-						weight[o*m.in+i] = m.at(from, o)
+		weight := m.rows(func(yield func(from int)) { // the elements of the whole map, in whatever order they lie
+			for c := range shape.C {
+				for y := range shape.H {
+					for x := range shape.W {
+						yield(position(dim, [3]int{c, y, x}))
 					}
-					i++
 				}
 			}
-		}
+		})
 		node := b.Linear(b.name(out), t.node, weight, bias, m.out)
 		b.set(out, arranged(node, out.Shape, grouping{{last}}, ""))
 		return nil
 	}
-	weight := make([]float32, m.out*m.in)
-	for c := range m.in {
-		from := position(dim, [3]int{c})
-		for o := range m.out {
-			weight[o*m.in+c] = m.at(from, o)
+	weight := m.rows(func(yield func(from int)) {
+		for c := range m.in {
+			yield(position(dim, [3]int{c}))
 		}
-	}
+	})
 	node := b.Conv(b.name(out), t.node, nn.Conv{Weight: weight, Bias: bias, Out: m.out, Window: nn.Square(1, 1, 0)})
 	result := &tensor{node: node, dims: slices.Clone(t.dims)}
 	result.dims[last] = whole(node.Shape(), channels)

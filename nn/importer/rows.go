@@ -35,6 +35,8 @@ func init() {
 		"Add": arithmeticRow(addition), "Sub": arithmeticRow(subtraction), "Mul": arithmeticRow(multiplication), "Div": arithmeticRow(division),
 		"Sum": sum, "Pow": pow, "Min": bound(false), "Max": bound(true),
 
+		"Dropout": func(*builder, *onnx.Step) error { return nil }, // its first result is its operand
+
 		"Cast": same, "QuantizeLinear": quantize, "DequantizeLinear": dequantize,
 		"Reshape": view, "Flatten": view, "Squeeze": view, "Unsqueeze": view, "Expand": expand,
 		"Transpose": transpose, "DepthToSpace": depthToSpace, "SpaceToDepth": spaceToDepth,

@@ -273,6 +273,9 @@ func Parse(data []byte, external External) (*Model, error) {
 	if m.Opsets, err = opsetsOf(m.opsets); err != nil {
 		return nil, err
 	}
+	if _, ok := m.Opsets[""]; !ok {
+		return nil, fmt.Errorf("no opset of ONNX's own operators: cut short, or of another tool's operators alone")
+	}
 	m.Metadata = map[string]string{}
 	for _, e := range m.metadata {
 		m.Metadata[e.key] = e.value
