@@ -320,8 +320,21 @@ func (b *builder) withConstant(s *onnx.Step, op operation, t *tensor, v *onnx.Va
 	return nil
 }
 
+// mostMade is the most elements of a constant that is made here: what the file does not pay for.
+const mostMade = 1 << 24
+
+func roomFor(elements int) error {
+	if elements > mostMade {
+		return fmt.Errorf("a constant of %d elements would be needed, at most %d are made", elements, mostMade)
+	}
+	return nil
+}
+
 // enlarged repeats a tensor to a value's shape.
 func (b *builder) enlarged(out *onnx.Value, t *tensor) (*tensor, error) {
+	if err := roomFor(out.Len()); err != nil {
+		return nil, err
+	}
 	zeros := make([]float32, out.Len())
 	u, err := b.stored(onnx.NewFloats(out.Shape, zeros))
 	if err != nil {

@@ -339,6 +339,9 @@ func (b *builder) band(s *onnx.Step, t *tensor) (bool, error) {
 		return true, err
 	}
 	in, out := shape[2], w.Out[0]
+	if err := roomFor(in * out); err != nil {
+		return true, err
+	}
 	weight := make([]float32, out*in)
 	for o := range out {
 		var taps []int

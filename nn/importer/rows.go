@@ -312,6 +312,9 @@ func expand(b *builder, s *onnx.Step) error {
 	if err != nil {
 		return err
 	}
+	if err := roomFor(s.Out[0].Len()); err != nil {
+		return err
+	}
 	ones := make([]float32, s.Out[0].Len())
 	for i := range ones {
 		ones[i] = 1
@@ -683,6 +686,9 @@ func (b *builder) resample(s *onnx.Step, t *tensor, node *nn.Node) error {
 		return err
 	}
 	in, out := node.Shape(), s.Out[0].Shape
+	if err := roomFor(max(out[2]*in.H, in.W*out[3])); err != nil {
+		return err
+	}
 	down, across := make([]float32, out[2]*in.H), make([]float32, in.W*out[3])
 	for y, taps := range maps[2] {
 		for _, tap := range taps {
