@@ -66,6 +66,10 @@ func change(f func(float64) float64, x, ref, slope float64) float64 {
 }
 
 func (o *oracleNode) pass() {
+	if o.rule >= Excitation {
+		o.excite()
+		return
+	}
 	var s Shape
 	if len(o.in) > 0 {
 		s = o.in[0].shape
@@ -140,9 +144,159 @@ func (o *oracleNode) pass() {
 			sig = sig[len(to):]
 		}
 	case *constant:
+	case *resample:
+		links(op, s, o.shape, func(i, from int, weight float64) { o.to[0][from] += weight * o.sig[i] })
+	case *rearrange:
+		at(o.shape, func(c, py, px, i int) { o.to[0][moves(op, s, o.shape, c, py, px)] += o.sig[i] })
+	case *statistics:
+		o.passStatistics(op, s)
+	case *softmax:
+		o.passSoftmax(op, s)
+	case *matmul:
+		terms(o.Node, func(i, a, b int) {
+			o.to[0][a] += o.sig[i] * (o.x[1][b] + o.ref[1][b]) / 2
+			o.to[1][b] += o.sig[i] * (o.x[0][a] + o.ref[0][a]) / 2
+		})
 	default:
 		panic(fmt.Sprintf("no oracle for %T", op))
 	}
+}
+
+// passStatistics sums the changes of y_j = d_j r by every x_i, term by term.
+func (o *oracleNode) passStatistics(op *statistics, s Shape) {
+	for _, set := range sets(op.groups, s) {
+		mean, r := meanAndScale(o.x[0], set, op.Eps)
+		meanRef, rRef := meanAndScale(o.ref[0], set, op.Eps)
+		n := float64(len(set))
+		slope := change(func(v float64) float64 { return 1 / math.Sqrt(v) }, 1/(r*r), 1/(rRef*rRef), -r*r*r/2)
+		for _, j := range set {
+			sig := o.sig[j] * float64(op.Gamma[j/(s.H*s.W)])
+			dj := (o.x[0][j] - mean + o.ref[0][j] - meanRef) / 2
+			for _, i := range set {
+				di := (o.x[0][i] - mean + o.ref[0][i] - meanRef) / 2
+				same := 0.0
+				if i == j {
+					same = 1
+				}
+				o.to[0][i] += sig * ((r+rRef)/2*(same-1/n) + dj*slope*2*di/n)
+			}
+		}
+	}
+}
+
+// passSoftmax sums the changes of every y_j by every x_i.
+func (o *oracleNode) passSoftmax(op *softmax, s Shape) {
+	for _, set := range sets(0, s) {
+		sum, sumRef := 0.0, 0.0
+		for _, i := range set {
+			sum += math.Exp(o.x[0][i])
+			sumRef += math.Exp(o.ref[0][i])
+		}
+		for _, i := range set {
+			x, ref := o.x[0][i], o.ref[0][i]
+			exp := change(math.Exp, x, ref, math.Exp(x))
+			for _, j := range set {
+				same := 0.0
+				if i == j {
+					same = 1
+				}
+				ej := (math.Exp(o.x[0][j]) + math.Exp(o.ref[0][j])) / 2
+				if op.log {
+					o.to[0][i] += o.sig[j] * (same - exp*change(math.Log, sum, sumRef, 1/sum))
+				} else {
+					o.to[0][i] += o.sig[j] * exp * (same*(1/sum+1/sumRef)/2 - ej/(sum*sumRef))
+				}
+			}
+		}
+	}
+}
+
+// excite passes the signal on by the rules of excitation backprop.
+func (o *oracleNode) excite() {
+	var s Shape
+	if len(o.in) > 0 {
+		s = o.in[0].shape
+	}
+	switch op := o.op.(type) {
+	case *conv:
+		o.share(func(visit func(i, from int, v float64)) {
+			connections(op, s, o.shape, func(i, from, weight int) { visit(i, from, o.x[0][from]*float64(op.Weight[weight])) })
+		}, 0)
+	case *avgPool:
+		o.share(func(visit func(i, from int, v float64)) {
+			at(o.shape, func(c, oy, ox, i int) {
+				places(&op.Window, s, c, oy, ox, func(k int) { visit(i, k, o.x[0][k]/divisor(op, s, oy, ox)) })
+			})
+		}, 0)
+	case *resample:
+		if op.sums {
+			o.share(func(visit func(i, from int, v float64)) {
+				links(op, s, o.shape, func(i, from int, weight float64) { visit(i, from, o.x[0][from]*weight) })
+			}, 0)
+		} else {
+			links(op, s, o.shape, func(i, from int, _ float64) { o.to[0][from] += o.sig[i] })
+		}
+	case *matmul:
+		o.share(func(visit func(i, from int, v float64)) {
+			terms(o.Node, func(i, a, b int) { visit(i, b, max(o.x[0][a], 0)*o.x[1][b]) })
+		}, 1)
+	case *elementwise:
+		for i, v := range o.sig {
+			if op.Function != ReLU || o.y[i] > 0 {
+				o.to[0][i] += v
+			}
+		}
+	case *binary:
+		o.exciteBinary(op)
+	case *norm, *lrn, *statistics, *softmax:
+		for i, v := range o.sig {
+			o.to[0][i] += v
+		}
+	default:
+		o.rule = Gradient
+		o.pass()
+	}
+}
+
+// share divides every signal in proportion to the positive terms of its sum.
+func (o *oracleNode) share(terms func(visit func(i, from int, v float64)), which int) {
+	sums := make([]float64, len(o.sig))
+	terms(func(i, _ int, v float64) { sums[i] += max(v, 0) })
+	terms(func(i, from int, v float64) {
+		if o.sig[i] != 0 {
+			o.to[which][from] += max(v, 0) * o.sig[i] / (sums[i] + 1e-20)
+		}
+	})
+}
+
+func (o *oracleNode) exciteBinary(op *binary) {
+	gate := func(n *Node) bool {
+		a, ok := n.op.(*elementwise)
+		return ok && (a.Function == Sigmoid || a.Function == HardSigmoid) || n.shape != o.shape
+	}
+	fixed := func(n *Node) bool { _, ok := n.op.(*constant); return ok }
+	at(o.shape, func(c, py, px, i int) {
+		if o.sig[i] == 0 {
+			return
+		}
+		ia, ib := within(o.in[0].shape, c, py, px), within(o.in[1].shape, c, py, px)
+		a, b := 1.0, 0.0
+		switch {
+		case fixed(o.in[0]):
+			a, b = 0, 1
+		case fixed(o.in[1]):
+		case op.what == addition && o.rule.splits():
+			a, b = o.x[0][ia]/o.y[i], o.x[1][ib]/o.y[i]
+		case op.what == addition:
+			b = 1
+		case op.what == multiplication && gate(o.in[0]) == gate(o.in[1]):
+			a, b = 0.5, 0.5
+		case op.what == multiplication && gate(o.in[0]):
+			a, b = 0, 1
+		}
+		o.to[0][ia] += a * o.sig[i]
+		o.to[1][ib] += b * o.sig[i]
+	})
 }
 
 // passLRN: y = x f(s), so the exact change is that of x times the mean of f, and that of f times

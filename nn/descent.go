@@ -187,8 +187,10 @@ func (b *descent) settle(n *Node) {
 		delete(b.addend, n.id)
 		b.copy(n, a, nil)
 	}
-	if !b.ready[n.id] {
-		panic("nn: a layer without a signal")
+	if !b.ready[n.id] { // the rule passes it nothing
+		b.contribute(n, func(dst view, _ *view) step {
+			return &rowStep{dst: dst, row: func(_ *worker, _, _, _ int, out []float32) { clear(out) }}
+		})
 	}
 }
 
@@ -222,3 +224,10 @@ func (b *descent) scratch(s Shape, border, images int) view {
 
 // once adds a step that depends on the image alone, not on the seeds.
 func (b *descent) once(st step) { b.steps = append(b.steps, &onceStep{step: st}) }
+
+// changes are what backward steps of sets are given: the values of an operand, those that they
+// are compared with (see against), and the signals.
+func (b *descent) changes(in *Node, sig view) []from {
+	x, ref := b.activation(in), b.against(in)
+	return []from{{source: &x}, {source: &ref}, {view: sig}}
+}

@@ -246,8 +246,8 @@ func TestGradient(t *testing.T) {
 				smooth, logits := 0, all[len(all)-1]
 				for e := 0; e < size; e += 1 + size/16 {
 					const h = 1e-6
-					up := from(g, all, n, e, h)
-					down := from(g, all, n, e, -h)
+					up := moved(g, all, n, e, h)
+					down := moved(g, all, n, e, -h)
 					if kink(down, logits, up) {
 						continue
 					}
@@ -284,9 +284,9 @@ func kink(down, mid, up []float64) bool {
 	return false
 }
 
-// from re-evaluates the network after element e of node n is moved by h, and returns the
+// moved re-evaluates the network after element e of node n is moved by h, and returns the
 // logits.
-func from(g *Graph, all [][]float64, n *Node, e int, h float64) []float64 {
+func moved(g *Graph, all [][]float64, n *Node, e int, h float64) []float64 {
 	changed := map[int]bool{n.id: true}
 	vals := slices.Clone(all)
 	v := slices.Clone(all[n.id])

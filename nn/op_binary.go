@@ -51,6 +51,8 @@ func (o *binary) shape(in []Shape) (Shape, error) {
 
 func (o *binary) nonNegative(n *Node) bool { return o.what != subtraction && allNonNegative(n) }
 
+func (o *binary) remembers() bool { return true }
+
 // operand is an operand whose single channel, row or column may stand for all of the output.
 type operand struct{ all struct{ c, h, w bool } }
 
@@ -217,9 +219,10 @@ func (a activationOperand) against(b *descent) activationOperand {
 // values.
 func (o *binary) excitation(r Rule, n *Node, which int) (weight float32, proportional bool) {
 	this, other := n.in[which], n.in[1-which]
-	_, fixed := other.op.(*constant)
 	switch {
-	case fixed:
+	case this.fixed():
+		return 0, false
+	case other.fixed():
 		return 1, false
 	case o.what == addition:
 		return 1, r.splits()
@@ -234,6 +237,9 @@ func (o *binary) excitation(r Rule, n *Node, which int) (weight float32, proport
 	}
 	return 1, false
 }
+
+// fixed says that a value is the same for all images.
+func (v *Node) fixed() bool { _, ok := v.op.(*constant); return ok }
 
 // gates says that a value can only be a gate in product n: it lies between 0 and 1 by its
 // definition, or is one number for a whole map.

@@ -146,21 +146,72 @@ func (b *descent) split(g *fused, sig view) (branch, shortcut view) {
 const excitationEps = 1e-20
 
 // excite adds the steps of the excitation rule for convolution n, whose output has the signal p:
-// P_in = x * convT(W, P / conv(x, W)) for the weights of the given sign, subtracted if minus.
+// P_in = x * convT(W, P / conv(x, W)) for the weights W of the given sign, subtracted if minus.
+//
+// The paper's rule is for activations that are not negative. Where they may be, what has the
+// sign is the product x W: the positive part of x meets the weights of the sign, the negative
+// part those of the other (which is LRP's alpha-beta rule with alpha 1, Bach et al., 2015, and
+// the paper's where nothing is negative).
 func (b *descent) excite(n *Node, p view, sign int, minus bool) {
-	in := n.in[0]
-	x := b.activation(in)
+	in, m := n.in[0], b.model
 	y := b.scratch(n.shape, 0, 1)
-	f := &onceStep{step: b.convolution(b.model.signedWeights(n, sign), x.view, x.mem, y, nil), from: &x}
-	switch st := f.step.(type) {
-	case *convStep:
-		f.src = &st.src
-	case *linearStep:
-		f.src = &st.src
-	}
-	b.steps = append(b.steps, f)
 	q := b.scratch(n.shape, n.op.signalBorder(b, n), b.capacity)
-	b.steps = append(b.steps, &rowStep{dst: q, row: func(w *worker, image, blk, row int, out []float32) {
+	r := b.scratch(in.shape, 0, b.capacity)
+	x := b.activation(in)
+	if in.nonNegative() {
+		f := &onceStep{step: b.convolution(m.signedWeights(n, sign), x.view, x.mem, y, nil), from: &x}
+		switch st := f.step.(type) {
+		case *convStep:
+			f.src = &st.src
+		case *linearStep:
+			f.src = &st.src
+		}
+		b.steps = append(b.steps, f, ratioStep(p, y, q), b.convolution(m.gradientWeights(n, nil, sign), q, nil, r, nil))
+		b.multiply(in, x, nil, r, minus)
+		return
+	}
+	var parts [2]view // the positive and the negative part of x
+	var res *view
+	for i := range parts {
+		parts[i] = b.scratch(in.shape, n.op.border(n), 1)
+		b.once(partStep(x, i == 1, parts[i]))
+		b.once(b.convolution(m.signedWeights(n, sign*(1-2*i)), parts[i], nil, y, res))
+		res = &y
+	}
+	b.steps = append(b.steps, ratioStep(p, y, q))
+	for i := range parts {
+		b.steps = append(b.steps, b.convolution(m.gradientWeights(n, nil, sign*(1-2*i)), q, nil, r, nil))
+		b.multiply(in, x, &parts[i], r, minus)
+	}
+}
+
+// excitePositive is excite for a linear operator whose weights are not negative, given by the
+// steps that apply it and its transpose.
+func (b *descent) excitePositive(n *Node, p view, apply, transpose func(src, dst view) step) {
+	in := n.in[0]
+	x, y := b.scratch(in.shape, 0, 1), b.scratch(n.shape, 0, 1)
+	q, r := b.scratch(n.shape, 0, b.capacity), b.scratch(in.shape, 0, b.capacity)
+	b.once(partStep(b.activation(in), false, x))
+	b.once(apply(x, y))
+	b.steps = append(b.steps, ratioStep(p, y, q), transpose(q, r))
+	b.multiply(in, source{}, &x, r, false)
+}
+
+// partStep writes the positive part of an activation, or the magnitude of its negative part.
+func partStep(x source, negative bool, dst view) step {
+	return &rowStep{dst: dst, row: func(_ *worker, _, blk, y int, out []float32) {
+		for i, v := range x.row(blk, y) {
+			if negative {
+				v = -v
+			}
+			out[i] = max(v, 0)
+		}
+	}}
+}
+
+// ratioStep is dst = p / (y + eps), y being the same for all seeds; 0 stays 0.
+func ratioStep(p, y, dst view) step {
+	return &rowStep{dst: dst, row: func(w *worker, image, blk, row int, out []float32) {
 		sums := y.line(w.mem, 0, blk, row)
 		for i, v := range p.line(w.mem, image, blk, row) {
 			if v != 0 {
@@ -168,20 +219,29 @@ func (b *descent) excite(n *Node, p view, sign int, minus bool) {
 			}
 			out[i] = v
 		}
-	}})
-	r := b.scratch(in.shape, 0, b.capacity)
-	b.steps = append(b.steps, b.convolution(b.model.gradientWeights(n, nil, sign), q, nil, r, nil))
-	dst, res := b.contribution(in)
-	b.steps = append(b.steps, &rowStep{dst: dst, res: res, row: func(w *worker, image, blk, y int, out []float32) {
-		xs := x.row(blk, y)
-		for i, v := range r.line(w.mem, image, blk, y) {
-			v *= xs[i]
-			if minus {
-				v = -v
+	}}
+}
+
+// multiply contributes r times an activation, or a map of its own that all seeds share, to the
+// signal of a node; subtracted if minus.
+func (b *descent) multiply(in *Node, x source, own *view, r view, minus bool) {
+	b.contribute(in, func(dst view, res *view) step {
+		return &rowStep{dst: dst, res: res, row: func(w *worker, image, blk, y int, out []float32) {
+			var xs []float32
+			if own != nil {
+				xs = own.line(w.mem, 0, blk, y)
+			} else {
+				xs = x.row(blk, y)
 			}
-			out[i] = v
-		}
-	}})
+			for i, v := range r.line(w.mem, image, blk, y) {
+				v *= xs[i]
+				if minus {
+					v = -v
+				}
+				out[i] = v
+			}
+		}}
+	})
 }
 
 // convolution is a step that runs packed weights from src, which lies in srcMem (nil: the

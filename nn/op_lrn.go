@@ -60,13 +60,9 @@ func (l *lrn) forward(p *layout, j *job) []step {
 	if l.Beta == 0.75 && l.Size == 5 {
 		return []step{&lrnStep{kernel: p.m.kernels.LRNF32, lrn: l, src: src, dst: j.dst}}
 	}
-	return []step{&pixelStep{dst: j.dst, values: 1, row: func(w *worker, image, y int, buf [][]float64) {
-		x := buf[0]
-		for px := range src.w {
-			gather(&src, w.mem, image, y, px, x)
-			for c := range x {
-				w.mem[j.dst.at(image, c/block, y, px)+c%block] = float32(x[c] * l.power(l.squares(x, c)))
-			}
+	return []step{&setStep{dst: j.dst, in: []from{{view: src}}, values: 2, f: func(v [][]float64, _, _ int) {
+		for c, x := range v[0] {
+			v[1][c] = x * l.power(l.squares(v[0], c))
 		}
 	}}}
 }
@@ -112,17 +108,8 @@ func (l *lrn) backward(b *descent, g *fused, sig view) {
 		b.copy(in, sig, nil)
 		return
 	}
-	x, ref := b.activation(in), b.against(in)
 	b.contribute(in, func(dst view, res *view) step {
-		return &pixelStep{dst: dst, res: res, values: 6, row: func(w *worker, image, y int, buf [][]float64) {
-			for px := range dst.w {
-				x.gather(y, px, buf[0])
-				ref.gather(y, px, buf[1])
-				gather(&sig, w.mem, image, y, px, buf[2])
-				l.pass(buf)
-				scatter(&dst, res, w.mem, image, y, px, buf[5])
-			}
-		}}
+		return &setStep{dst: dst, res: res, in: b.changes(in, sig), values: 6, f: func(v [][]float64, _, _ int) { l.pass(v) }}
 	})
 }
 

@@ -63,7 +63,7 @@ func (p *Pool) on(s Shape) (Shape, error) {
 		if a.before >= a.extent() || a.after >= a.extent() {
 			return s, fmt.Errorf("%v: a window of padding alone", p.Window)
 		}
-		for _, o := range []int{0, a.out - 1} {
+		for o := range a.out {
 			if from, to := a.inside(o, a.n); from >= to {
 				return s, fmt.Errorf("%v on a %dx%d map: a window without a pixel", p.Window, s.H, s.W)
 			}

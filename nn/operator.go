@@ -16,6 +16,8 @@ type operator interface {
 	// readsImage says that forward's step reads the network's input as it lies there,
 	// interleaved, not in blocks.
 	readsImage(n *Node) bool
+	// remembers says that what backward passes to one operand depends on the others.
+	remembers() bool
 	// forward makes the steps that compute a job.
 	forward(l *layout, j *job) []step
 	// signalBorder is the width of the zeros that backward's steps read around n's signal.
@@ -32,6 +34,7 @@ func (plain) nonNegative(*Node) bool           { return false }
 func (plain) border(*Node) int                 { return 0 }
 func (plain) half(*Node) bool                  { return false }
 func (plain) readsImage(*Node) bool            { return false }
+func (plain) remembers() bool                  { return false }
 func (plain) signalBorder(*descent, *Node) int { return 0 }
 
 // job is a group of fused nodes to compute.

@@ -80,10 +80,111 @@ func evaluateOne(n *Node, ins [][]float64) []float64 {
 		y = slices.Concat(ins...)
 	case *constant:
 		y = widen(op.values)
+	case *resample:
+		links(op, s, n.shape, func(i, from int, weight float64) { y[i] += weight * in[from] })
+		at(n.shape, func(c, py, px, i int) {
+			if len(linksOf(op.along[0], c))*len(linksOf(op.along[1], py))*len(linksOf(op.along[2], px)) == 0 {
+				y[i] = float64(op.value)
+			}
+		})
+	case *rearrange:
+		at(n.shape, func(c, py, px, i int) { y[i] = in[moves(op, s, n.shape, c, py, px)] })
+	case *statistics:
+		for _, set := range sets(op.groups, s) {
+			mean, r := meanAndScale(in, set, op.Eps)
+			for _, i := range set {
+				c := i / (s.H * s.W)
+				y[i] = (in[i]-mean)*r*float64(op.Gamma[c]) + float64(op.Beta[c])
+			}
+		}
+	case *softmax:
+		for _, set := range sets(0, s) {
+			sum := 0.0
+			for _, i := range set {
+				sum += math.Exp(in[i])
+			}
+			for _, i := range set {
+				y[i] = math.Exp(in[i]) / sum
+				if op.log {
+					y[i] = math.Log(y[i])
+				}
+			}
+		}
+	case *matmul:
+		terms(n, func(i, a, b int) { y[i] += ins[0][a] * ins[1][b] })
 	default:
 		panic(fmt.Sprintf("no oracle for %T", op))
 	}
 	return y
+}
+
+// linksOf is the sums at a place of an axis.
+func linksOf(s sampling, i int) []tap {
+	if s == nil {
+		return []tap{{i, 1}}
+	}
+	return s[i]
+}
+
+// links visits the terms of a resampling: output element, input element, weight.
+func links(r *resample, s, out Shape, visit func(i, from int, weight float64)) {
+	at(out, func(c, y, x, i int) {
+		for _, tc := range linksOf(r.along[0], c) {
+			for _, ty := range linksOf(r.along[1], y) {
+				for _, tx := range linksOf(r.along[2], x) {
+					visit(i, (tc.at*s.H+ty.at)*s.W+tx.at, float64(tc.weight)*float64(ty.weight)*float64(tx.weight))
+				}
+			}
+		}
+	})
+}
+
+// moves is the input element that a rearrangement puts at an output element.
+func moves(r *rearrange, s, out Shape, c, y, x int) int {
+	if r.perm == nil {
+		return (c*out.H+y)*out.W + x
+	}
+	var in [3]int
+	for i, p := range r.perm {
+		in[p] = [3]int{c, y, x}[i]
+	}
+	return (in[0]*s.H+in[1])*s.W + in[2]
+}
+
+// sets are the elements that are normalised together: of a group of channels, or of each pixel.
+func sets(groups int, s Shape) (out [][]int) {
+	out = make([][]int, max(groups, 0))
+	if groups == 0 {
+		out = make([][]int, s.H*s.W)
+	}
+	at(s, func(c, y, x, i int) {
+		set := y*s.W + x
+		if groups > 0 {
+			set = c / (s.C / groups)
+		}
+		out[set] = append(out[set], i)
+	})
+	return out
+}
+
+func meanAndScale(x []float64, set []int, eps float64) (mean, r float64) {
+	for _, i := range set {
+		mean += x[i] / float64(len(set))
+	}
+	for _, i := range set {
+		r += (x[i] - mean) * (x[i] - mean) / float64(len(set))
+	}
+	return mean, 1 / math.Sqrt(r+eps)
+}
+
+// terms visits the products of a matrix product: output element, elements of both factors.
+func terms(n *Node, visit func(i, a, b int)) {
+	sa, sb := n.in[0].shape, n.in[1].shape
+	at(n.shape, func(c, y, x, i int) {
+		for k := range sa.W {
+			visit(i, within(sa, c, y, k), within(sb, c, k, x))
+		}
+	})
 }
 
 // connections visits the weights of a convolution: output element, input element, weight.

@@ -100,7 +100,7 @@ type layout struct {
 	*plan
 	m        *Model
 	o        SessionOptions
-	keepFrom int
+	survives []bool // by node id: its value in float32 is still there after Forward
 	groups   []fused
 	made     []int      // by node id: the group that computes it, -1 for none
 	lastUse  []int      // by node id: the last group that reads it
@@ -117,7 +117,7 @@ type needs struct{ f32, bf16 bool }
 
 // newPlan lays out the graph for a batch. Values of nodes from keepFrom on survive.
 func (m *Model) newPlan(o SessionOptions, keep []bool, keepFrom int) *plan {
-	l := &layout{plan: &plan{values: make([]value, len(m.graph.nodes)), feed: &feed{}}, m: m, o: o, keepFrom: keepFrom}
+	l := &layout{plan: &plan{values: make([]value, len(m.graph.nodes)), feed: &feed{}}, m: m, o: o, survives: m.survivors(keepFrom)}
 	l.groups = m.fuse(keep, o.Whole)
 	l.border = m.borders()
 	l.uses()
@@ -141,6 +141,19 @@ func (m *Model) newPlan(o SessionOptions, keep []bool, keepFrom int) *plan {
 	}
 	l.size = l.arena.size
 	return l.plan
+}
+
+// survivors are the nodes whose values backward steps may read: those from keepFrom on, and what
+// these were multiplied by.
+func (m *Model) survivors(keepFrom int) []bool {
+	out := make([]bool, len(m.graph.nodes))
+	for _, n := range m.graph.nodes[keepFrom:] {
+		out[n.id] = true
+		for _, in := range n.in {
+			out[in.id] = out[in.id] || n.op.remembers()
+		}
+	}
+	return out
 }
 
 // uses finds which group makes and which reads each value, and in which type.
@@ -170,7 +183,7 @@ func (l *layout) uses() {
 	l.need[output.id].f32 = true
 	for _, n := range nodes {
 		need := &l.need[n.id]
-		need.f32 = need.f32 || n.id >= l.keepFrom && (n.id > 0 || need.bf16) || l.o.Moments && n.measured()
+		need.f32 = need.f32 || l.survives[n.id] && (n.id > 0 || need.bf16) || l.o.Moments && n.measured()
 	}
 	l.shareNeeds()
 	l.findSplit()
@@ -204,6 +217,7 @@ func (l *layout) shareNeeds() {
 		if h := l.home[n.id]; h != nil {
 			l.need[h.id].f32 = l.need[h.id].f32 || l.need[n.id].f32
 			l.need[h.id].bf16 = l.need[h.id].bf16 || l.need[n.id].bf16
+			l.survives[h.id] = l.survives[h.id] || l.survives[n.id]
 		}
 	}
 	for _, n := range nodes {
@@ -242,7 +256,7 @@ func (l *layout) place(i int, n *Node, half bool) view {
 	if !ok {
 		end := max(l.lastUse[target.id], i) // it is written, even if nobody reads it
 		images := l.o.Batch
-		if !half && target.id >= l.keepFrom {
+		if !half && l.survives[target.id] {
 			end = len(l.groups)
 		} else if i < l.split && end < l.split && l.made[target.id] < l.split {
 			images = 1

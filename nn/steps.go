@@ -47,23 +47,115 @@ func (s *rowStep) run(w *worker, first, n, item int) {
 	}
 }
 
-// pixelStep computes a value pixel by pixel, of all channels together, in float64.
-type pixelStep struct {
+// setStep computes a value set by set, in float64: a set is the channels of a pixel, or a group
+// of channels with all their pixels.
+type setStep struct {
 	dst    view
-	res    *view // for row to add; see scatter
-	values int   // the number of buffers that row needs
-	// row writes row y of an image. Its buffers have an element per channel.
-	row func(w *worker, image, y int, buffers [][]float64)
+	res    *view  // added to what f makes; nil for none
+	groups int    // of channels; 0 for sets of pixels
+	in     []from // what f is given
+	values int    // the number of vectors that f needs: what is given, room, and last its result
+	// f computes a set. Element k is of channel c0 + k/area.
+	f func(v [][]float64, c0, area int)
 }
 
-func (s *pixelStep) items(n int) int { return n * s.dst.h }
+// from is a value to read: of the run itself, or an activation.
+type from struct {
+	view
+	source *source
+	shared bool // one image's, the same for all
+}
 
-func (s *pixelStep) run(w *worker, first, n, item int) {
+// of is where an image of it lies.
+func (f *from) of(w *worker, image int) ([]float32, *view, int) {
+	if f.source != nil {
+		return f.source.mem, &f.source.view, f.source.image()
+	}
+	if f.shared {
+		image = 0
+	}
+	return w.mem, &f.view, image
+}
+
+func (s *setStep) items(n int) int {
+	if s.groups > 0 {
+		return n * s.groups
+	}
+	return n * s.dst.h
+}
+
+func (s *setStep) run(w *worker, first, n, item int) {
+	if s.groups > 0 {
+		s.runGroup(w, first+item/s.groups, item%s.groups)
+		return
+	}
 	image, y := first+item/s.dst.h, item%s.dst.h
 	for b := range blocks(s.dst.c) {
 		clearBorder(&s.dst, w.mem, image, b, y, y+1)
 	}
-	s.row(w, image, y, w.buffers(s.values, s.dst.c))
+	for x := range s.dst.w {
+		s.set(w, image, part{c1: s.dst.c, y0: y, y1: y + 1, x0: x, x1: x + 1})
+	}
+}
+
+// runGroup also clears what belongs to no group: by the group of a block's first channel, or of
+// the last one.
+func (s *setStep) runGroup(w *worker, image, g int) {
+	p := part{c0: g * s.dst.c / s.groups, c1: (g + 1) * s.dst.c / s.groups, y1: s.dst.h, x1: s.dst.w}
+	for b := ceilDiv(p.c0, block); b*block < p.c1; b++ {
+		clearBorder(&s.dst, w.mem, image, b, 0, s.dst.h)
+	}
+	if p.c1 == s.dst.c {
+		for c := p.c1; c < blocks(p.c1)*block; c++ {
+			for y := range s.dst.h {
+				row := s.dst.line(w.mem, image, c/block, y)
+				for x := range s.dst.w {
+					row[x*block+c%block] = 0
+				}
+			}
+		}
+	}
+	s.set(w, image, p)
+}
+
+func (s *setStep) set(w *worker, image int, p part) {
+	v := w.buffers(s.values, p.size())
+	for i := range s.in {
+		mem, from, image := s.in[i].of(w, image)
+		p.each(func(k, blk, y, x, lane int) { v[i][k] = float64(mem[from.at(image, blk, y, x)+lane]) })
+	}
+	s.f(v, p.c0, (p.y1-p.y0)*(p.x1-p.x0))
+	out := v[len(v)-1]
+	p.each(func(k, blk, y, x, lane int) {
+		u := out[k]
+		if s.res != nil {
+			u += float64(w.mem[s.res.at(image, blk, y, x)+lane])
+		}
+		w.mem[s.dst.at(image, blk, y, x)+lane] = float32(u)
+	})
+	if p.c0 == 0 && p.c1 == s.dst.c && s.groups == 0 {
+		for c := p.c1; c < blocks(p.c1)*block; c++ {
+			w.mem[s.dst.at(image, c/block, p.y0, p.x0)+c%block] = 0
+		}
+	}
+}
+
+// part is a range of channels, rows and columns.
+type part struct{ c0, c1, y0, y1, x0, x1 int }
+
+func (p *part) size() int { return (p.c1 - p.c0) * (p.y1 - p.y0) * (p.x1 - p.x0) }
+
+// each visits its elements, [C][H][W], where they lie in blocks.
+func (p *part) each(visit func(k, blk, y, x, lane int)) {
+	k := 0
+	for c := p.c0; c < p.c1; c++ {
+		for y := p.y0; y < p.y1; y++ {
+			for x := p.x0; x < p.x1; x++ {
+				visit(k, c/block, y, x, c%block)
+				k++
+			}
+		}
+	}
 }
 
 // buffers are scratch vectors for the worker's own use.
@@ -79,33 +171,6 @@ func (w *worker) buffers(count, n int) [][]float64 {
 		w.cut[i] = w.wide[i][:n]
 	}
 	return w.cut[:count]
-}
-
-// gather reads the channels of a pixel.
-func gather(v *view, mem []float32, image, y, x int, out []float64) {
-	for c := range out {
-		out[c] = float64(mem[v.at(image, c/block, y, x)+c%block])
-	}
-}
-
-// gather reads the channels of a pixel of an activation.
-func (a *source) gather(y, x int, out []float64) { gather(&a.view, a.mem, a.image(), y, x, out) }
-
-// scatter writes the channels of a pixel, plus what is in res unless that is nil.
-func scatter(dst, res *view, mem []float32, image, y, x int, values []float64) {
-	for b := range blocks(dst.c) {
-		out := mem[dst.at(image, b, y, x):][:block]
-		for j := range out {
-			v := 0.0
-			if c := b*block + j; c < dst.c {
-				v = values[c]
-			}
-			if res != nil {
-				v += float64(mem[res.at(image, b, y, x)+j])
-			}
-			out[j] = float32(v)
-		}
-	}
 }
 
 // scratch is a row of n elements for the worker's own use.
