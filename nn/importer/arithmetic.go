@@ -48,12 +48,14 @@ func (b *builder) arithmetic(s *onnx.Step, op operation, x, y *onnx.Value, t, u 
 	if err != nil {
 		return err
 	}
-	if g == nil { // the elements lie as those of an operand
-		like := t
-		if t.node.Shape() != node.Shape() {
-			like = u
+	if g == nil { // the elements lie as those of the operands
+		rank := len(s.Out[0].Shape)
+		dims, others := slices.Clone(t.ranked(rank).dims), u.ranked(rank).dims
+		for d := range dims {
+			if len(dims[d]) == 0 {
+				dims[d] = others[d]
+			}
 		}
-		dims := like.ranked(len(s.Out[0].Shape)).dims
 		b.set(s.Out[0], &tensor{node: node, dims: dims})
 		return nil
 	}

@@ -20,6 +20,8 @@ type Options struct {
 	Work int
 	// TwoClasses makes of a network with one logit z one of two classes, with -z/2 and z/2.
 	TwoClasses bool
+
+	watch func(b *builder) // by tests, after each step
 }
 
 // Network is a model as a graph of the engine, and what it tells.
@@ -67,19 +69,24 @@ type builder struct {
 	taken   map[string]bool
 	skip    map[*onnx.Step]bool // done with an earlier one
 	noted   map[string]bool
+	watch   func(b *builder)
+	listed  map[*nn.Node]bool
+	spatial map[*nn.Node]bool // whether its rows and columns are those of the picture
+	current *onnx.Step
 	padding map[*onnx.Value][4]int // top, left, bottom, right that the convolution of a padded value adds
 }
 
 // Import makes the network of a model.
 func Import(m *onnx.Model, o Options) (*Network, error) {
-	net, err := build(m, o)
+	b, err := build(m, o)
 	if err != nil {
 		return nil, fmt.Errorf("onnx: %w", err)
 	}
-	return net, nil
+	b.net.Graph = b.Graph
+	return b.net, nil
 }
 
-func build(m *onnx.Model, o Options) (*Network, error) {
+func build(m *onnx.Model, o Options) (*builder, error) {
 	net := &Network{}
 	image, err := net.chooseInput(m)
 	if err != nil {
@@ -108,23 +115,20 @@ func build(m *onnx.Model, o Options) (*Network, error) {
 		return nil, err
 	}
 	b := newBuilder(net, p.Needed(logits), logits)
+	b.watch = o.watch
 	if err := b.start(p, image.Name); err != nil {
 		return nil, err
 	}
 	if err := b.run(); err != nil {
 		return nil, err
 	}
-	if err := b.finish(logits, o.TwoClasses); err != nil {
-		return nil, err
-	}
-	net.Graph = b.Graph
-	return net, nil
+	return b, b.finish(logits, o.TwoClasses)
 }
 
 // newBuilder prepares to make the steps that end with a value.
 func newBuilder(net *Network, steps []*onnx.Step, end *onnx.Value) *builder {
 	b := &builder{net: net, steps: steps, tensors: map[*onnx.Value]*tensor{}, readers: map[*onnx.Value][]*onnx.Step{end: {nil}},
-		taken: map[string]bool{"input": true}, skip: map[*onnx.Step]bool{}, noted: map[string]bool{}, padding: map[*onnx.Value][4]int{}}
+		taken: map[string]bool{"input": true}, skip: map[*onnx.Step]bool{}, noted: map[string]bool{}, listed: map[*nn.Node]bool{}, spatial: map[*nn.Node]bool{}, padding: map[*onnx.Value][4]int{}}
 	for _, s := range b.steps {
 		for _, v := range s.In {
 			b.readers[v] = append(b.readers[v], s)
@@ -139,8 +143,12 @@ func (b *builder) run() error {
 		if b.skip[s] {
 			continue
 		}
+		b.current = s
 		if err := b.step(s); err != nil {
 			return err
+		}
+		if b.watch != nil {
+			b.watch(b)
 		}
 	}
 	return nil
@@ -288,6 +296,7 @@ func (b *builder) start(p *onnx.Program, name string) error {
 		t := arranged(b.Graph.Input(), shape, g, name)
 		t.pre = newAffine(s.C)
 		b.tensors[v] = t
+		b.spatial[t.node] = true
 		if n := b.label(name); n != "" {
 			b.Alias(t.node, n)
 		}
@@ -332,11 +341,18 @@ func (b *builder) name(v *onnx.Value) string {
 func (b *builder) set(v *onnx.Value, t *tensor) {
 	t.name = v.Name()
 	b.tensors[v] = t
+	if _, seen := b.spatial[t.node]; !seen {
+		b.spatial[t.node] = b.stays(b.current)
+	}
+	if _, ok := t.arrangement(); !ok || t.node == b.Graph.Input() {
+		return
+	}
 	for _, name := range v.Names {
-		if _, ok := t.arrangement(); ok && !b.taken[name] && t.node != b.Graph.Input() {
-			b.Alias(t.node, b.label(name))
+		if l := b.label(name); l != "" {
+			b.Alias(t.node, l)
 		}
 	}
+	b.layer(t)
 }
 
 // of is the tensor of an operand that is no constant.
@@ -417,40 +433,90 @@ func (b *builder) finish(logits *onnx.Value, two bool) error {
 		return fmt.Errorf("output %q is the input", clip(logits.Name()))
 	}
 	if two && b.net.Classes == 1 {
-		node = b.Linear(b.fresh(logits.Name()), node, []float32{-0.5, 0.5}, nil, 2)
+		b.Linear(b.fresh(logits.Name()), node, []float32{-0.5, 0.5}, nil, 2)
 		b.net.Classes = 2
 	}
 	b.pivots()
 	return nil
 }
 
-// pivots lists the maps and chooses the default ones.
+// stays says that a step's result has rows and columns of the picture if an operand has.
+func (b *builder) stays(s *onnx.Step) bool {
+	if s.Op == "MatMul" && !s.In[1].Known() { // attention
+		return false
+	}
+	return slices.ContainsFunc(s.In, func(v *onnx.Value) bool { t := b.tensors[v]; return t != nil && b.spatial[t.node] })
+}
+
+// layer lists a tensor's node, once it has the tensor's name, as a map that can be explained.
+func (b *builder) layer(t *tensor) {
+	shape := t.node.Shape()
+	if b.listed[t.node] || !b.spatial[t.node] || shape.H*shape.W == 1 || t.pre != nil || t.node == b.Graph.Input() {
+		return
+	}
+	b.listed[t.node] = true
+	b.net.Layers = append(b.net.Layers, Layer{t.name, shape})
+}
+
+// pivots chooses the default maps: the last, and the last of a finer resolution; there one that
+// everything passes through, if there is one, not a branch on the way to the next resolution.
 func (b *builder) pivots() {
 	net := b.net
-	seen := map[*nn.Node]bool{b.Graph.Input(): true}
-	for _, s := range b.steps {
-		for _, v := range s.Out {
-			t := b.tensors[v]
-			if t == nil || seen[t.node] || t.pre != nil {
-				continue
-			}
-			seen[t.node] = true
-			if shape := t.node.Shape(); shape.H*shape.W > 1 && b.taken[v.Name()] {
-				if _, ok := t.arrangement(); ok {
-					net.Layers = append(net.Layers, Layer{v.Name(), shape})
-				}
-			}
-		}
-	}
 	if len(net.Layers) == 0 {
 		return
 	}
 	net.Cluster = net.Layers[len(net.Layers)-1]
 	net.Class = net.Cluster
+	trunk, found := b.trunk(), false
 	for _, l := range slices.Backward(net.Layers) {
-		if l.Shape.H > net.Cluster.Shape.H || l.Shape.W > net.Cluster.Shape.W {
-			net.Class = l
+		if l.Shape.H <= net.Cluster.Shape.H || l.Shape.W <= net.Cluster.Shape.W {
+			continue
+		}
+		if found && (l.Shape.H != net.Class.Shape.H || l.Shape.W != net.Class.Shape.W) {
+			break
+		}
+		if !found || trunk[l.Name] {
+			net.Class, found = l, true
+		}
+		if trunk[l.Name] {
 			break
 		}
 	}
+}
+
+// trunk are the names of tensors that everything passes through: what comes after them depends on
+// no other that comes before.
+func (b *builder) trunk() map[string]bool {
+	last := map[*onnx.Value]int{}
+	for i, s := range b.steps {
+		for _, v := range s.In {
+			last[v] = i
+		}
+	}
+	out := map[string]bool{}
+	live := map[*onnx.Value]bool{}
+	for i, s := range b.steps {
+		for _, v := range s.In {
+			if last[v] == i {
+				delete(live, v)
+			}
+		}
+		for _, v := range s.Out {
+			if last[v] > i {
+				live[v] = true
+			}
+		}
+		if len(live) != 1 {
+			continue
+		}
+		for v := range live {
+			for _, name := range v.Names {
+				out[name] = true
+			}
+			if t := b.tensors[v]; t != nil {
+				out[t.name] = true
+			}
+		}
+	}
+	return out
 }

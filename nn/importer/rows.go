@@ -475,7 +475,7 @@ func split(b *builder, s *onnx.Step) error {
 	}
 	from := 0
 	for i, n := range parts {
-		if i < len(s.Outputs) && s.Outputs[i] != "" {
+		if i < len(s.Out) && len(b.readers[s.Out[i]]) > 0 {
 			v, err := b.cut(t, d, from, n, 1, b.fresh(s.Out[i].Name()))
 			if err != nil {
 				return err
@@ -632,6 +632,9 @@ func pad(b *builder, s *onnx.Step) error {
 	before, after, err := s.Pads(len(t.dims))
 	if err != nil {
 		return err
+	}
+	if !slices.ContainsFunc(slices.Concat(before, after), func(n int) bool { return n != 0 }) {
+		return same(b, s)
 	}
 	mode, ok := paddings[s.Text("mode", "constant")]
 	if !ok {

@@ -261,10 +261,11 @@ func (b *builder) as(t *tensor, g grouping) (*nn.Node, error) {
 	}
 	node := b.move(t, want, nn.Shape{C: sizes[0], H: sizes[1], W: sizes[2]})
 	moved := arranged(node, t.shape(), g, t.name)
+	t.node, t.dims = moved.node, moved.dims // whoever asks next finds it so
 	if name := b.label(t.name); name != "" {
 		b.Alias(node, name)
+		b.layer(t)
 	}
-	t.node, t.dims = moved.node, moved.dims // whoever asks next finds it so
 	return node, nil
 }
 
@@ -273,7 +274,9 @@ func (b *builder) move(t *tensor, want [3][]atom, shape nn.Shape) *nn.Node {
 	own := t.node.Shape()
 	if t.isWhole(want[1], 1) && t.isWhole(want[2], 2) && len(want[0]) == 2 {
 		if in, out := want[0][1], want[0][0]; in.axis == channels && out.axis == channels && out.stride == 1 && in.stride == out.size {
-			return b.Shuffle(b.fresh(t.name), t.node, in.size)
+			node := b.Shuffle(b.fresh(t.name), t.node, in.size)
+			b.spatial[node] = b.spatial[t.node]
+			return node
 		}
 	}
 	// The three axes as they are, in another order.
@@ -294,7 +297,9 @@ func (b *builder) move(t *tensor, want [3][]atom, shape nn.Shape) *nn.Node {
 		}
 	}
 	if !slices.Contains(perm[:], -1) {
-		return b.Transpose(b.fresh(t.name), t.node, perm)
+		node := b.Transpose(b.fresh(t.name), t.node, perm)
+		b.spatial[node] = false
+		return node
 	}
 	// In general: pieces are brought to the front, the last one first.
 	var target []atom
@@ -327,5 +332,6 @@ func (b *builder) move(t *tensor, want [3][]atom, shape nn.Shape) *nn.Node {
 	if node.Shape() != shape {
 		node = b.Reshape(b.fresh(t.name), node, shape)
 	}
+	b.spatial[node] = node == t.node && b.spatial[node] || t.isWhole(want[1], 1) && t.isWhole(want[2], 2) && b.spatial[t.node]
 	return node
 }
