@@ -9,8 +9,8 @@ import (
 	"cwox/weights"
 )
 
-// Match finds the network whose tensors a file holds, or that an ONNX file describes. What tensors cannot tell is taken from
-// the Spec's settings and those in the file's metadata, then from the layers of a whole module,
+// Match finds the network whose tensors a file holds, or that an ONNX file describes. What
+// tensors cannot tell is taken from the Spec's settings and those in the file's metadata, then from the layers of a whole module,
 // then from a configuration beside the weights; what is left is assumed, and listed in
 // Facts.Assumed.
 //
