@@ -25,7 +25,9 @@
 //
 // A Softmax, LogSoftmax or Sigmoid at the end is left out: the network gives what goes into it,
 // and Network.Ending says what it was. Of several outputs the one that looks like class scores is
-// taken. Quantised models run in float32 on dequantised weights; their QuantizeLinear keeps the
-// bounds of its integers, but does not round. Steps of preprocessing stay what they are, operators
-// on the image, and Network.Range says what numbers they want.
+// taken. Quantised models run in float32 on dequantised weights; what a QuantizeLinear rounds is
+// rounded, and gradients pass as if it were not. A Pad becomes a part of the convolution behind it,
+// x*sigmoid(x) and GELU spelt out one function, an Add behind a linear layer its bias: the tensors
+// between have no name then. Steps of preprocessing stay what they are, operators on the image, and
+// Input.Range says what numbers they want.
 package importer
