@@ -54,6 +54,7 @@ func init() { // some run others
 		"Reshape": one(reshape), "Flatten": one(flatten), "Squeeze": one(squeeze), "Unsqueeze": one(unsqueeze),
 		"Transpose": one(transpose), "Slice": one(slice), "Gather": one(gather), "Concat": one(concat), "Split": split,
 		"Expand": one(expand), "Tile": one(tile), "Pad": one(pad), "DepthToSpace": one(depthToSpace), "SpaceToDepth": one(spaceToDepth),
+		"ScatterND": one(scatterND), "Trilu": one(triangular), "NonZero": one(nonZero), "CumSum": one(sumSoFar),
 		"Resize": one(resize), "Upsample": one(resize),
 
 		"ReduceSum": reduction(sumOf), "ReduceMean": reduction(meanOf), "ReduceMax": reduction(maxOf), "ReduceMin": reduction(minOf),

@@ -21,7 +21,7 @@ type array struct {
 func list(x ...float32) array           { return array{[]int64{int64(len(x))}, x, nil} }
 func integers(x ...int64) array         { return array{[]int64{int64(len(x))}, nil, x} }
 func scalar(x float32) array            { return array{[]int64{}, []float32{x}, nil} }
-func (a array) as(shape ...int64) array { return array{shape, a.floats, a.ints} }
+func (a array) as(shape ...int64) array { return array{append([]int64{}, shape...), a.floats, a.ints} }
 
 func counted(n int) array {
 	x := make([]float32, n)
@@ -102,6 +102,12 @@ func TestOperators(t *testing.T) {
 		{13, "SpaceToDepth", attributes{"blocksize": 2}, []array{counted(4).as(1, 1, 2, 2)}, []int{1, 4, 1, 1}, []float64{0, 1, 2, 3}},
 		{13, "Unsqueeze", nil, []array{counted(2), integers(-1, 0)}, []int{1, 2, 1}, []float64{0, 1}},
 		{11, "Squeeze", attributes{"axes": []int64{0}}, []array{counted(2).as(1, 2, 1)}, []int{2, 1}, []float64{0, 1}},
+		{16, "ScatterND", nil, []array{counted(4).as(2, 2), integers(1, 0).as(2, 1), list(9, 8, 7, 6).as(2, 2)}, []int{2, 2}, []float64{7, 6, 9, 8}},
+		{16, "ScatterND", nil, []array{counted(4).as(2, 2), integers(1, -1).as(1, 2), list(9)}, []int{2, 2}, []float64{0, 1, 2, 9}},
+		{14, "Trilu", attributes{"upper": 0}, []array{list(1, 2, 3, 4).as(2, 2)}, []int{2, 2}, []float64{1, 0, 3, 4}},
+		{14, "Trilu", nil, []array{list(1, 2, 3, 4).as(2, 2), integers(1).as()}, []int{2, 2}, []float64{0, 2, 0, 0}},
+		{13, "NonZero", nil, []array{list(0, 2, 3, 0).as(2, 2)}, []int{2, 2}, []float64{0, 1, 1, 0}},
+		{14, "CumSum", nil, []array{list(1, 2, 3, 4).as(2, 2), integers(0).as()}, []int{2, 2}, []float64{1, 2, 4, 6}},
 
 		{13, "Conv", attributes{"pads": []int64{1, 1, 0, 0}, "strides": []int64{2, 2}}, []array{square, list(1, 1, 1, 1).as(1, 1, 2, 2), list(100)},
 			[]int{1, 1, 2, 2}, []float64{100, 103, 109, 124}},

@@ -790,3 +790,142 @@ func (s *Step) blocks() (*Value, int, error) {
 	}
 	return s.In[0], int(b), nil
 }
+
+// scatterND puts slices of updates at the places that the last axis of indices names, the later
+// ones over the earlier.
+func scatterND(s *Step) (*Value, error) {
+	if err := s.operands(3); err != nil {
+		return nil, err
+	}
+	x, at, updates := s.In[0], s.In[1], s.In[2]
+	if s.Text("reduction", "none") != "none" {
+		return nil, fmt.Errorf("reduction %s", clip(s.Text("reduction", "")))
+	}
+	q := len(at.Shape)
+	if q == 0 || at.Shape[q-1] > len(x.Shape) || updates.Type != x.Type {
+		return nil, fmt.Errorf("indices of shape %v into %v", at.Shape, x.Shape)
+	}
+	k := at.Shape[q-1]
+	if want := slices.Concat(at.Shape[:q-1], x.Shape[k:]); !slices.Equal(updates.Shape, want) {
+		return nil, fmt.Errorf("updates of shape %v, want %v", updates.Shape, want)
+	}
+	out, fill, err := s.result(x.Type, x.Shape)
+	if !fill || err != nil {
+		return out, err
+	}
+	list, err := at.Int64s()
+	if err != nil {
+		return nil, err
+	}
+	// The places of a value that has x before updates.
+	index := make([]int, x.Len())
+	for i := range index {
+		index[i] = i
+	}
+	own, size := strides(x.Shape), 1
+	for _, n := range x.Shape[k:] {
+		size *= n
+	}
+	for i := 0; i*k < len(list) && k > 0; i++ {
+		base := 0
+		for d, v := range list[i*k:][:k] {
+			p, err := axis(v, x.Shape[d])
+			if err != nil {
+				return nil, fmt.Errorf("index %d of %d", v, x.Shape[d])
+			}
+			base += p * own[d]
+		}
+		for j := range size {
+			index[base+j] = len(index) + i*size + j
+		}
+	}
+	both := &Step{Node: &Node{Op: "Concat"}, Opset: s.Opset, In: []*Value{x.reshaped([]int{x.Len()}), updates.reshaped([]int{updates.Len()})}, budget: s.budget}
+	both.Attributes = []*Attribute{{Name: "axis", I: 0}}
+	all, err := concat(both)
+	if err != nil {
+		return nil, err
+	}
+	return all.pick(x.Shape, index, nil), nil
+}
+
+// triangular keeps the upper or lower triangle of matrices.
+func triangular(s *Step) (*Value, error) {
+	if err := s.operands(1); err != nil {
+		return nil, err
+	}
+	x := s.In[0]
+	rank := len(x.Shape)
+	if rank < 2 {
+		return nil, fmt.Errorf("a triangle of shape %v", x.Shape)
+	}
+	shift, err := s.FloatOr("", 1, 0)
+	if err != nil {
+		return nil, err
+	}
+	out, fill, err := s.result(x.Type, x.Shape)
+	if !fill || err != nil {
+		return out, err
+	}
+	rows, columns := x.Shape[rank-2], x.Shape[rank-1]
+	upper := s.Int("upper", 1) != 0
+	index := make([]int, x.Len())
+	for i := range index {
+		index[i] = i
+		r, c := i/columns%rows, i%columns
+		if d := float64(c-r) - shift; upper && d < 0 || !upper && d > 0 {
+			index[i] = -1
+		}
+	}
+	return x.pick(x.Shape, index, nil), nil
+}
+
+// nonZero are the places of elements that are not zero, a row for each axis.
+func nonZero(s *Step) (*Value, error) {
+	if err := s.operands(1); err != nil {
+		return nil, err
+	}
+	x := s.In[0]
+	if !x.isKnown {
+		return nil, errors.New("the places of what depends on the input")
+	}
+	if err := s.room(x.Len() * (1 + len(x.Shape))); err != nil {
+		return nil, err
+	}
+	var places []int
+	for i, v := range x.doubles() {
+		if v != 0 {
+			places = append(places, i)
+		}
+	}
+	own, out := strides(x.Shape), []int64{}
+	for d, n := range x.Shape {
+		for _, i := range places {
+			out = append(out, int64(i/own[d]%n))
+		}
+	}
+	return newInts(out...).reshaped([]int{len(x.Shape), len(places)}), nil
+}
+
+// sumSoFar is CumSum: the running sum along an axis.
+func sumSoFar(s *Step) (*Value, error) {
+	if err := s.operands(2); err != nil {
+		return nil, err
+	}
+	x := s.In[0]
+	which, err := s.In[1].Int64s()
+	if err != nil {
+		return nil, err
+	}
+	d, err := axes(which, len(x.Shape))
+	if err != nil {
+		return nil, err
+	}
+	if len(d) != 1 || s.Int("reverse", 0) != 0 || s.Int("exclusive", 0) != 0 {
+		return nil, fmt.Errorf("a running sum along %v, reverse %d, exclusive %d", which, s.Int("reverse", 0), s.Int("exclusive", 0))
+	}
+	return s.along(x, d, func(row []float64) {
+		for i := 1; i < len(row); i++ {
+			row[i] += row[i-1]
+		}
+	})
+}
