@@ -276,3 +276,29 @@ func TestView(t *testing.T) {
 		t.Errorf("place %d", at)
 	}
 }
+
+// TestTurns wants every order reached, the usual ones at once.
+func TestTurns(t *testing.T) {
+	for _, c := range []struct {
+		order []int
+		turns int // at most
+	}{
+		{[]int{0, 1, 2}, 0}, {[]int{0, 2, 1}, 1}, {[]int{2, 1, 0}, 1}, {[]int{1, 3, 0, 2}, 2}, {[]int{5, 2, 4, 0, 3, 1}, 3},
+		{[]int{8, 3, 0, 6, 1, 2, 7, 5, 4}, 100},
+	} {
+		now := "abcdefghi"[:len(c.order)]
+		list := turns(c.order)
+		for _, turn := range list {
+			now = turn.apply(now)
+		}
+		for i, k := range c.order {
+			if now[i] != byte('a'+k) {
+				t.Errorf("%v: reached %s", c.order, now)
+				break
+			}
+		}
+		if len(list) > c.turns {
+			t.Errorf("%v: %d turns, want %d", c.order, len(list), c.turns)
+		}
+	}
+}

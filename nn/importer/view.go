@@ -3,6 +3,7 @@ package importer
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"cwox/nn"
 )
@@ -301,7 +302,7 @@ func (b *builder) move(t *tensor, want [3][]atom, shape nn.Shape) *nn.Node {
 		b.spatial[node] = false
 		return node
 	}
-	// In general: pieces are brought to the front, the last one first.
+	// In general, by the fewest transpositions of three segments.
 	var target []atom
 	for _, atoms := range want {
 		target = append(target, atoms...)
@@ -313,25 +314,104 @@ func (b *builder) move(t *tensor, want [3][]atom, shape nn.Shape) *nn.Node {
 		}
 		return b.stride - a.stride
 	})
+	order := make([]int, len(target))
+	for i, a := range target {
+		order[i] = slices.Index(now, a)
+	}
 	node := t.node
-	for i := len(target) - 1; i >= 0; {
-		at := slices.Index(now, target[i])
-		n := 1 // pieces that are neighbours already move together
-		for n <= i && at-n >= 0 && now[at-n] == target[i-n] {
-			n++
+	reshape := func(to nn.Shape) {
+		if node.Shape() != to {
+			node = b.Reshape(b.fresh(t.name), node, to)
 		}
-		from := at - n + 1
-		if from > 0 {
-			before, piece, after := now[:from], now[from:at+1], now[at+1:]
-			node = b.Reshape(b.fresh(t.name), node, nn.Shape{C: length(before), H: length(piece), W: length(after)})
-			node = b.Transpose(b.fresh(t.name), node, [3]int{1, 0, 2})
-			now = slices.Concat(piece, before, after)
+	}
+	for _, turn := range turns(order) {
+		var parts [3][]atom
+		for axis, cut := range turn.segments() {
+			parts[axis] = now[cut[0]:cut[1]:cut[1]]
 		}
-		i -= n
+		reshape(nn.Shape{C: length(parts[0]), H: length(parts[1]), W: length(parts[2])})
+		node = b.Transpose(b.fresh(t.name), node, turn.perm)
+		now = slices.Concat(parts[turn.perm[0]], parts[turn.perm[1]], parts[turn.perm[2]])
 	}
-	if node.Shape() != shape {
-		node = b.Reshape(b.fresh(t.name), node, shape)
-	}
+	reshape(shape)
 	b.spatial[node] = node == t.node && b.spatial[node] || t.isWhole(want[1], 1) && t.isWhole(want[2], 2) && b.spatial[t.node]
 	return node
+}
+
+// turn cuts n things in three segments, at i and j, and puts these in another order.
+type turn struct {
+	i, j, n int
+	perm    [3]int
+}
+
+func (t turn) segments() [3][2]int { return [3][2]int{{0, t.i}, {t.i, t.j}, {t.j, t.n}} }
+
+// apply is the order of things after a turn.
+func (t turn) apply(order string) string {
+	s := t.segments()
+	part := func(k int) string { return order[s[t.perm[k]][0]:s[t.perm[k]][1]] }
+	return part(0) + part(1) + part(2)
+}
+
+// perms are the orders of three segments.
+var perms = [...][3]int{{0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}}
+
+// turns are the fewest that bring 0, 1, 2, ... into an order, found breadth first. Beyond seven
+// things, things are brought to their places one by one.
+func turns(order []int) []turn {
+	n := len(order)
+	name := func(list []int) string {
+		var s []byte
+		for _, k := range list {
+			s = append(s, byte('a'+k))
+		}
+		return string(s)
+	}
+	start := make([]int, n)
+	for i := range start {
+		start[i] = i
+	}
+	from, to := name(start), name(order)
+	if n > 7 {
+		var out []turn
+		for i := range n {
+			if at := strings.IndexByte(from[i:], to[i]); at > 0 { // what is done, what is before it, and the rest
+				rotate := []turn{{0, i, n, [3]int{0, 2, 1}}, {at, at + 1, n, [3]int{1, 0, 2}}, {0, n - i, n, [3]int{0, 2, 1}}}
+				for _, t := range rotate {
+					from = t.apply(from)
+				}
+				out = append(out, rotate...)
+			}
+		}
+		return out
+	}
+	type step struct {
+		before string
+		turn   turn
+	}
+	seen := map[string]step{from: {}}
+	for queue := []string{from}; len(queue) > 0 && from != to; queue = queue[1:] {
+		now := queue[0]
+		if now == to {
+			break
+		}
+		for i := range n {
+			for j := i; j <= n; j++ {
+				for _, p := range perms {
+					t := turn{i, j, n, p}
+					next := t.apply(now)
+					if _, known := seen[next]; !known {
+						seen[next] = step{now, t}
+						queue = append(queue, next)
+					}
+				}
+			}
+		}
+	}
+	var out []turn
+	for at := to; at != from; at = seen[at].before {
+		out = append(out, seen[at].turn)
+	}
+	slices.Reverse(out)
+	return out
 }
