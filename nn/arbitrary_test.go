@@ -338,9 +338,9 @@ func drawnDifference(got []float32, want []float64) float64 {
 // of their layers, with the float64 oracle, for other batches and numbers of threads, with
 // Winograd's transforms and without.
 func TestArbitraryGraphs(t *testing.T) {
-	count := 120
+	count := 80
 	if testing.Short() {
-		count = 40
+		count = 30
 	}
 	var all []*drawn
 	for seed := range uint64(count) {

@@ -24,6 +24,9 @@ type convGeometry struct {
 	// block) in NCHW16c, kw*channels in the interleaved layout of the network's input.
 	run         int
 	interleaved bool // that of the network's input
+	// depthwise says that every channel is made of itself alone; there are no panels then, but
+	// [blocks][taps][16] weights for each phase.
+	depthwise bool
 }
 
 // steps are distances in pixels, down and to the right.
@@ -104,7 +107,7 @@ type weightSource struct {
 // packForward packs weights of convolution c; scale, if not nil, multiplies output
 // channel o (a folded batch normalisation).
 func packForward(c *conv, scale []float64, bias []float32, maxVecs int) *convWeights {
-	w := &convWeights{geometry: convGeometry{in: c.in, out: c.Out, inStep: steps{c.StrideH, c.StrideW}, outStep: steps{1, 1}, run: block}, bias: bias}
+	w := &convWeights{geometry: convGeometry{in: c.in, out: c.Out, inStep: steps{c.StrideH, c.StrideW}, outStep: steps{1, 1}, run: block, depthwise: c.depthwise()}, bias: bias}
 	var p convPhase
 	for y := range c.KH {
 		for x := range c.KW {
@@ -113,7 +116,9 @@ func packForward(c *conv, scale []float64, bias []float32, maxVecs int) *convWei
 	}
 	w.geometry.phases = []convPhase{p}
 	area, perIn, perOut := c.KH*c.KW, c.in/c.Groups, c.Out/c.Groups
-	w.geometry.layPanels(c.Groups, maxVecs)
+	if !c.depthwise() {
+		w.geometry.layPanels(c.Groups, maxVecs)
+	}
 	w.pack(&weightSource{
 		values: c.Weight, stride: area, outScale: scale, perIn: perIn, perOut: perOut,
 		base: func(o int, _ *convPhase, t int) int { return o*perIn*area + t },
@@ -166,7 +171,7 @@ func packImage(c *conv, scale []float64, bias []float32, maxVecs int, even bool)
 // backprop asks for.
 func packGradient(c *conv, in, out Shape, scale []float64, sign, maxVecs int) *convWeights {
 	s := steps{c.rows().gradientStride(in.H, out.H), c.cols().gradientStride(in.W, out.W)}
-	w := &convWeights{geometry: convGeometry{in: c.Out, out: c.in, inStep: steps{1, 1}, outStep: s, run: block}}
+	w := &convWeights{geometry: convGeometry{in: c.Out, out: c.in, inStep: steps{1, 1}, outStep: s, run: block, depthwise: c.depthwise()}}
 	g := &w.geometry
 	for py := range min(s.y, in.H) {
 		for px := range min(s.x, in.W) {
@@ -184,7 +189,9 @@ func packGradient(c *conv, in, out Shape, scale []float64, sign, maxVecs int) *c
 		}
 	}
 	area, perIn, perOut := c.KH*c.KW, c.in/c.Groups, c.Out/c.Groups
-	g.layPanels(c.Groups, maxVecs)
+	if !c.depthwise() {
+		g.layPanels(c.Groups, maxVecs)
+	}
 	w.pack(&weightSource{
 		values: c.Weight, stride: perIn * area, inScale: scale, sign: sign, perIn: perOut, perOut: perIn,
 		base: func(i int, p *convPhase, t int) int {
@@ -211,6 +218,10 @@ func signed(v float32, sign int) float32 {
 // pack fills the panels in parallel.
 func (w *convWeights) pack(from *weightSource) {
 	g := &w.geometry
+	if g.depthwise {
+		w.packDepthwise(from)
+		return
+	}
 	total := 0
 	for i := range g.phases {
 		g.phases[i].at = total
@@ -230,6 +241,21 @@ func (w *convWeights) pack(from *weightSource) {
 			}
 		}
 	})
+}
+
+// packDepthwise is pack for a convolution of each channel by itself.
+func (w *convWeights) packDepthwise(from *weightSource) {
+	g := &w.geometry
+	for i := range g.phases {
+		p := &g.phases[i]
+		p.at = len(w.panels)
+		w.panels = append(w.panels, make([]float32, blocks(g.out)*block*len(p.taps))...)
+		for t := range p.taps {
+			for c := range g.out {
+				from.column(w.panels[p.at+(c/block*len(p.taps)+t)*block+c%block:], 1, c, c, 1, p, t)
+			}
+		}
+	}
 }
 
 // column fetches the weights of output channel o and input channels i0 .. i0+n-1 to every

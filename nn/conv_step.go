@@ -8,6 +8,7 @@ import (
 
 // convStep runs a convolution over views.
 type convStep struct {
+	kernels  *asm.Kernels
 	f32      *asm.GemmF32
 	bf16     *asm.GemmBF16 // instead of f32: all operands but the bias are bfloat16,
 	wide     bool          // or all but bias and output
@@ -22,10 +23,22 @@ type convStep struct {
 	chunks      int // over all phases
 }
 
-// epilogue is what is done to a convolution's sums before they are written.
+// epilogue is what is done to a convolution's sums.
 type epilogue struct {
-	res  *view // added before the ReLU; nil for none
-	relu bool
+	res *view        // added before the function; nil for none
+	act *elementwise // nil for none
+}
+
+// relu says that the kernel is to end in a ReLU.
+func (e *epilogue) relu() bool { return e.act != nil && e.act.Function == ReLU }
+
+// finish applies a function that is no ReLU to pixels of a block of c channels, while they are
+// in the cache.
+func (e *epilogue) finish(k *asm.Kernels, w *worker, blk, c int, pixels []float32) {
+	if e.act != nil && e.act.Function != ReLU {
+		e.act.apply(k, w, blk, pixels, pixels)
+		clearBeyond(pixels, c-blk*block)
+	}
 }
 
 // phasePlan is how the pixels of a phase are cut into kernel calls.
@@ -56,7 +69,7 @@ const chunkMACs = 3 << 20
 func (m *Model) newConvStep(w *convWeights, src, dst view, e epilogue) *convStep {
 	k := &m.kernels.GemmF32
 	s := newConvStep(k.Rows, 4, w, src, dst, e)
-	s.f32 = k
+	s.f32, s.kernels = k, m.kernels
 	return s
 }
 
@@ -282,7 +295,7 @@ func (s *convStep) runF32(w *worker, p *phasePlan, ch *chunk, image int, of *pan
 		ARow: 4 * g.inStep.x * s.pixel(), AStep: 4,
 		BStep: 4 * block * of.vecs, BVec: 4 * block,
 		CRow: 4 * g.outStep.x * block, CVec: 4 * s.dst.plane,
-		Vecs: of.vecs, Relu: s.relu,
+		Vecs: of.vecs, Relu: s.relu(),
 	}
 	if s.w.bias != nil {
 		args.Bias = &s.w.bias[of.b0*block]
@@ -308,6 +321,18 @@ func (s *convStep) runF32(w *worker, p *phasePlan, ch *chunk, image int, of *pan
 		args.Rows, args.Tiles = k.rows, k.tiles
 		args.ATile, args.CTile = 4*k.aTile, 4*k.cTile
 		s.f32.Run(args)
+		if s.act != nil && !args.Relu {
+			s.finishCall(w, k, image, of)
+		}
+	}
+}
+
+// finishCall applies the function to what a call has written.
+func (s *convStep) finishCall(w *worker, k *call, image int, of *panel) {
+	for b := of.b0; b < of.b0+of.vecs; b++ {
+		for t := range k.tiles {
+			s.finish(s.kernels, w, b, s.dst.c, w.mem[s.dst.at(image, b, 0, 0)+k.c+t*k.cTile:][:k.rows*block])
+		}
 	}
 }
 
@@ -325,7 +350,7 @@ func (s *convStep) runBF16(w *worker, p *phasePlan, ch *chunk, image int, of *pa
 		ARow: 2 * g.inStep.x * s.pixel(), AStep: 4,
 		BStep: 4 * block * of.vecs, BVec: 4 * block,
 		CRow: out * g.outStep.x * block, CVec: out * s.dst.plane,
-		Vecs: of.vecs, Relu: s.relu, Wide: s.wide,
+		Vecs: of.vecs, Relu: s.relu(), Wide: s.wide,
 	}
 	if s.w.bias != nil {
 		args.Bias = &s.w.bias[of.b0*block]

@@ -61,7 +61,7 @@ func Compile(g *Graph, o CompileOptions) (*Model, error) {
 			m.user[in.id] = n
 		}
 	}
-	for _, f := range m.fuse(make([]bool, len(g.nodes)), false) {
+	for _, f := range m.fuse(make([]bool, len(g.nodes)), len(g.nodes), false) {
 		if c, ok := f.root.op.(*conv); ok {
 			c.prepare(m, f.root, f.norm)
 		}

@@ -346,6 +346,16 @@ func TestNoAllocation(t *testing.T) {
 	if n := testing.AllocsPerRun(10, func() { s.Forward(x) }); n != 0 {
 		t.Errorf("Forward allocates %v times", n)
 	}
+	for seed := range uint64(40) {
+		g := arbitrary(seed)
+		x := newRandom(13).normal(g.input.Size(), 1)
+		s := session(t, compile(t, g, nil), SessionOptions{Threads: 2})
+		s.Forward(x)
+		if n := testing.AllocsPerRun(3, func() { s.Forward(x) }); n != 0 {
+			t.Errorf("seed %d: Forward allocates %v times", seed, n)
+		}
+		s.Close()
+	}
 }
 
 func TestSessionEndsItsGoroutines(t *testing.T) {

@@ -94,12 +94,38 @@ func (o *binary) forward(l *layout, j *job) []step {
 	n := j.root
 	a, b := spread(n.in[0].shape, n.shape), spread(n.in[1].shape, n.shape)
 	srcA, srcB := j.src(n.in[0]), j.src(n.in[1])
+	if st := o.perChannel(l, j); st != nil {
+		return []step{st}
+	}
 	return []step{&rowStep{dst: j.dst, row: func(w *worker, image, blk, y int, out []float32) {
 		two := w.scratch(2 * len(out))
 		x := a.rowOf(blk, y, two[:len(out)], func(blk, y int) []float32 { return srcA.line(w.mem, image, blk, y) })
 		z := b.rowOf(blk, y, two[len(out):], func(blk, y int) []float32 { return srcB.line(w.mem, image, blk, y) })
 		o.apply(out, x, z)
 	}}}
+}
+
+// perChannel is the step for a map and an operand with one number for each channel, as a gate
+// has; nil where the operands are not such.
+func (o *binary) perChannel(l *layout, j *job) step {
+	if o.what != addition && o.what != multiplication {
+		return nil
+	}
+	x, v := j.root.in[0], j.root.in[1]
+	if x.shape != j.root.shape {
+		x, v = v, x
+	}
+	if x.shape != j.root.shape || v.shape != (Shape{x.shape.C, 1, 1}) {
+		return nil
+	}
+	src, one, kernel := j.src(x), j.src(v), l.m.kernels.MapF32
+	return &rowStep{dst: j.dst, row: func(w *worker, image, blk, y int, out []float32) {
+		scale, shift := &ones[0], &one.line(w.mem, image, blk, 0)[0]
+		if o.what == multiplication {
+			scale, shift = shift, &zeros[0]
+		}
+		affineRow(kernel, w, &src.line(w.mem, image, blk, y)[0], out, scale, shift)
+	}}
 }
 
 // apply computes a row.
@@ -159,24 +185,25 @@ func (o *binary) backward(b *descent, g *fused, sig view) {
 		op := spread(in.shape, n.shape)
 		if op.whole() {
 			b.contribute(in, func(dst view, res *view) step {
-				st := o.part(b, n, which, sig, dst)
+				st := o.part(b, g, which, sig, dst)
 				st.res = res
 				return st
 			})
 			continue
 		}
 		part := b.scratch(n.shape, 0, b.capacity)
-		b.steps = append(b.steps, o.part(b, n, which, sig, part))
+		b.steps = append(b.steps, o.part(b, g, which, sig, part))
 		b.contribute(in, func(dst view, res *view) step { return &reduceStep{src: part, operand: op, dst: dst, res: res} })
 	}
 }
 
 // part is a step that writes what an operand gets of the signal to dst, in the output's shape.
-func (o *binary) part(b *descent, n *Node, which int, sig, dst view) *rowStep {
+func (o *binary) part(b *descent, g *fused, which int, sig, dst view) *rowStep {
+	n := g.root
 	if b.rule >= Excitation {
 		weight, proportional := o.excitation(b.rule, n, which)
 		if proportional {
-			return shareStep(sig, dst, b.activation(n), b.operandOf(n, 0), which == 1)
+			return shareStep(sig, dst, b.activation(g.last), b.operandOf(n, 0), which == 1) // where a ReLU stops it, it is 0
 		}
 		return &rowStep{dst: dst, row: func(w *worker, image, blk, y int, p []float32) {
 			for i, v := range sig.line(w.mem, image, blk, y) {

@@ -57,8 +57,11 @@ func (c *conv) shape(in []Shape) (Shape, error) {
 
 func (c *conv) border(n *Node) int { return c.reach(n.in[0].shape, n.shape) }
 
-// half leaves the last layers, on maps of one pixel, in float32.
-func (c *conv) half(n *Node) bool { return n.in[0].shape.H*n.in[0].shape.W > 1 }
+// depthwise says that every channel is convolved by itself.
+func (c *conv) depthwise() bool { return c.Groups > 1 && c.Groups == c.in && c.Groups == c.Out }
+
+// half leaves the last layers, on maps of one pixel, in float32, and what has no kernel.
+func (c *conv) half(n *Node) bool { return n.in[0].shape.H*n.in[0].shape.W > 1 && !c.depthwise() }
 
 func (c *conv) readsImage(n *Node) bool {
 	_, ok := n.in[0].op.(*image)
@@ -82,7 +85,10 @@ func (c *conv) forward(l *layout, j *job) []step {
 	} else {
 		in = j.src(n.in[0])
 	}
-	e := epilogue{relu: j.act != nil}
+	var e epilogue
+	if j.act != nil {
+		e.act = j.act.op.(*elementwise)
+	}
 	if j.res != nil {
 		v := j.src(j.res)
 		e.res = &v
@@ -98,8 +104,11 @@ func (c *conv) forward(l *layout, j *job) []step {
 		s.bf16, s.wide = &m.kernels.GemmBF16, !j.natural
 		return []step{s}
 	}
+	if w.geometry.depthwise {
+		return []step{newDepthwiseStep(m.kernels, w, in, j.dst, e)}
+	}
 	if e.res == nil && w.geometry.linear(&j.dst) {
-		return []step{newLinearStep(&m.kernels.GemmF32, w, in, j.dst, e.relu, l.o.Batch)}
+		return []step{newLinearStep(m.kernels, w, in, j.dst, e.act, l.o.Batch)}
 	}
 	return []step{m.newConvStep(w, in, j.dst, e)}
 }
@@ -161,6 +170,8 @@ func (b *descent) excite(n *Node, p view, sign int, minus bool) {
 	if in.nonNegative() {
 		f := &onceStep{step: b.convolution(m.signedWeights(n, sign), x.view, x.mem, y, nil), from: &x}
 		switch st := f.step.(type) {
+		case *depthwiseStep:
+			f.src = &st.src
 		case *convStep:
 			f.src = &st.src
 		case *linearStep:
@@ -248,7 +259,12 @@ func (b *descent) multiply(in *Node, x source, own *view, r view, minus bool) {
 // backward memory), to dst.
 func (b *descent) convolution(w *convWeights, src view, srcMem []float32, dst view, res *view) step {
 	if res == nil && w.geometry.linear(&dst) {
-		st := newLinearStep(&b.model.kernels.GemmF32, w, src, dst, false, b.capacity)
+		st := newLinearStep(b.model.kernels, w, src, dst, nil, b.capacity)
+		st.srcMem = srcMem
+		return st
+	}
+	if w.geometry.depthwise {
+		st := newDepthwiseStep(b.model.kernels, w, src, dst, epilogue{res: res})
 		st.srcMem = srcMem
 		return st
 	}

@@ -1,6 +1,11 @@
 package nn
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+
+	"cwox/asm"
+)
 
 // Function is an element-wise function. Its definitions are those of PyTorch and ONNX.
 type Function int
@@ -54,12 +59,18 @@ func (g *Graph) ReLU(name string, x *Node) *Node {
 type elementwise struct {
 	plain
 	Activation
-	slopes []float32 // of PReLU, padded to whole blocks
+	slopes []float32 // below 0, per channel, in whole blocks
+
+	scale, shift [block]float32 // of hard functions
 }
 
 func (a *elementwise) shape(in []Shape) (Shape, error) {
 	if a.Function < 0 || int(a.Function) >= len(functions) {
 		return in[0], fmt.Errorf("no element-wise function of number %d", a.Function)
+	}
+	a.slopes, a.scale, a.shift = []float32{float32(a.A)}, repeated(float32(a.A)), repeated(float32(a.B))
+	if a.Function == HardSwish {
+		a.scale, a.shift = repeated(1./6), repeated(0.5)
 	}
 	switch name := functions[a.Function].name; {
 	case a.Function == SELU && a.A == 0 && a.B == 0:
@@ -94,28 +105,67 @@ func (a *elementwise) at(c int) Activation {
 	return p
 }
 
-// over applies a definition of the table to a row of a block.
-func (a *elementwise) over(f func(x float64, a *Activation) float64, blk int, in, out []float32) {
-	var params [block]Activation
-	for i := range params {
-		params[i] = a.at(blk*block + i)
-	}
+// over applies the definition to a row of a block, with the same parameters for all channels.
+func (a *elementwise) over(in, out []float32) {
+	f := functions[a.Function].f
 	for i, v := range in {
-		out[i] = float32(f(float64(v), &params[i%block]))
+		out[i] = float32(f(float64(v), &a.Activation))
 	}
 }
 
-func (a *elementwise) forward(l *layout, j *job) []step {
-	src := j.src(j.root.in[0])
-	if a.Function == ReLU {
-		return []step{&rowStep{dst: j.dst, row: func(w *worker, image, blk, y int, out []float32) {
-			for i, v := range src.line(w.mem, image, blk, y) {
-				out[i] = max(v, 0)
-			}
-		}}}
+// bounds are those of a function that only clamps.
+func (a *elementwise) bounds() (low, high float32, ok bool) {
+	switch a.Function {
+	case ReLU:
+		return 0, float32(math.Inf(1)), true
+	case Clip:
+		return float32(a.A), float32(a.B), true
 	}
+	return 0, 0, false
+}
+
+// apply computes the function of pixels of a block, by a kernel where there is one, else by its
+// definition, rounded once. out may be in. Kernels' results differ from the definition by at most
+// 4*2^-24 of the result (Sigmoid; clamps are exact), of 1 (HardSigmoid) or of x (SiLU, HardSwish).
+func (a *elementwise) apply(k *asm.Kernels, w *worker, blk int, in, out []float32) {
+	clampTo := func(scale, shift *[block]float32, low, high float32, gate bool) {
+		w.affine = asm.MapF32Args{A: &in[0], C: &out[0], Scale: &scale[0], Shift: &shift[0], Rows: len(in) / block, Low: low, High: high, Gate: gate}
+		k.MapF32(&w.affine)
+	}
+	switch a.Function {
+	case ReLU, Clip:
+		low, high, _ := a.bounds()
+		clampTo(&ones, &zeros, low, high, false)
+	case HardSigmoid, HardSwish:
+		clampTo(&a.scale, &a.shift, 0, 1, a.Function == HardSwish)
+	case Sigmoid, SiLU:
+		w.sigmoid = asm.SigmoidF32Args{A: &in[0], C: &out[0], Rows: len(in) / block, Gate: a.Function == SiLU}
+		k.SigmoidF32(&w.sigmoid)
+	case LeakyReLU, PReLU:
+		for i, v := range in {
+			if v < 0 {
+				v *= a.slopes[(blk*block+i%block)%len(a.slopes)]
+			}
+			out[i] = v
+		}
+	default:
+		a.over(in, out)
+	}
+}
+
+var zeros, ones = repeated(0), repeated(1)
+
+func repeated(v float32) (out [block]float32) {
+	for i := range out {
+		out[i] = v
+	}
+	return out
+}
+
+func (a *elementwise) forward(l *layout, j *job) []step {
+	src, k := j.src(j.root.in[0]), l.m.kernels
 	return []step{&rowStep{dst: j.dst, row: func(w *worker, image, blk, y int, out []float32) {
-		a.over(functions[a.Function].f, blk, src.line(w.mem, image, blk, y), out)
+		a.apply(k, w, blk, src.line(w.mem, image, blk, y), out)
 	}}}
 }
 

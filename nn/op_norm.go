@@ -3,6 +3,8 @@ package nn
 import (
 	"fmt"
 	"math"
+
+	"cwox/asm"
 )
 
 // BatchNorm is batch normalisation in evaluation mode:
@@ -86,11 +88,9 @@ func (b *norm) vectors(channels int) (scale, shift []float32) {
 func (b *norm) forward(l *layout, j *job) []step {
 	src := j.src(j.root.in[0])
 	scales, shifts := b.vectors(src.c)
+	kernel := l.m.kernels.MapF32
 	return []step{&rowStep{dst: j.dst, row: func(w *worker, image, blk, y int, out []float32) {
-		scale, shift := scales[blk*block:][:block], shifts[blk*block:][:block]
-		for i, v := range src.line(w.mem, image, blk, y) {
-			out[i] = float32(v*scale[i%block]) + shift[i%block]
-		}
+		affineRow(kernel, w, &src.line(w.mem, image, blk, y)[0], out, &scales[blk*block], &shifts[blk*block])
 	}}}
 }
 
@@ -101,4 +101,10 @@ func (b *norm) backward(d *descent, g *fused, sig view) {
 		scale = nil
 	}
 	d.copy(g.root.in[0], sig, scale)
+}
+
+// affineRow writes scale*x + shift, both [16], for the pixels of a row.
+func affineRow(kernel func(*asm.MapF32Args), w *worker, x *float32, out []float32, scale, shift *float32) {
+	w.affine = asm.MapF32Args{A: x, C: &out[0], Scale: scale, Shift: shift, Rows: len(out) / block, Low: float32(math.Inf(-1)), High: float32(math.Inf(1))}
+	kernel(&w.affine)
 }

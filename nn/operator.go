@@ -46,9 +46,6 @@ type job struct {
 	dst           view
 }
 
-// same is the shape of operators that keep it.
-func same(in []Shape) (Shape, error) { return in[0], nil }
-
 // allNonNegative says that no operand can have elements below zero.
 func allNonNegative(n *Node) bool {
 	for _, in := range n.in {

@@ -39,8 +39,8 @@ type fused struct {
 }
 
 // fuse groups the graph's nodes into steps. Nodes in keep, and all if whole is set, get a
-// value of their own.
-func (m *Model) fuse(keep []bool, whole bool) []fused {
+// value of their own, and what functions are of from node keepFrom on.
+func (m *Model) fuse(keep []bool, keepFrom int, whole bool) []fused {
 	var out []fused
 	taken := make([]bool, len(m.graph.nodes))
 	for _, n := range m.graph.nodes {
@@ -48,25 +48,25 @@ func (m *Model) fuse(keep []bool, whole bool) []fused {
 			continue
 		}
 		f := fused{root: n, last: n}
-		if _, ok := n.op.(*conv); ok && !whole {
-			for f.extend(m, keep) {
-				taken[f.last.id] = true
-			}
+		for !whole && f.extend(m, keep, keepFrom) {
+			taken[f.last.id] = true
 		}
 		out = append(out, f)
 	}
 	return out
 }
 
-// extend takes in the node after a convolution if it can be computed in its epilogue.
-func (f *fused) extend(m *Model, keep []bool) bool {
+// extend takes in the node after the others if it can be computed along with them: in a
+// convolution's epilogue, or as a function of what is written row by row.
+func (f *fused) extend(m *Model, keep []bool, keepFrom int) bool {
 	if f.last.users != 1 || keep[f.last.id] || f.act != nil {
 		return false
 	}
 	next := m.user[f.last.id]
+	_, product := f.root.op.(*conv)
 	switch op := next.op.(type) {
 	case *norm:
-		if f.norm != nil || f.add != nil {
+		if !product || f.norm != nil || f.add != nil {
 			return false
 		}
 		f.norm = next
@@ -76,12 +76,12 @@ func (f *fused) extend(m *Model, keep []bool) bool {
 			other = next.in[0]
 		}
 		// The other operand must be computed before this step runs.
-		if op.what != addition || f.add != nil || other.shape != f.last.shape || other.id >= f.root.id {
+		if !product || op.what != addition || f.add != nil || other.shape != f.last.shape || other.id >= f.root.id {
 			return false
 		}
 		f.add, f.res = next, other
 	case *elementwise:
-		if op.Function != ReLU {
+		if !f.takes(m, op, next.id >= keepFrom) {
 			return false
 		}
 		f.act = next
@@ -90,6 +90,22 @@ func (f *fused) extend(m *Model, keep []bool) bool {
 	}
 	f.last = next
 	return true
+}
+
+// takes says that a function of the last node can be computed along with it. A ReLU's
+// derivative is known by its output; what other functions are of must stay where it is wanted.
+// The kernels of bfloat16 have no others.
+func (f *fused) takes(m *Model, a *elementwise, wanted bool) bool {
+	if a.Function != ReLU && wanted {
+		return false
+	}
+	switch op := f.root.op.(type) {
+	case *conv:
+		return a.Function == ReLU || !m.bf16 || op.depthwise()
+	case *norm, *binary:
+		return true
+	}
+	return false
 }
 
 // batchMaps is the largest map, in pixels, from which on a plan runs over the whole batch.
@@ -118,7 +134,7 @@ type needs struct{ f32, bf16 bool }
 // newPlan lays out the graph for a batch. Values of nodes from keepFrom on survive.
 func (m *Model) newPlan(o SessionOptions, keep []bool, keepFrom int) *plan {
 	l := &layout{plan: &plan{values: make([]value, len(m.graph.nodes)), feed: &feed{}}, m: m, o: o, survives: m.survivors(keepFrom)}
-	l.groups = m.fuse(keep, o.Whole)
+	l.groups = m.fuse(keep, keepFrom, o.Whole)
 	l.border = m.borders()
 	l.uses()
 	for i := range l.groups {
@@ -141,6 +157,23 @@ func (m *Model) newPlan(o SessionOptions, keep []bool, keepFrom int) *plan {
 	}
 	l.size = l.arena.size
 	return l.plan
+}
+
+// furnish gives a worker the scratch memory that the steps will ask it for.
+func (p *plan) furnish(w *worker) {
+	row := 0
+	for i := range p.values {
+		row = max(row, p.values[i].f32.w*block)
+	}
+	w.scratch(2 * row)
+	for _, s := range p.steps {
+		switch s := s.(type) {
+		case *setStep:
+			w.buffers(s.values, s.most())
+		case *imageStep:
+			w.scratch(s.dst.w * s.size.C)
+		}
+	}
 }
 
 // survivors are the nodes whose values backward steps may read: those from keepFrom on, and what
@@ -395,6 +428,9 @@ func (l *layout) steps(i int, f *fused) []step {
 		j.dst = l.view(n.shape, 0, images, j.natural, i, i)
 	}
 	out = append(out, f.root.op.forward(l, j)...)
+	if st, ok := out[len(out)-1].(*rowStep); ok && f.act != nil {
+		st.kernels, st.act = l.m.kernels, f.act.op.(*elementwise)
+	}
 	switch {
 	case j.natural && need.f32:
 		out = append(out, newConvertStep(l.m.kernels, false, j.dst, l.place(i, n, false)))

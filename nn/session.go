@@ -49,10 +49,13 @@ func (m *Model) NewSession(o SessionOptions) (*Session, error) {
 	for _, n := range nodes {
 		keep[n.id] = keep[n.id] || o.Moments && n.measured()
 	}
-	s := &Session{model: m, batch: o.Batch, keepFrom: keepFrom, whole: o.Whole, groups: m.fuse(keep, o.Whole)}
+	s := &Session{model: m, batch: o.Batch, keepFrom: keepFrom, whole: o.Whole, groups: m.fuse(keep, keepFrom, o.Whole)}
 	s.plan = m.newPlan(o, keep, keepFrom)
 	s.mem = alignedFloats(s.plan.size)
 	s.crew = newCrew(o.Threads)
+	for _, w := range s.crew.workers {
+		s.plan.furnish(w)
+	}
 	s.runs = make([]*run, o.Batch+1)
 	s.sweeps = map[string]*sweep{}
 	s.logits = make([]float32, o.Batch*m.Classes())

@@ -9,6 +9,9 @@ type rowStep struct {
 	// value's does not matter.
 	row func(w *worker, image, blk, y int, out []float32)
 	res *view // added to what row writes; nil for none. It may be dst.
+
+	kernels *asm.Kernels
+	act     *elementwise // applied to what row writes; nil for none
 }
 
 // bandPixels is how many pixels of a map an item of a rowStep should hold.
@@ -32,17 +35,26 @@ func (s *rowStep) run(w *worker, first, n, item int) {
 			out = w.scratch(len(dst))
 		}
 		s.row(w, image, b, y, out)
+		if s.act != nil {
+			s.act.apply(s.kernels, w, b, out, out)
+		}
 		if s.res != nil {
 			for i, r := range s.res.line(w.mem, image, b, y) {
 				dst[i] = out[i] + r
 			}
 		}
-		if left := s.dst.c - b*block; left < block {
-			for i := range dst {
-				if i%block >= left {
-					dst[i] = 0
-				}
-			}
+		clearBeyond(dst, s.dst.c-b*block)
+	}
+}
+
+// clearBeyond writes zeros to the channels of a block from the left-th on.
+func clearBeyond(pixels []float32, left int) {
+	if left >= block {
+		return
+	}
+	for i := range pixels {
+		if i%block >= left {
+			pixels[i] = 0
 		}
 	}
 }
@@ -82,6 +94,14 @@ func (s *setStep) items(n int) int {
 		return n * s.groups
 	}
 	return n * s.dst.h
+}
+
+// most is the number of elements of the largest set.
+func (s *setStep) most() int {
+	if s.groups > 0 {
+		return s.dst.c / s.groups * s.dst.h * s.dst.w
+	}
+	return s.dst.c
 }
 
 func (s *setStep) run(w *worker, first, n, item int) {

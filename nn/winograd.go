@@ -86,6 +86,7 @@ func (m *Model) winogradKernel(n *Node) *asm.WinogradF32 {
 // multiply, transform back. It works on groups of tile rows that keep the scratch memory
 // small enough for the caches.
 type winograd struct {
+	kernels  *asm.Kernels
 	kernel   *asm.WinogradF32
 	gemm     *asm.GemmF32
 	bf16     *asm.WinogradBF16 // instead of kernel: maps and products in bfloat16
@@ -113,7 +114,7 @@ const winogradBytes = 1 << 20
 
 // newWinograd plans a convolution. whole says that it runs over the whole batch at once.
 func (m *Model) newWinograd(kernel *asm.WinogradF32, n, norm *Node, batch int, whole bool, alloc func(size int) int) *winograd {
-	s := &winograd{kernel: kernel, gemm: &m.kernels.GemmF32, w: m.winogradWeights(kernel, n, norm), whole: whole}
+	s := &winograd{kernels: m.kernels, kernel: kernel, gemm: &m.kernels.GemmF32, w: m.winogradWeights(kernel, n, norm), whole: whole}
 	if m.bf16 {
 		s.bf16, s.gemmBF16 = &m.kernels.Winograd2BF16, &m.kernels.GemmBF16
 	}
@@ -312,7 +313,7 @@ func (s *winogradOut) run(w *worker, first, n, item int) {
 		A:     &w.mem[s.m.off+b*s.m.plane+tile*block],
 		C:     &w.mem[s.dst.at(first+image, b, y, 0)],
 		ATile: 4 * block, AXi: 4 * s.m.xi, CRow: 4 * s.dst.row, Tiles: s.tileCols,
-		Rows: s.dst.h - y, Cols: s.dst.w, Relu: s.relu,
+		Rows: s.dst.h - y, Cols: s.dst.w, Relu: s.relu(),
 	}
 	if s.w.bias != nil {
 		w.winOut.Bias = &s.w.bias[b*block]
@@ -322,6 +323,9 @@ func (s *winogradOut) run(w *worker, first, n, item int) {
 		w.winOut.ResRow = 4 * s.res.row
 	}
 	s.kernel.Output(&w.winOut)
+	for ; y < min(s.dst.h, (ty+1)*s.kernel.Out); y++ {
+		s.finish(s.kernels, w, b, s.dst.c, s.dst.line(w.mem, first+image, b, y))
+	}
 }
 
 func (s *winogradOut) runBF16(w *worker, image, b, y, tile int) {
@@ -330,7 +334,7 @@ func (s *winogradOut) runBF16(w *worker, image, b, y, tile int) {
 		A:     &w.mem[s.m.off+b*s.m.plane+tile*block],
 		C:     &w.half[s.dst.at(image, b, y, 0)],
 		ATile: 4 * block, AXi: 4 * s.m.xi, CRow: 2 * s.dst.row, Tiles: s.tileCols,
-		Rows: s.dst.h - y, Cols: s.dst.w, Relu: s.relu,
+		Rows: s.dst.h - y, Cols: s.dst.w, Relu: s.relu(),
 	}
 	if s.w.bias != nil {
 		w.winOutHalf.Bias = &s.w.bias[b*block]

@@ -21,6 +21,9 @@ type worker struct {
 	// Arguments of kernels, here so that calls do not allocate.
 	gemm       asm.GemmF32Args
 	gemmHalf   asm.GemmBF16Args
+	depthwise  asm.DepthwiseF32Args
+	affine     asm.MapF32Args
+	sigmoid    asm.SigmoidF32Args
 	pool       asm.MaxPoolF32Args
 	lrn        asm.LRNF32Args
 	winIn      asm.WinogradInF32Args
