@@ -39,6 +39,8 @@ func parse(t *testing.T, text string) onnxmake.Node {
 		name, value, _ := strings.Cut(a, "=")
 		var f float64
 		switch {
+		case strings.Contains(value, ">"):
+			n.Attributes[name] = value
 		case strings.Contains(value, ","):
 			var list []int64
 			for _, part := range strings.Split(strings.TrimSuffix(value, ","), ",") {
@@ -167,6 +169,9 @@ var chains = []chain{
 	{name: "windows and rolls", input: []int64{1, 2, 4, 4}, consts: map[string]any{"s": []int64{1, 2, 2, 2, 2, 2}, "o": []int64{4, 4, 2}, "w": shape{2, 2}, "a1": []int64{1}, "a2": []int64{2}, "b0": []int64{0}, "b1": []int64{1}, "b9": []int64{9}},
 		nodes: []string{"t = Transpose(x) perm=0,2,3,1", "l = Slice(t, b1, b9, a1)", "m = Slice(t, b0, b1, a1)", "n = Concat(l, m) axis=1",
 			"r = Reshape(n, s)", "p = Transpose(r) perm=0,1,3,2,4,5", "q = Reshape(p, o)", "y = MatMul(q, w)"}},
+	{name: "einsum", input: []int64{1, 2, 4, 4}, consts: map[string]any{"k": shape{3, 4}}, nodes: []string{"r = Relu(x)", "e = Einsum(x, r) equation=bcij,bckj->bikc", "y = Einsum(e, k) equation=bikc,ok->bcoi"}},
+	{name: "cut anew", input: []int64{1, 2, 6, 4}, consts: map[string]any{"s": []int64{1, 2, 3, 2, 2, 2}, "r": []int64{1, 2, 2, 3, 4}}, nodes: []string{"a = Reshape(x, s)", "b = Relu(a)", "y = Reshape(b, r)"}},
+	{name: "lengths", nodes: []string{"l = ReduceL2(x) axes=1,", "d = Div(x, l)", "s = ReduceSumSquare(x) axes=2,3", "y = Add(d, s)"}},
 	{name: "broadcast to a larger shape", consts: map[string]any{"k": shape{1, 3, 4, 6}}, nodes: []string{"a = GlobalAveragePool(x)", "y = Add(a, k)"}},
 	{name: "expand", consts: map[string]any{"s": []int64{1, 3, 2, 5}}, nodes: []string{"a = GlobalMaxPool(x)", "y = Expand(a, s)"}},
 

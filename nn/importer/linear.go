@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"cwox/nn"
 	"cwox/weights/onnx"
@@ -432,14 +433,23 @@ func reduce(b *builder, s *onnx.Step) error {
 	}
 	var node *nn.Node
 	name := b.name(s.Out[0])
+	sumOf := func(name string, x *nn.Node) *nn.Node {
+		return b.Affine(name, b.Mean(b.fresh(s.Out[0].Name()), x, over[0], over[1], over[2]), []float32{float32(count)}, nil)
+	}
+	squared := func() *nn.Node {
+		return b.Activation(b.fresh(s.Out[0].Name()), t.node, nn.Activation{Function: nn.Pow, A: 2})
+	}
 	switch {
 	case s.Op == "ReduceMax" && over == [3]bool{false, true, true}:
 		node = b.GlobalMaxPool(name, t.node)
 	case s.Op == "ReduceMax":
 		return fmt.Errorf("a maximum over axes %v of %v", which, t.shape())
 	case s.Op == "ReduceSum":
-		node = b.Mean(b.fresh(s.Out[0].Name()), t.node, over[0], over[1], over[2])
-		node = b.Affine(name, node, []float32{float32(count)}, nil)
+		node = sumOf(name, t.node)
+	case s.Op == "ReduceSumSquare":
+		node = sumOf(name, squared())
+	case s.Op == "ReduceL2":
+		node = b.Activation(name, sumOf(b.fresh(s.Out[0].Name()), squared()), nn.Activation{Function: nn.Sqrt})
 	case over == [3]bool{false, true, true}:
 		node = b.MeanPool(name, t.node)
 	default:
@@ -626,5 +636,68 @@ func softmax(b *builder, s *onnx.Step) error {
 		node = b.Softmax(name, t.node)
 	}
 	b.set(s.Out[0], &tensor{node: node, dims: t.dims})
+	return nil
+}
+
+// einsum is a product of two tensors that is a matrix product once the labels are sorted: those of
+// both and of the result, those of one and of the result, and those that are summed over.
+func einsum(b *builder, s *onnx.Step) error {
+	operands, result, err := s.Labels()
+	if err != nil {
+		return err
+	}
+	if len(operands) != 2 {
+		return fmt.Errorf("%d operands, two can be run", len(operands))
+	}
+	var groups [2]grouping // of the operands
+	var out grouping
+	for k, labels := range operands {
+		other := operands[1-k]
+		at := func(c rune) int { return strings.IndexRune(labels, c) }
+		for d, c := range result {
+			switch inOther := strings.ContainsRune(other, c); {
+			case at(c) < 0:
+			case inOther:
+				groups[k][channels] = append(groups[k][channels], at(c))
+				if k == 0 {
+					out[channels] = append(out[channels], d)
+				}
+			default:
+				groups[k][1+k] = append(groups[k][1+k], at(c)) // rows of the first, columns of the second
+				out[1+k] = append(out[1+k], d)
+			}
+		}
+		for _, c := range operands[0] { // in one order for both
+			if !strings.ContainsRune(result, c) {
+				if at(c) < 0 {
+					return fmt.Errorf("a sum over %c, which one operand has alone", c)
+				}
+				groups[k][2-k] = append(groups[k][2-k], at(c))
+			}
+		}
+		for _, c := range labels {
+			if !strings.ContainsRune(result, c) && !strings.ContainsRune(other, c) {
+				return fmt.Errorf("a sum over %c, which one operand has alone", c)
+			}
+		}
+	}
+	var nodes [2]*nn.Node
+	for k, v := range s.In {
+		t := b.tensors[v]
+		if t == nil {
+			if t, err = b.stored(v); err != nil {
+				return err
+			}
+		}
+		b.preprocessed(t)
+		if slices.ContainsFunc(t.dims, isBatch) {
+			return errors.New("of a batch: export the model with a batch of 1")
+		}
+		if nodes[k], err = b.as(t, groups[k]); err != nil {
+			return err
+		}
+	}
+	node := b.MatMul(b.name(s.Out[0]), nodes[0], nodes[1])
+	b.set(s.Out[0], arranged(node, s.Out[0].Shape, out, ""))
 	return nil
 }

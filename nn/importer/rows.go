@@ -42,9 +42,9 @@ func init() {
 		"Transpose": transpose, "DepthToSpace": depthToSpace, "SpaceToDepth": spaceToDepth,
 		"Slice": slice, "Split": split, "Gather": gather, "Concat": concat, "Pad": pad, "Resize": resize, "Upsample": resize,
 
-		"Conv": conv, "Gemm": gemm, "MatMul": matMul,
+		"Conv": conv, "Gemm": gemm, "MatMul": matMul, "Einsum": einsum,
 		"MaxPool": pool(true), "AveragePool": pool(false), "GlobalAveragePool": globalPool(false), "GlobalMaxPool": globalPool(true),
-		"ReduceMean": reduce, "ReduceSum": reduce, "ReduceMax": reduce,
+		"ReduceMean": reduce, "ReduceSum": reduce, "ReduceMax": reduce, "ReduceL2": reduce, "ReduceSumSquare": reduce,
 		"BatchNormalization": batchNorm, "InstanceNormalization": groupNorm, "GroupNormalization": groupNorm,
 		"LayerNormalization": layerNorm, "LRN": localNorm, "Softmax": softmax, "LogSoftmax": softmax,
 	}

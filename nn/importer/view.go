@@ -116,6 +116,7 @@ func (t *tensor) reshape(shape []int) *tensor {
 	for _, dim := range t.dims {
 		atoms = append(atoms, dim...)
 	}
+	atoms = merged(atoms)
 	out := &tensor{node: t.node, dims: make([][]atom, len(shape)), name: t.name, pre: t.pre}
 	for d, want := range shape {
 		for want > 1 {

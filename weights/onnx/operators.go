@@ -55,6 +55,7 @@ func init() { // some run others
 		"Transpose": one(transpose), "Slice": one(slice), "Gather": one(gather), "Concat": one(concat), "Split": split,
 		"Expand": one(expand), "Tile": one(tile), "Pad": one(pad), "DepthToSpace": one(depthToSpace), "SpaceToDepth": one(spaceToDepth),
 		"ScatterND": one(scatterND), "Trilu": one(triangular), "NonZero": one(nonZero), "CumSum": one(sumSoFar),
+		"GatherND": one(gatherND), "GatherElements": one(gatherElements),
 		"Resize": one(resize), "Upsample": one(resize),
 
 		"ReduceSum": reduction(sumOf), "ReduceMean": reduction(meanOf), "ReduceMax": reduction(maxOf), "ReduceMin": reduction(minOf),
@@ -74,7 +75,7 @@ func init() { // some run others
 
 		"Conv": one(convolution), "MaxPool": one(maxPool), "AveragePool": one(averagePool),
 		"GlobalMaxPool": globalPool(maxOf), "GlobalAveragePool": globalPool(meanOf),
-		"Gemm": one(gemm), "MatMul": one(matMul),
+		"Gemm": one(gemm), "MatMul": one(matMul), "Einsum": one(einsum),
 		"BatchNormalization": one(batchNorm), "InstanceNormalization": one(instanceNorm), "GroupNormalization": one(groupNorm),
 		"LayerNormalization": layerNorm, "LRN": one(localNorm), "LpNormalization": one(lpNorm),
 		"QuantizeLinear": one(quantize), "DequantizeLinear": one(dequantize),

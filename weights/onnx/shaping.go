@@ -929,3 +929,99 @@ func sumSoFar(s *Step) (*Value, error) {
 		}
 	})
 }
+
+// gatherND takes slices at the places that the last axis of indices names.
+func gatherND(s *Step) (*Value, error) {
+	if err := s.operands(2); err != nil {
+		return nil, err
+	}
+	x, at := s.In[0], s.In[1]
+	q, rank := len(at.Shape), len(x.Shape)
+	batch := int(s.Int("batch_dims", 0))
+	if q == 0 || batch < 0 || batch >= q || batch+at.Shape[q-1] > rank || !slices.Equal(at.Shape[:batch], x.Shape[:batch]) {
+		return nil, fmt.Errorf("indices of shape %v into %v, %d axes of batch", at.Shape, x.Shape, batch)
+	}
+	k := at.Shape[q-1]
+	shape := slices.Concat(at.Shape[:q-1], x.Shape[batch+k:])
+	out, fill, err := s.result(x.Type, shape)
+	if !fill || err != nil {
+		return out, err
+	}
+	list, err := at.Int64s()
+	if err != nil {
+		return nil, err
+	}
+	own, size, batches := strides(x.Shape), 1, 1
+	for _, n := range x.Shape[batch+k:] {
+		size *= n
+	}
+	for _, n := range x.Shape[:batch] {
+		batches *= n
+	}
+	index := make([]int, 0, out.Len())
+	rows := 0
+	if size > 0 {
+		rows = out.Len() / size
+	}
+	for i := range rows {
+		base := 0
+		if batch > 0 {
+			base = i / (rows / batches) * own[batch-1]
+		}
+		for d, v := range list[i*k:][:k] {
+			p, err := axis(v, x.Shape[batch+d])
+			if err != nil {
+				return nil, fmt.Errorf("index %d of %d", v, x.Shape[batch+d])
+			}
+			base += p * own[batch+d]
+		}
+		for j := range size {
+			index = append(index, base+j)
+		}
+	}
+	return x.pick(shape, index, nil), nil
+}
+
+// gatherElements takes, at each place of indices, the element there with another place along an axis.
+func gatherElements(s *Step) (*Value, error) {
+	if err := s.operands(2); err != nil {
+		return nil, err
+	}
+	x, at := s.In[0], s.In[1]
+	d, err := axis(s.Int("axis", 0), len(x.Shape))
+	if err != nil {
+		return nil, err
+	}
+	if len(at.Shape) != len(x.Shape) {
+		return nil, fmt.Errorf("indices of shape %v into %v", at.Shape, x.Shape)
+	}
+	for i, n := range at.Shape {
+		if i != d && n > x.Shape[i] {
+			return nil, fmt.Errorf("indices of shape %v into %v", at.Shape, x.Shape)
+		}
+	}
+	out, fill, err := s.result(x.Type, at.Shape)
+	if !fill || err != nil {
+		return out, err
+	}
+	list, err := at.Int64s()
+	if err != nil {
+		return nil, err
+	}
+	own, steps := strides(x.Shape), strides(at.Shape)
+	index := make([]int, len(list))
+	for i, v := range list {
+		p, err := axis(v, x.Shape[d])
+		if err != nil {
+			return nil, fmt.Errorf("index %d of %d", v, x.Shape[d])
+		}
+		for a := range at.Shape {
+			k := i / steps[a] % at.Shape[a]
+			if a == d {
+				k = p
+			}
+			index[i] += k * own[a]
+		}
+	}
+	return x.pick(at.Shape, index, nil), nil
+}
