@@ -13,7 +13,19 @@ type Model struct {
 	Outputs   []Value
 	Constants []Constant
 	Nodes     []Node
+	Functions []Function
 }
+
+// Function is an operator that the model defines.
+type Function struct {
+	Domain, Name string
+	In, Out      []string
+	Attributes   []string
+	Nodes        []Node
+}
+
+// Reference is an attribute of a node in a function: that of the caller.
+type Reference string
 
 // Value is the name and shape of an input or output of float32. Axes of -1 are left open.
 type Value struct {
@@ -29,9 +41,10 @@ type Constant struct {
 	Ints   []int64
 }
 
-// Node is an operator. Attributes are an int, a float64, a string, or a list of int64.
+// Node is an operator. Attributes are an int, a float64, a string, a list of int64,
+// a Reference, or a *Model, of which the graph is taken.
 type Node struct {
-	Op         string
+	Op, Domain string
 	In, Out    []string
 	Attributes map[string]any
 }
@@ -52,8 +65,8 @@ func (m *message) bytes(field int, data []byte) {
 
 func (m *message) text(field int, s string) { m.bytes(field, []byte(s)) }
 
-// Bytes are the file.
-func (m *Model) Bytes() []byte {
+// graph is the model's, without what is around it.
+func (m *Model) graph() message {
 	var graph message
 	for _, n := range m.Nodes {
 		graph.bytes(1, n.bytes())
@@ -68,13 +81,41 @@ func (m *Model) Bytes() []byte {
 	for _, v := range m.Outputs {
 		graph.bytes(12, v.bytes())
 	}
+	return graph
+}
+
+// Bytes are the file.
+func (m *Model) Bytes() []byte {
 	var opset, file message
 	opset.text(1, "")
 	opset.number(2, m.Opset)
 	file.number(1, 8)
-	file.bytes(7, graph)
+	file.bytes(7, m.graph())
 	file.bytes(8, opset)
+	for _, f := range m.Functions {
+		file.bytes(25, f.bytes(opset))
+	}
 	return file
+}
+
+func (f *Function) bytes(opset message) []byte {
+	var out message
+	out.text(1, f.Name)
+	for _, name := range f.In {
+		out.text(4, name)
+	}
+	for _, name := range f.Out {
+		out.text(5, name)
+	}
+	for _, name := range f.Attributes {
+		out.text(6, name)
+	}
+	for _, n := range f.Nodes {
+		out.bytes(7, n.bytes())
+	}
+	out.bytes(9, opset)
+	out.text(10, f.Domain)
+	return out
 }
 
 func (v *Value) bytes() []byte {
@@ -128,6 +169,9 @@ func (n *Node) bytes() []byte {
 	}
 	out.text(3, n.Out[0])
 	out.text(4, n.Op)
+	if n.Domain != "" {
+		out.text(7, n.Domain)
+	}
 	for name, v := range n.Attributes {
 		var a message
 		a.text(1, name)
@@ -142,6 +186,12 @@ func (n *Node) bytes() []byte {
 		case string:
 			a.text(4, v)
 			a.number(20, 3)
+		case Reference:
+			a.text(21, string(v))
+			a.number(20, 1)
+		case *Model: // a branch: its nodes and outputs
+			a.bytes(6, v.graph())
+			a.number(20, 5)
 		case []int64:
 			for _, k := range v {
 				a.number(8, k)

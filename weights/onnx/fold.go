@@ -272,6 +272,9 @@ func (f *folder) node(n *Node) error {
 	for i, name := range n.Outputs {
 		if i < len(out) && name != "" {
 			f.name(name, out[i])
+			if names := out[i].Names; inlined && f.values[names[0]] != out[i] && names[len(names)-1] == f.prefix+name { // of the graph's own names and those within, the graph's come first
+				out[i].Names = slices.Insert(slices.Clone(names[:len(names)-1]), 0, names[len(names)-1])
+			}
 			unknown = unknown || !out[i].isKnown && !slices.Contains(s.In, out[i])
 		}
 	}

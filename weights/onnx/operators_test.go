@@ -244,3 +244,59 @@ func TestCutShort(t *testing.T) {
 		}
 	}
 }
+
+// TestFunctions spreads functions of the model out, and takes the branch that a constant chooses.
+func TestFunctions(t *testing.T) {
+	node := func(op string, a attributes, out string, in ...string) onnxmake.Node {
+		return onnxmake.Node{Op: op, In: in, Out: []string{out}, Attributes: a}
+	}
+	own := func(n onnxmake.Node) onnxmake.Node { n.Domain = "my.own"; return n }
+	branch := func(op string) *onnxmake.Model {
+		return &onnxmake.Model{Nodes: []onnxmake.Node{node(op, nil, "inner", "a")}, Outputs: []onnxmake.Value{{Name: "inner"}}}
+	}
+	m := onnxmake.Model{
+		Opset: 13, Inputs: []onnxmake.Value{{Name: "x", Shape: []int64{4}}}, Outputs: []onnxmake.Value{{Name: "y"}},
+		Constants: []onnxmake.Constant{{Name: "two", Shape: []int64{}, Floats: []float32{2}}},
+		Nodes: []onnxmake.Node{
+			own(node("Twice", attributes{"slope": 0.5}, "a", "x", "two")),
+			node("Equal", nil, "c", "two", "two"),
+			node("If", attributes{"then_branch": branch("Neg"), "else_branch": branch("Abs")}, "y", "c"),
+		},
+		Functions: []onnxmake.Function{
+			{Domain: "my.own", Name: "Twice", In: []string{"v", "k"}, Out: []string{"w"}, Attributes: []string{"slope"},
+				Nodes: []onnxmake.Node{own(node("Leaky", attributes{"by": onnxmake.Reference("slope")}, "t", "v")), node("Mul", nil, "w", "t", "k")}},
+			{Domain: "my.own", Name: "Leaky", In: []string{"v"}, Out: []string{"w"}, Attributes: []string{"by"},
+				Nodes: []onnxmake.Node{node("LeakyRelu", attributes{"alpha": onnxmake.Reference("by")}, "w", "v")}},
+		},
+	}
+	model, err := onnx.Parse(m.Bytes(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := model.Fold(onnx.FoldOptions{Given: map[string]*onnx.Value{"x": onnx.NewFloats([]int{4}, []float32{-2, -1, 0, 3})}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := p.Outputs[0].Float64s(); !slices.Equal(got, []float64{2, 1, 0, -6}) {
+		t.Errorf("%v", got)
+	}
+	p, err = model.Fold(onnx.FoldOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var steps []string
+	for _, s := range p.Steps {
+		steps = append(steps, s.Op+" "+s.Out[0].Names[0])
+	}
+	if want := []string{"LeakyRelu a/t", "Mul a", "Neg y"}; !slices.Equal(steps, want) {
+		t.Errorf("%q, want %q", steps, want)
+	}
+
+	m.Functions[1].Nodes[0] = own(node("Twice", nil, "w", "v", "v")) // each calls the other
+	if model, err = onnx.Parse(m.Bytes(), nil); err == nil {
+		_, err = model.Fold(onnx.FoldOptions{})
+	}
+	if err == nil || !strings.Contains(err.Error(), "within each other") {
+		t.Errorf("functions that call each other: %v", err)
+	}
+}
