@@ -160,7 +160,7 @@ var draws = []func(d *drawing, name string) *Node{
 	},
 	func(d *drawing, name string) *Node {
 		x := d.any()
-		p := Pool{Window: d.window(x.shape, 2, 3, 5), Ceil: d.IntN(2) == 0, CountPad: d.IntN(2) == 0}
+		p := Pool{Window: d.window(x.shape, 2, 3, 5, 9), Ceil: d.IntN(2) == 0, CountPad: d.IntN(2) == 0}
 		if _, err := p.on(x.shape); err != nil {
 			return nil
 		}
@@ -293,7 +293,7 @@ type drawn struct {
 
 const drawnImages = 3
 
-var drawnRules = []Rule{Gradient, Guided, DeepLIFT, Excitation, ExcitationDuplicated}
+var drawnRules = []Rule{Gradient, Guided, DeepLIFT, Excitation, ExcitationDuplicated, ContrastiveExcitation}
 
 func draw(seed uint64) *drawn {
 	d := &drawn{seed: seed, g: arbitrary(seed)}

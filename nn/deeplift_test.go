@@ -26,6 +26,15 @@ func signals(g *Graph, rule Rule, x, ref [][]float64, seed []float64) [][]float6
 		}
 		return v
 	}
+	// The layer that contrasts: the last convolution, if everything passes through it.
+	head := g.nodes[len(g.nodes)-1]
+	for _, ok := head.op.(*conv); !ok; _, ok = head.op.(*conv) {
+		if len(head.in) != 1 {
+			head = nil
+			break
+		}
+		head = head.in[0]
+	}
 	for _, n := range slices.Backward(g.nodes) {
 		if n.id == 0 {
 			if g.affineScale != nil {
@@ -33,7 +42,13 @@ func signals(g *Graph, rule Rule, x, ref [][]float64, seed []float64) [][]float6
 			}
 			continue
 		}
-		o := &oracleNode{Node: n, rule: rule, sig: out[n.id], y: x[n.id], refY: ref[n.id]}
+		o := &oracleNode{Node: n, rule: rule, head: n == head, sig: out[n.id], y: x[n.id], refY: ref[n.id]}
+		o.rectified = true
+		for _, m := range g.nodes {
+			if a, ok := m.op.(*elementwise); slices.Contains(m.in, n) && (!ok || a.Function != ReLU) {
+				o.rectified = false
+			}
+		}
 		for _, p := range n.in {
 			o.to = append(o.to, out[p.id])
 			o.x = append(o.x, seen(x, p))
@@ -52,6 +67,8 @@ func signals(g *Graph, rule Rule, x, ref [][]float64, seed []float64) [][]float6
 type oracleNode struct {
 	*Node
 	rule       Rule
+	head       bool
+	rectified  bool // all readers are ReLUs
 	sig        []float64
 	y, refY    []float64
 	x, ref, to [][]float64
@@ -219,9 +236,21 @@ func (o *oracleNode) excite() {
 	}
 	switch op := o.op.(type) {
 	case *conv:
-		o.share(func(visit func(i, from int, v float64)) {
+		products := func(visit func(i, from int, v float64)) {
 			connections(op, s, o.shape, func(i, from, weight int) { visit(i, from, o.x[0][from]*float64(op.Weight[weight])) })
-		}, 0)
+		}
+		o.share(products, 0)
+		if o.rule.contrastive() && o.head {
+			for i := range o.sig {
+				o.sig[i] = -o.sig[i]
+			}
+			o.share(func(visit func(i, from int, v float64)) {
+				products(func(i, from int, v float64) { visit(i, from, -v) })
+			}, 0)
+			for i := range o.sig {
+				o.sig[i] = -o.sig[i]
+			}
+		}
 	case *avgPool:
 		o.share(func(visit func(i, from int, v float64)) {
 			at(o.shape, func(c, oy, ox, i int) {
@@ -287,6 +316,12 @@ func (o *oracleNode) exciteBinary(op *binary) {
 		case fixed(o.in[1]):
 		case op.what == addition && o.rule.splits():
 			a, b = o.x[0][ia]/o.y[i], o.x[1][ib]/o.y[i]
+			if !o.rectified {
+				x, z := max(o.x[0][ia], 0), max(o.x[1][ib], 0)
+				if a, b = x/(x+z), z/(x+z); x+z == 0 {
+					a, b = 0.5, 0.5
+				}
+			}
 		case op.what == addition:
 			b = 1
 		case op.what == multiplication && gate(o.in[0]) == gate(o.in[1]):

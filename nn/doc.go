@@ -53,7 +53,8 @@
 // Excitation backprop (Zhang et al., 2016) divides a signal in proportion to the positive terms
 // of a sum: weights W+ times activations where these are not negative, as in the paper, and
 // otherwise also negative weights times negative activations (LRP's alpha-beta rule, alpha 1,
-// Bach et al., 2015). Activation functions and normalisations pass it unchanged. A gate, x times a value of
+// Bach et al., 2015). A sum of two values is divided in proportion to these if a ReLU follows
+// (residual sums, as in the paper), else to their positive parts. Activation functions and normalisations pass it unchanged. A gate, x times a value of
 // a sigmoid or times one number for the whole map, passes it to x (Arras et al., 2017: the
 // signal takes all), so x * sigmoid(x), written out or as SiLU, passes it unchanged; a product of
 // two values neither of which is a gate passes half to each. Of a - b and a / b, a gets it.

@@ -1,6 +1,9 @@
 package nn
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Add appends a + b: the residual sum of a branch and a shortcut. Of two operands either may
 // have a single channel, row or column where the other has more: it is repeated.
@@ -171,8 +174,8 @@ func (o *binary) factor(which int, a, b, ra, rb float32) float32 {
 	return -(a + ra) / 2 / (b * rb)
 }
 
-// backward: see factor. Excitation backprop divides the signal of a sum in proportion to the
-// operands (or sends it whole to both, by the rule); a difference and a quotient pass it to
+// backward: see factor. Excitation backprop divides the signal of a sum in proportion, see
+// shares (or sends it whole to both, by the rule); a difference and a quotient pass it to
 // their first operand, the other one inhibiting; a product passes it to the operand that is not
 // a gate (the "signal takes all" rule of Arras et al., 2017), half to each if there is no telling
 // which is (Arjona-Medina et al., 2019). Constants get none.
@@ -203,7 +206,7 @@ func (o *binary) part(b *descent, g *fused, which int, sig, dst view) *rowStep {
 	if b.rule >= Excitation {
 		weight, proportional := o.excitation(b.rule, n, which)
 		if proportional {
-			return shareStep(sig, dst, b.activation(g.last), b.operandOf(n, 0), which == 1) // where a ReLU stops it, it is 0
+			return b.shares(n, g).step(sig, dst, b.operandOf(n, 0), which == 1)
 		}
 		return &rowStep{dst: dst, row: func(w *worker, image, blk, y int, p []float32) {
 			for i, v := range sig.line(w.mem, image, blk, y) {
@@ -321,21 +324,51 @@ func (s *reduceStep) index(c, y int) int {
 	return (c*s.dst.h + y) * s.dst.w
 }
 
-// shareStep is the part of a sum's signal that one operand of a sum gets in proportion to its
-// value: the one given, or the rest of the sum. 0 stays 0.
-func shareStep(sig, dst view, out source, part activationOperand, rest bool) *rowStep {
+// shares is how the signal of a sum is divided: in proportion to its operands, as the paper's
+// authors do for residual sums, if all that reads it is ReLUs, which stop the signal where the sum
+// is not positive; else in proportion to the operands' positive parts, as by a convolution.
+type shares struct {
+	sum      source // or what a ReLU made of it
+	positive bool
+}
+
+func (b *descent) shares(sum *Node, g *fused) shares {
+	s := shares{sum: b.activation(g.last)}
+	for _, n := range b.model.graph.nodes {
+		if slices.Contains(n.in, sum) {
+			a, ok := n.op.(*elementwise)
+			s.positive = s.positive || !ok || a.Function != ReLU
+		}
+	}
+	return s
+}
+
+// of is the signal v times what its sum's part, or the rest of it, is of the whole. 0 stays 0.
+func (s *shares) of(v, sum, part float32, rest bool) float32 {
+	other := sum - part
+	if s.positive {
+		part, other = max(part, 0), max(other, 0)
+		sum = part + other
+	}
+	if rest {
+		part = other
+	}
+	switch {
+	case v == 0:
+		return v
+	case sum == 0:
+		return v / 2
+	}
+	return float32(v*part) / sum
+}
+
+// step writes the share of one operand: the one given, or the other one.
+func (s shares) step(sig, dst view, part activationOperand, rest bool) *rowStep {
 	return &rowStep{dst: dst, row: func(w *worker, image, blk, y int, p []float32) {
-		sum := out.row(blk, y)
+		sums := s.sum.row(blk, y)
 		values := part.rowOf(blk, y, w.scratch(2 * len(p))[len(p):], part.row) // the first part may be p
 		for i, v := range sig.line(w.mem, image, blk, y) {
-			share := values[i]
-			if rest {
-				share = sum[i] - share
-			}
-			if v != 0 {
-				v = float32(v*share) / sum[i]
-			}
-			p[i] = v
+			p[i] = s.of(v, sums[i], values[i], rest)
 		}
 	}}
 }

@@ -145,9 +145,9 @@ func (c *conv) backward(b *descent, g *fused, sig view) {
 // split divides the signal of a residual sum in proportion between its operands: in place for
 // the shortcut.
 func (b *descent) split(g *fused, sig view) (branch, shortcut view) {
-	out, short := b.activation(g.last), activationOperand{source: b.activation(g.res)}
+	s, short := b.shares(g.add, g), activationOperand{source: b.activation(g.res)}
 	branch = b.scratch(g.last.shape, sig.border, b.capacity)
-	b.steps = append(b.steps, shareStep(sig, branch, out, short, true), shareStep(sig, sig, out, short, false))
+	b.steps = append(b.steps, s.step(sig, branch, short, true), s.step(sig, sig, short, false))
 	return branch, sig
 }
 

@@ -48,44 +48,36 @@ func (c *constant) shape([]Shape) (Shape, error) {
 
 func (c *concat) nonNegative(n *Node) bool { return allNonNegative(n) }
 
+// forward copies operands that could not be computed in place.
 func (c *concat) forward(l *layout, j *job) []step {
-	s := &concatStep{dst: j.dst}
-	for _, in := range j.root.in {
-		s.srcs = append(s.srcs, j.src(in))
-	}
-	return []step{s}
-}
-
-// concatStep copies operands that could not be computed in place.
-type concatStep struct {
-	srcs []view
-	dst  view
-}
-
-func (s *concatStep) items(n int) int { return n }
-
-func (s *concatStep) run(w *worker, first, n, item int) {
-	image := first + item
-	for b := range blocks(s.dst.c) {
-		clearBorder(&s.dst, w.mem, image, b, 0, s.dst.h)
-		for y := range s.dst.h {
-			clear(s.dst.line(w.mem, image, b, y))
-		}
-	}
+	var srcs []view
+	var starts []int // their first channels, and the end
 	at := 0
-	for i := range s.srcs {
-		src := &s.srcs[i]
-		for c := range src.c {
-			for y := range src.h {
-				in := w.mem[src.at(image, c/block, y, 0)+c%block:]
-				out := w.mem[s.dst.at(image, (at+c)/block, y, 0)+(at+c)%block:]
-				for x := range src.w {
-					out[x*block] = in[x*block]
-				}
+	for _, in := range j.root.in {
+		srcs, starts = append(srcs, j.src(in)), append(starts, at)
+		at += in.shape.C
+	}
+	starts = append(starts, at)
+	return []step{&rowStep{dst: j.dst, row: func(w *worker, image, blk, y int, out []float32) {
+		c0 := blk * block
+		i, exact := slices.BinarySearch(starts, c0)
+		if !exact {
+			i--
+		}
+		if from := c0 - starts[i]; from%block == 0 && (starts[i+1]-c0 >= block || i == len(srcs)-1) {
+			copy(out, srcs[i].line(w.mem, image, from/block, y))
+			return
+		}
+		for c := c0; c < min(c0+block, at); c++ {
+			for c >= starts[i+1] {
+				i++
+			}
+			in := srcs[i].line(w.mem, image, (c-starts[i])/block, y)[(c-starts[i])%block:]
+			for x := 0; x < len(out); x += block {
+				out[x+c-c0] = in[x]
 			}
 		}
-		at += src.c
-	}
+	}}}
 }
 
 func (c *concat) signalBorder(b *descent, n *Node) int {

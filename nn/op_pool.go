@@ -81,7 +81,13 @@ func (p *avgPool) nonNegative(n *Node) bool { return allNonNegative(n) }
 func (p *maxPool) half(*Node) bool { return true }
 
 func (p *maxPool) forward(l *layout, j *job) []step {
-	return []step{newMaxPoolStep(l.m.kernels, &p.Window, j.half, j.src(j.root.in[0]), j.dst)}
+	src := j.src(j.root.in[0])
+	s := &maxPoolStep{kernels: l.m.kernels, half: j.half, src: src, dst: j.dst, stride: p.StrideW}
+	s.calls = poolCalls(&p.Window, &src, &j.dst, 4)
+	if j.half {
+		s.calls = poolCalls(&p.Window, &src, &j.dst, 2)
+	}
+	return []step{s}
 }
 
 // maxPoolStep is max-pooling, by a kernel for the positions of a row whose window holds the same
@@ -103,12 +109,9 @@ type poolCall struct {
 	taps         []int // byte offsets
 }
 
-func newMaxPoolStep(k *asm.Kernels, w *Window, half bool, src, dst view) *maxPoolStep {
-	s := &maxPoolStep{kernels: k, half: half, src: src, dst: dst, stride: w.StrideW}
-	bytes := 4
-	if half {
-		bytes = 2
-	}
+// poolCalls cuts a pooling of elements of so many bytes.
+func poolCalls(w *Window, src, dst *view, bytes int) []poolCall {
+	var calls []poolCall
 	for _, r := range w.rows().stretches(src.h, dst.h) {
 		for _, c := range w.cols().stretches(src.w, dst.w) {
 			call := poolCall{y0: r.o, y1: r.o + r.n, x: c.o, n: c.n, iy: w.rows().at(r.o, r.k0), ix: w.cols().at(c.o, c.k0), strideH: w.StrideH}
@@ -117,10 +120,10 @@ func newMaxPoolStep(k *asm.Kernels, w *Window, half bool, src, dst view) *maxPoo
 					call.taps = append(call.taps, bytes*(y*w.DilationH*src.row+x*w.DilationW*block))
 				}
 			}
-			s.calls = append(s.calls, call)
+			calls = append(calls, call)
 		}
 	}
-	return s
+	return calls
 }
 
 func (s *maxPoolStep) items(n int) int { return n * blocks(s.dst.c) }
@@ -263,25 +266,76 @@ func (p *avgPool) counted(a axis, o, n int) int {
 
 func (p *avgPool) forward(l *layout, j *job) []step {
 	src := j.src(j.root.in[0])
-	return []step{&rowStep{dst: j.dst, row: func(w *worker, image, blk, y int, out []float32) {
-		p.means(out, y, src, func(iy int) []float32 { return src.line(w.mem, image, blk, iy) }, false)
-	}}}
+	s := &avgPoolStep{avgPool: p, kernel: l.m.kernels.DepthwiseF32, src: src, dst: j.dst, calls: poolCalls(&p.Window, &src, &j.dst, 4)}
+	for i := range s.ones {
+		s.ones[i] = 1
+	}
+	return []step{s}
 }
 
-// means writes row y of the output, in being the rows of the input, or of its positive part.
-func (p *avgPool) means(out []float32, y int, src view, in func(iy int) []float32, positive bool) {
+// avgPoolStep is average pooling: sums by the kernel of depthwise convolution with weights of 1,
+// some taps at a time, and a division.
+type avgPoolStep struct {
+	*avgPool
+	kernel   func(*asm.DepthwiseF32Args)
+	src, dst view
+	calls    []poolCall
+	ones     [averageTaps * block]float32
+}
+
+const averageTaps = 64
+
+func (s *avgPoolStep) items(n int) int { return n * blocks(s.dst.c) }
+
+func (s *avgPoolStep) run(w *worker, first, n, item int) {
+	nb := blocks(s.dst.c)
+	image, b := first+item/nb, item%nb
+	clearBorder(&s.dst, w.mem, image, b, 0, s.dst.h)
+	for i := range s.calls {
+		c := &s.calls[i]
+		for y := c.y0; y < c.y1; y++ {
+			out := w.mem[s.dst.at(image, b, y, c.x):][:c.n*block]
+			s.sum(w, c, w.mem[s.src.at(image, b, c.iy+(y-c.y0)*c.strideH, c.ix):], out)
+			for i := range out {
+				out[i] /= s.count(y, c.x+i/block, s.src)
+			}
+		}
+	}
+}
+
+// sum adds up the windows of a row: all pixels together where the taps are few, else pixel by
+// pixel, for a sum goes on from the one before.
+func (s *avgPoolStep) sum(w *worker, c *poolCall, in, out []float32) {
+	inf := float32(math.Inf(1))
+	w.depthwise = asm.DepthwiseF32Args{B: &s.ones[0], Rows: c.n, ARow: 4 * s.StrideW * block, CRow: 4 * block, Low: -inf, High: inf}
+	args, pixels := &w.depthwise, 1
+	if len(c.taps) > averageTaps {
+		args.Rows, pixels = 1, c.n
+	}
+	for x := range pixels {
+		args.A, args.C, args.Bias = &in[x*s.StrideW*block], &out[x*block], nil
+		for t := 0; t < len(c.taps); t += averageTaps {
+			args.Taps, args.NTaps = &c.taps[t], min(averageTaps, len(c.taps)-t)
+			s.kernel(args)
+			args.Bias = args.C
+		}
+	}
+}
+
+// means writes row y of the output for the positive part of an activation.
+func (p *avgPool) means(out []float32, y int, in *source, blk int) {
 	rows, cols := p.rows(), p.cols()
 	clear(out)
-	ky0, ky1 := rows.inside(y, src.h)
+	ky0, ky1 := rows.inside(y, in.view.h)
 	for ky := ky0; ky < ky1; ky++ {
-		row := in(rows.at(y, ky))
+		row := in.row(blk, rows.at(y, ky))
 		for x := range len(out) / block {
 			sum := (*[block]float32)(out[x*block:])
-			kx0, kx1 := cols.inside(x, src.w)
+			kx0, kx1 := cols.inside(x, in.view.w)
 			for kx := kx0; kx < kx1; kx++ {
 				v := (*[block]float32)(row[cols.at(x, kx)*block:])
 				for i := range sum {
-					if !positive || v[i] > 0 {
+					if v[i] > 0 {
 						sum[i] += v[i]
 					}
 				}
@@ -289,7 +343,7 @@ func (p *avgPool) means(out []float32, y int, src view, in func(iy int) []float3
 		}
 	}
 	for i := range out {
-		out[i] /= p.count(y, i/block, src)
+		out[i] /= p.count(y, i/block, in.view)
 	}
 }
 
@@ -327,7 +381,7 @@ func (s *avgPoolBack) run(w *worker, first, n, item int) {
 	}
 	for oy := range s.signal.h {
 		if s.x != nil {
-			s.means(mean, oy, s.dst, func(iy int) []float32 { return s.x.row(b, iy) }, true)
+			s.means(mean, oy, s.x, b)
 		}
 		for ox := range s.signal.w {
 			var share [block]float32
