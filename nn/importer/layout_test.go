@@ -171,6 +171,8 @@ var chains = []chain{
 			"r = Reshape(n, s)", "p = Transpose(r) perm=0,1,3,2,4,5", "q = Reshape(p, o)", "y = MatMul(q, w)"}},
 	{name: "einsum", input: []int64{1, 2, 4, 4}, consts: map[string]any{"k": shape{3, 4}}, nodes: []string{"r = Relu(x)", "e = Einsum(x, r) equation=bcij,bckj->bikc", "y = Einsum(e, k) equation=bikc,ok->bcoi"}},
 	{name: "cut anew", input: []int64{1, 2, 6, 4}, consts: map[string]any{"s": []int64{1, 2, 3, 2, 2, 2}, "r": []int64{1, 2, 2, 3, 4}}, nodes: []string{"a = Reshape(x, s)", "b = Relu(a)", "y = Reshape(b, r)"}},
+	{name: "batch norm of tokens", input: []int64{1, 4, 2, 3}, consts: map[string]any{"s": []int64{6, 4}, "g": shape{4}, "h": shape{4}, "m": shape{4}, "w": shape{4, 4}},
+		nodes: []string{"t = Transpose(x) perm=0,2,3,1", "r = Reshape(t, s)", "v = Mul(g, g)", "b = BatchNormalization(r, g, h, m, v)", "y = MatMul(b, w)"}},
 	{name: "lengths", nodes: []string{"l = ReduceL2(x) axes=1,", "d = Div(x, l)", "s = ReduceSumSquare(x) axes=2,3", "y = Add(d, s)"}},
 	{name: "broadcast to a larger shape", consts: map[string]any{"k": shape{1, 3, 4, 6}}, nodes: []string{"a = GlobalAveragePool(x)", "y = Add(a, k)"}},
 	{name: "expand", consts: map[string]any{"s": []int64{1, 3, 2, 5}}, nodes: []string{"a = GlobalMaxPool(x)", "y = Expand(a, s)"}},

@@ -491,18 +491,31 @@ func (t *tensor) axesOf(which []int) (over [3]bool, count int, ok bool) {
 	return over, n[0] * n[1] * n[2], true
 }
 
+// batchNorm takes the channels wherever they lie: its numbers are brought into their order.
 func batchNorm(b *builder, s *onnx.Step) error {
-	node, _, err := b.image(s)
+	t, err := b.of(s, 0)
 	if err != nil {
 		return err
 	}
-	var p [4][]float32
-	for i := range p {
-		if p[i], err = constant(s, i+1); err != nil {
+	b.preprocessed(t)
+	if !t.ofAxis(t.dims[1], channels) {
+		if _, err := b.as(t, alone(t, 1)); err != nil {
 			return err
 		}
 	}
-	b.map_(s, b.BatchNorm(b.name(s.Out[0]), node, nn.BatchNorm{Gamma: p[0], Beta: p[1], Mean: p[2], Var: p[3], Eps: s.Epsilon()}))
+	var p [4][]float32
+	for i := range p {
+		x, err := constant(s, i+1)
+		if err != nil {
+			return err
+		}
+		p[i] = make([]float32, len(x))
+		for c := range x {
+			p[i][c] = x[position(t.dims[1], [3]int{c})]
+		}
+	}
+	node := b.BatchNorm(b.name(s.Out[0]), t.node, nn.BatchNorm{Gamma: p[0], Beta: p[1], Mean: p[2], Var: p[3], Eps: s.Epsilon()})
+	b.set(s.Out[0], &tensor{node: node, dims: t.dims})
 	return nil
 }
 

@@ -76,7 +76,7 @@ func init() { // some run others
 		"Conv": one(convolution), "MaxPool": one(maxPool), "AveragePool": one(averagePool),
 		"GlobalMaxPool": globalPool(maxOf), "GlobalAveragePool": globalPool(meanOf),
 		"Gemm": one(gemm), "MatMul": one(matMul), "Einsum": one(einsum),
-		"BatchNormalization": one(batchNorm), "InstanceNormalization": one(instanceNorm), "GroupNormalization": one(groupNorm),
+		"BatchNormalization": batchNorm, "InstanceNormalization": one(instanceNorm), "GroupNormalization": one(groupNorm),
 		"LayerNormalization": layerNorm, "LRN": one(localNorm), "LpNormalization": one(lpNorm),
 		"QuantizeLinear": one(quantize), "DequantizeLinear": one(dequantize),
 	}

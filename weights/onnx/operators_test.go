@@ -125,6 +125,7 @@ func TestOperators(t *testing.T) {
 		{13, "MatMul", nil, []array{counted(4).as(2, 2), list(1, 1)}, []int{2}, []float64{1, 5}},
 		{13, "Einsum", attributes{"equation": "ij,kj->ki"}, []array{counted(4).as(2, 2), list(1, 2).as(1, 2)}, []int{1, 2}, []float64{2, 8}},
 		{13, "BatchNormalization", attributes{"epsilon": 0.0}, []array{list(1, 5).as(1, 2), list(2, 3), list(1, 1), list(0, 1), list(4, 1)}, []int{1, 2}, []float64{2, 13}},
+		{15, "BatchNormalization", attributes{"epsilon": 0.0, "training_mode": 1}, []array{list(-1, 0, 1, 2).as(2, 2), list(1, 2), list(0, 1), list(0, 0), list(0, 0)}, []int{2, 2}, []float64{-1, -1, 1, 3}},
 		{17, "LayerNormalization", attributes{"epsilon": 0.0}, []array{list(-1, 1).as(1, 2), list(1, 2), list(0, 1)}, []int{1, 2}, []float64{-1, 3}},
 		{13, "InstanceNormalization", attributes{"epsilon": 0.0}, []array{list(-1, 1).as(1, 1, 2), list(3), list(1)}, []int{1, 1, 2}, []float64{-2, 4}},
 		{21, "GroupNormalization", attributes{"epsilon": 0.0, "num_groups": 1}, []array{list(-1, 1).as(1, 2, 1), list(1, 2), list(0, 1)}, []int{1, 2, 1}, []float64{-1, 3}},

@@ -323,14 +323,14 @@ func (s *Step) channelLists(from, to, channels int) error {
 // Epsilon is that of a normalisation.
 func (s *Step) Epsilon() float64 { return s.Float("epsilon", float64(float32(1e-5))) }
 
-func batchNorm(s *Step) (*Value, error) {
+func batchNorm(s *Step) ([]*Value, error) {
 	if err := s.operands(5); err != nil {
 		return nil, err
 	}
-	if s.Int("training_mode", 0) != 0 {
-		return nil, errors.New("batch normalisation in training mode: export the model after model.eval()")
-	}
 	x := s.In[0]
+	if s.Int("training_mode", 0) != 0 {
+		return s.batchStatistics()
+	}
 	if len(x.Shape) < 2 || s.Int("spatial", 1) == 0 {
 		return nil, fmt.Errorf("batch normalisation of shape %v, spatial=%d", x.Shape, s.Int("spatial", 1))
 	}
@@ -339,7 +339,7 @@ func batchNorm(s *Step) (*Value, error) {
 	}
 	out, fill, err := s.result(x.Type, x.Shape)
 	if !fill || err != nil {
-		return out, err
+		return []*Value{out}, err
 	}
 	var p [4][]float64
 	for i := range p {
@@ -357,6 +357,50 @@ func batchNorm(s *Step) (*Value, error) {
 		}
 	}
 	out.setDoubles(y)
+	return []*Value{out}, nil
+}
+
+// batchStatistics is a batch normalisation by the operand's own statistics. Of images it is a
+// mistake; of constants it is weight standardisation.
+func (s *Step) batchStatistics() ([]*Value, error) {
+	x := s.In[0]
+	if !x.isKnown {
+		return nil, errors.New("batch normalisation in training mode: export the model after model.eval()")
+	}
+	if len(x.Shape) < 2 {
+		return nil, fmt.Errorf("batch normalisation of shape %v", x.Shape)
+	}
+	if err := s.channelLists(1, 5, x.Shape[1]); err != nil {
+		return nil, err
+	}
+	which := []int{0}
+	for d := 2; d < len(x.Shape); d++ {
+		which = append(which, d)
+	}
+	var means, variances []float64
+	old, keep := [2][]float64{}, s.Float("momentum", float64(float32(0.9)))
+	for i := range old {
+		v, err := s.In[3+i].Float64s()
+		if err != nil {
+			return nil, err
+		}
+		old[i] = v
+	}
+	y, err := s.along(x, which, func(row []float64) {
+		c := len(means)
+		mean, scale := standardise(row, s.Epsilon())
+		means = append(means, old[0][c]*keep+mean*(1-keep))
+		variances = append(variances, old[1][c]*keep+(1/(scale*scale)-s.Epsilon())*(1-keep))
+	})
+	if err != nil {
+		return nil, err
+	}
+	if y, err = s.scaled(y, perChannel(s.In[1], len(x.Shape)), perChannel(s.In[2], len(x.Shape))); err != nil {
+		return nil, err
+	}
+	out := []*Value{y, blank(s.In[3].Type, s.In[3].Shape), blank(s.In[4].Type, s.In[4].Shape)}
+	out[1].setDoubles(means)
+	out[2].setDoubles(variances)
 	return out, nil
 }
 
@@ -649,7 +693,7 @@ func dequantize(s *Step) (*Value, error) {
 	}
 	y := blank(scale.Type, x.Shape)
 	if x.isKnown {
-		if err := errors.Join(x.read(), s.room(2*x.Len())); err != nil {
+		if err := errors.Join(x.read(), s.made(2*x.Len())); err != nil {
 			return nil, err
 		}
 		y.setDoubles(x.doubles())

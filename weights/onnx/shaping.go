@@ -888,7 +888,7 @@ func nonZero(s *Step) (*Value, error) {
 	if !x.isKnown {
 		return nil, errors.New("the places of what depends on the input")
 	}
-	if err := s.room(x.Len() * (1 + len(x.Shape))); err != nil {
+	if err := s.made(x.Len() * (1 + len(x.Shape))); err != nil {
 		return nil, err
 	}
 	var places []int

@@ -177,17 +177,25 @@ func (s *Step) result(t Type, shape []int) (out *Value, fill bool, err error) {
 		return nil, false, fmt.Errorf("a result of %v, which is not read", t)
 	}
 	if fill, err = s.known(); fill && err == nil {
-		err = s.room(n)
+		err = s.made(n)
 	}
 	return blank(t, shape), fill, err
 }
 
-// room counts elements that are made.
+// made counts elements that are made and kept.
+func (s *Step) made(n int) error {
+	if err := s.room(n); err != nil {
+		return err
+	}
+	s.budget.bytes -= 8 * n
+	return nil
+}
+
+// room looks whether there is room for elements that are needed for a while, and counts the effort.
 func (s *Step) room(n int) error {
 	if n > s.budget.bytes/8 {
 		return fmt.Errorf("constants that are too large for a file of this size: %d elements more", n)
 	}
-	s.budget.bytes -= 8 * n
 	return s.effort(n)
 }
 
