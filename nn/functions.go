@@ -77,6 +77,8 @@ var functions = [...]function{
 	Pow: {"pow", func(x float64, a *Activation) float64 { return math.Pow(x, a.A) },
 		func(x float64, a *Activation) float64 { return a.A * math.Pow(x, a.A-1) },
 		func(a *Activation) bool { return math.Mod(a.A, 2) == 0 }, false},
+	Round: {"round", func(x float64, _ *Activation) float64 { return math.RoundToEven(x) },
+		func(float64, *Activation) float64 { return 1 }, nil, false},
 	Reciprocal: {"reciprocal", func(x float64, _ *Activation) float64 { return 1 / x },
 		func(x float64, _ *Activation) float64 { return -1 / (x * x) }, nil, false},
 	Erf: {"erf", func(x float64, _ *Activation) float64 { return math.Erf(x) },

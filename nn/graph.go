@@ -160,6 +160,9 @@ func (g *Graph) sealed() *Graph {
 	return &c
 }
 
+// Err is the first mistake in the description so far; Compile returns it.
+func (g *Graph) Err() error { return g.err }
+
 func (g *Graph) fail(format string, args ...any) {
 	if g.err == nil {
 		g.err = fmt.Errorf("nn: "+format, args...)

@@ -36,6 +36,7 @@ const (
 	Pow                         // x^a
 	Reciprocal                  // 1/x
 	Erf                         // error function
+	Round                       // nearest integer, halves to even; its slope counts as 1 (straight-through, Bengio et al., 2013)
 )
 
 // Activation is an element-wise function with its parameters.

@@ -209,3 +209,20 @@ func TestFromWeightsOfManyClasses(t *testing.T) {
 		t.Errorf("ARI %.3f of the families", ari)
 	}
 }
+
+// TestNoRows wants a network without a row of weights for each class to have no class like another.
+func TestNoRows(t *testing.T) {
+	g := nn.NewGraph(nn.Shape{C: 3, H: 4, W: 4})
+	branch := func(name string) *nn.Node {
+		return g.Conv(name, g.Input(), nn.Conv{Weight: make([]float32, 30), Out: 10, Window: nn.Square(1, 1, 0)})
+	}
+	g.MeanPool("mean", g.Mul("product", branch("a"), branch("b")))
+	m, err := nn.Compile(g, nn.CompileOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	groups, err := labeltree.FromWeights(m, false).Partition(1)
+	if err != nil || len(groups) != 10 {
+		t.Errorf("%v: %d clusters, want one for each class", err, len(groups))
+	}
+}
