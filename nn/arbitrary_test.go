@@ -252,12 +252,16 @@ var draws = []func(d *drawing, name string) *Node{
 func arbitrary(seed uint64) *Graph {
 	d := &drawing{random: newRandom(seed)}
 	d.Graph = NewGraph(Shape{among(d, 1, 3, 3, 3, 4, 8, 17, 35), 6 + d.IntN(24), 6 + d.IntN(24)})
-	if d.IntN(3) == 0 {
-		d.InputAffine(d.positive(d.input.C), d.normal(d.input.C, 0.2))
-	}
 	d.values = []*Node{d.Input()}
+	switch d.IntN(4) {
+	case 0:
+		d.InputAffine(d.positive(d.input.C), d.normal(d.input.C, 0.2))
+	case 1: // the same, and more, by operators
+		x := d.Affine("pre1", d.Input(), d.positive(1), d.normal(d.input.C, 0.2))
+		d.values = []*Node{d.norm(d.Graph, "pre2", x)}
+	}
 	if d.IntN(4) > 0 {
-		d.values = append(d.values, d.conv("first", d.Input()))
+		d.values = append(d.values, d.conv("first", d.values[0]))
 	}
 	for i := range 4 + d.IntN(12) {
 		if n := draws[d.IntN(len(draws))](d, fmt.Sprint("n", i)); n != nil {

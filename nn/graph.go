@@ -57,6 +57,7 @@ func (g *Graph) InputAffine(scale, shift []float32) {
 		return
 	}
 	g.affineScale, g.affineShift = scale, shift
+	g.nodes[0].op.(*image).mapped = true
 }
 
 // Alias gives a node one more name.
@@ -146,6 +147,10 @@ func (g *Graph) sealed() *Graph {
 		m.names, m.in = slices.Clone(n.names), slices.Clone(n.in)
 		for j, in := range m.in {
 			m.in[j] = c.nodes[in.id]
+		}
+		if im, ok := n.op.(*image); ok {
+			own := *im
+			m.op = &own
 		}
 		c.nodes[i] = &m
 	}

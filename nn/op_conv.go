@@ -64,8 +64,11 @@ func (c *conv) depthwise() bool { return c.Groups > 1 && c.Groups == c.in && c.G
 func (c *conv) half(n *Node) bool { return n.in[0].shape.H*n.in[0].shape.W > 1 && !c.depthwise() }
 
 func (c *conv) readsImage(n *Node) bool {
-	_, ok := n.in[0].op.(*image)
-	return ok && c.in < block && c.Groups == 1 && c.DilationW == 1
+	if c.in >= block || c.Groups > 1 || c.DilationW > 1 {
+		return false
+	}
+	_, _, ok := imageOf(n.in[0])
+	return ok
 }
 
 // prepare packs the weights for forward.

@@ -2,6 +2,7 @@ package nn
 
 import (
 	"math"
+	"slices"
 
 	"cwox/asm"
 )
@@ -10,7 +11,8 @@ import (
 // channels read it, and in blocks, as any other value, where other operators do.
 type image struct {
 	plain
-	size Shape
+	size   Shape
+	mapped bool // by the graph's InputAffine
 }
 
 func (i *image) shape([]Shape) (Shape, error) { return i.size, nil }
@@ -27,6 +29,30 @@ func (i *image) forward(l *layout, j *job) []step {
 }
 
 func (i *image) backward(*descent, *fused, view) {}
+
+// imageOf says that a value is the network's input but for linear functions of its channels,
+// which make scale*x + shift of it. It is read as the image where that is cheap: the functions
+// then are computed as it is copied.
+func imageOf(n *Node) (scale, shift []float64, ok bool) {
+	switch op := n.op.(type) {
+	case *image:
+		return slices.Repeat([]float64{1}, op.size.C), make([]float64, op.size.C), true
+	case *norm:
+		// The input and what is made of it on the way must have no other reader.
+		below, isImage := n.in[0].op.(*image)
+		if n.in[0].users > 1 || isImage && below.mapped {
+			return nil, nil, false
+		}
+		if scale, shift, ok = imageOf(n.in[0]); ok {
+			for c := range scale {
+				a, d := op.channel(c)
+				scale[c], shift[c] = a*scale[c], a*shift[c]+d
+			}
+		}
+		return scale, shift, ok
+	}
+	return nil, nil, false
+}
 
 // feed is what Forward is given.
 type feed struct {
@@ -54,8 +80,14 @@ type imageStep struct {
 	scale, shift []float32
 }
 
-func newImageStep(k *asm.Kernels, g *Graph, f *feed, border, batch int, half bool, a *arena) *imageStep {
+// newImageStep lays out the input, and what linear functions make of it, for the readers of n.
+func newImageStep(k *asm.Kernels, g *Graph, n *Node, f *feed, border, batch int, half bool, a *arena) *imageStep {
 	s := g.input
+	factors, shift := g.affineScale, g.affineShift
+	if n.id > 0 {
+		wideScale, wideShift, _ := imageOf(n)
+		factors, shift = narrow(wideScale), narrow(wideShift)
+	}
 	v := view{c: s.C, h: s.H, w: s.W, border: border}
 	v.row = (s.W + 2*border) * s.C
 	// A kernel that reads pairs may read one element beyond the last.
@@ -66,7 +98,15 @@ func newImageStep(k *asm.Kernels, g *Graph, f *feed, border, batch int, half boo
 		at *= 2
 	}
 	v.off = at + border*v.row + border*s.C
-	return &imageStep{feed: f, dst: v, half: half, narrow: k.NarrowBF16, size: s, scale: g.affineScale, shift: g.affineShift}
+	return &imageStep{feed: f, dst: v, half: half, narrow: k.NarrowBF16, size: s, scale: factors, shift: shift}
+}
+
+func narrow(x []float64) []float32 {
+	out := make([]float32, len(x))
+	for i, v := range x {
+		out[i] = float32(v)
+	}
+	return out
 }
 
 const inputRows = 16 // rows of an image per item

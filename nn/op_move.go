@@ -220,30 +220,34 @@ func (r *resample) backward(b *descent, g *fused, sig view) {
 
 // resampleStep computes dst from src; elements that are the sum of nothing get value.
 func resampleStep(along [3]sampling, value float32, src, dst view) *rowStep {
-	moved := along[0] != nil
 	return &rowStep{dst: dst, row: func(w *worker, image, blk, y int, out []float32) {
-		var one [2][1]tap
+		var one [1]tap
 		clear(out)
-		for _, ty := range along[1].of(y, one[0][:]) {
-			for x := range len(out) / block {
-				for _, tx := range along[2].of(x, one[1][:]) {
-					weight := ty.weight * tx.weight
-					to := (*[block]float32)(out[x*block:])
-					if moved {
-						mixChannels(to, along[0], blk, &src, w.mem, image, ty.at, tx.at, weight)
-						continue
-					}
-					from := (*[block]float32)(w.mem[src.at(image, blk, ty.at, tx.at):])
-					for i, v := range from {
-						to[i] += v * weight
-					}
-				}
-			}
+		for _, t := range along[1].of(y, one[:]) {
+			addRow(out, along, blk, &src, w.mem, image, t)
 		}
 		if value != 0 {
 			fillGaps(out, along, blk, y, value)
 		}
 	}}
+}
+
+// addRow adds to a row of a block what it gets of one row of src.
+func addRow(out []float32, along [3]sampling, blk int, src *view, mem []float32, image int, row tap) {
+	var one [1]tap
+	for x := range len(out) / block {
+		to := (*[block]float32)(out[x*block:])
+		for _, t := range along[2].of(x, one[:]) {
+			weight := row.weight * t.weight
+			if along[0] != nil {
+				mixChannels(to, along[0], blk, src, mem, image, row.at, t.at, weight)
+				continue
+			}
+			for i, v := range mem[src.at(image, blk, row.at, t.at):][:block] {
+				to[i] += v * weight
+			}
+		}
+	}
 }
 
 // mixChannels adds to a block of channels what they are sums of at a pixel.
@@ -309,37 +313,39 @@ func (r Range) build(n int) (sampling, error) {
 	if r == (Range{}) {
 		return nil, nil
 	}
-	from, to, step := r.From, r.To, r.Step
-	if step == 0 {
-		step = 1
-	}
-	if from < 0 || step < 0 && from == 0 {
-		from += n
-	}
-	if step < 0 && r.From == 0 {
-		from--
-	}
-	if to < 0 || step > 0 && to == 0 {
-		to += n
-	}
-	if step < 0 && r.To == 0 {
-		to = -1
-	}
-	from, to = min(max(from, 0), n), min(max(to, -1), n)
-	if step < 0 {
-		from = min(from, n-1)
-	}
+	from, to, step := r.bounds(n)
 	var out sampling
 	for i := from; step > 0 && i < to || step < 0 && i > to; i += step {
 		out = append(out, []tap{{i, 1}})
-		if step > n || step < -n {
-			break // it cannot be counted on
-		}
 	}
 	if out == nil {
 		return nil, fmt.Errorf("an empty slice %d:%d:%d of %d", r.From, r.To, r.Step, n)
 	}
 	return out, nil
+}
+
+// bounds are the first place of a range, the one at which it has ended, and a step of at most n.
+func (r Range) bounds(n int) (from, to, step int) {
+	from, to, step = r.From, r.To, min(max(r.Step, -n), n)
+	if from < 0 {
+		from += n
+	}
+	if to < 0 {
+		to += n
+	}
+	if step >= 0 {
+		if r.To == 0 {
+			to = n
+		}
+		return max(from, 0), min(to, n), max(step, 1)
+	}
+	if r.From == 0 {
+		from = n - 1
+	}
+	if r.To == 0 {
+		to = -1
+	}
+	return min(from, n-1), max(to, -1), step
 }
 
 func (r Resize) build(in Shape) (out [3]sampling, err error) {

@@ -141,3 +141,33 @@ func TestOperatorMistakes(t *testing.T) {
 		}
 	}
 }
+
+// TestPreprocessingInTheGraph wants linear functions of the input computed as it is copied, and
+// values that nobody asks for not at all.
+func TestPreprocessingInTheGraph(t *testing.T) {
+	g := NewGraph(Shape{3, 9, 8})
+	r := newRandom(1)
+	x := g.Affine("divide", g.Input(), []float32{1. / 255}, nil)
+	x = g.Affine("normalise", x, r.positive(3), r.normal(3, 1))
+	g.Sub("unused", x, g.MeanPool("unused.mean", x))
+	y := r.conv(g, "conv", x, 20, 3, 2, 1)
+	g.Linear("fc", g.MeanPool("mean", y), r.normal(5*20, 1), nil, 5)
+	m := compile(t, g, nil)
+	in := r.normal(g.input.Size(), 100)
+	all := evaluate(g, widen(in))
+	for keep, want := range map[string]int{"fc": 4, "mean": 4, "normalise": 9} {
+		s := session(t, m, SessionOptions{Keep: []string{keep}})
+		if d := difference(s.Forward(in), all[len(all)-1]); d > f32Bound {
+			t.Errorf("keeping %s: differs by %.2g", keep, d)
+		}
+		if len(s.plan.steps) != want { // the image, the convolution, the mean, the logits
+			t.Errorf("keeping %s: %d steps, want %d", keep, len(s.plan.steps), want)
+		}
+		if keep == "normalise" {
+			got, _, err := s.Activation(0, keep)
+			if d := difference(got, all[g.names[keep].id]); err != nil || d > f32Bound {
+				t.Errorf("%s differs by %.2g: %v", keep, d, err)
+			}
+		}
+	}
+}

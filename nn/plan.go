@@ -122,6 +122,7 @@ type layout struct {
 	lastUse  []int      // by node id: the last group that reads it
 	home     []*Node    // by node id: the concatenation in whose memory it is computed
 	need     []needs    // by node id
+	live     []bool     // by node id: its value is wanted, or leads to one that is
 	border   []int      // by node id
 	image    *imageStep // nil where nobody reads the interleaved input
 	split    int        // the first group that runs over the whole batch
@@ -192,7 +193,7 @@ func (m *Model) survivors(keepFrom int) []bool {
 // uses finds which group makes and which reads each value, and in which type.
 func (l *layout) uses() {
 	nodes := l.m.graph.nodes
-	l.made, l.lastUse, l.need = make([]int, len(nodes)), make([]int, len(nodes)), make([]needs, len(nodes))
+	l.made, l.lastUse, l.need, l.live = make([]int, len(nodes)), make([]int, len(nodes)), make([]needs, len(nodes)), make([]bool, len(nodes))
 	for i := range l.made {
 		l.made[i] = -1
 	}
@@ -200,30 +201,35 @@ func (l *layout) uses() {
 		l.made[f.last.id] = i
 	}
 	l.home = l.m.concatHomes(l.made, l.o.Whole)
-	for i := range l.groups {
+	output := nodes[len(nodes)-1]
+	l.lastUse[output.id] = len(l.groups)
+	l.need[output.id].f32 = true
+	for _, n := range nodes[1:] {
+		l.need[n.id].f32 = l.need[n.id].f32 || l.survives[n.id] || l.o.Moments && n.measured()
+		l.live[n.id] = l.need[n.id].f32
+	}
+	l.live[0] = true
+	for i := range slices.Backward(l.groups) {
 		f := &l.groups[i]
 		half := l.isHalf(f)
 		for k, in := range f.inputs() {
-			if k == 0 && f.root.op.readsImage(f.root) {
-				l.readImage(half)
-			} else {
+			switch {
+			case !l.live[f.last.id]:
+			case k == 0 && f.root.op.readsImage(f.root):
+				l.readImage(in, half)
+			default:
 				l.read(i, in, half)
 			}
 		}
 	}
-	output := nodes[len(nodes)-1]
-	l.lastUse[output.id] = len(l.groups)
-	l.need[output.id].f32 = true
-	for _, n := range nodes {
-		need := &l.need[n.id]
-		need.f32 = need.f32 || l.survives[n.id] && (n.id > 0 || need.bf16) || l.o.Moments && n.measured()
-	}
+	l.need[0].f32 = l.need[0].f32 || l.survives[0] && l.need[0].bf16
 	l.shareNeeds()
 	l.findSplit()
 }
 
 // read notes that group i reads a node's value in an element type.
 func (l *layout) read(i int, in *Node, half bool) {
+	l.live[in.id] = true
 	l.lastUse[in.id] = max(l.lastUse[in.id], i)
 	if h := l.home[in.id]; h != nil {
 		l.lastUse[h.id] = max(l.lastUse[h.id], i)
@@ -235,10 +241,10 @@ func (l *layout) read(i int, in *Node, half bool) {
 	l.need[in.id].bf16 = l.need[in.id].bf16 || half
 }
 
-// readImage notes that the interleaved input is read.
-func (l *layout) readImage(half bool) {
+// readImage notes that the interleaved input is read, as what imageOf says of node in.
+func (l *layout) readImage(in *Node, half bool) {
 	if l.image == nil {
-		l.image = newImageStep(l.m.kernels, l.m.graph, l.feed, l.border[0], l.o.Batch, half, &l.arena)
+		l.image = newImageStep(l.m.kernels, l.m.graph, in, l.feed, l.border[in.id], l.o.Batch, half, &l.arena)
 	}
 }
 
@@ -412,21 +418,13 @@ func (l *layout) steps(i int, f *fused) []step {
 	if len(f.root.in) > 0 && l.home[f.root.in[0].id] == f.root {
 		return nil
 	}
-	if !need.f32 && !need.bf16 {
-		need.f32 = true // nobody reads it, but it must go somewhere
+	if !l.live[n.id] {
+		return nil
 	}
 	j := &job{fused: *f, i: i, half: l.isHalf(f)}
 	j.src = func(in *Node) view { return l.operand(j, in) }
 	j.natural = l.natural(j, need)
-	if (j.natural && need.bf16) || (!j.natural && need.f32) {
-		j.dst = l.place(i, n, j.natural)
-	} else {
-		images := l.o.Batch
-		if i < l.split {
-			images = 1
-		}
-		j.dst = l.view(n.shape, 0, images, j.natural, i, i)
-	}
+	j.dst = l.result(j, need)
 	out = append(out, f.root.op.forward(l, j)...)
 	if st, ok := out[len(out)-1].(*rowStep); ok && f.act != nil {
 		st.kernels, st.act = l.m.kernels, f.act.op.(*elementwise)
@@ -438,6 +436,19 @@ func (l *layout) steps(i int, f *fused) []step {
 		out = append(out, newConvertStep(l.m.kernels, true, j.dst, l.place(i, n, true)))
 	}
 	return out
+}
+
+// result is where a job writes: its value's place, or memory of its own if that is only read
+// in the other type.
+func (l *layout) result(j *job, need needs) view {
+	if (j.natural && need.bf16) || (!j.natural && need.f32) {
+		return l.place(j.i, j.last, j.natural)
+	}
+	images := l.o.Batch
+	if j.i < l.split {
+		images = 1
+	}
+	return l.view(j.last.shape, 0, images, j.natural, j.i, j.i)
 }
 
 // natural says that a job's result comes in bfloat16, not in float32. The products of a direct
