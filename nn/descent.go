@@ -6,13 +6,14 @@ import "fmt"
 // fused nodes, and each operator's backward adds the steps that pass its signal on.
 type descent struct {
 	*sweep
-	s      *Session
-	arena  arena
-	at     int      // the group being handled, counted from the logits
-	index  []int    // by node id: the group that handles its signal, so counted
-	group  []*fused // by node id: the group whose value it is
-	signal []view   // by node id: where its signal lies
-	ready  []bool   // by node id: something has been written there
+	s       *Session
+	arena   arena
+	at      int      // the group being handled, counted from the logits
+	index   []int    // by node id: the group that handles its signal, so counted
+	group   []*fused // by node id: the group whose value it is
+	signal  []view   // by node id: where its signal lies
+	borders []*int   // by node id: that of a group's root, once it is known
+	ready   []bool   // by node id: something has been written there
 	// addend is a signal for a node that lies in another node's memory and is to be
 	// added by the first step that contributes to it.
 	addend map[int]view
@@ -25,6 +26,7 @@ func (s *Session) newSweep(rule Rule, wanted []*Node, capacity int) (*sweep, err
 	b := &descent{
 		sweep: &sweep{model: s.model, rule: rule, capacity: capacity}, s: s, addend: map[int]view{},
 		index: make([]int, len(nodes)), group: make([]*fused, len(nodes)), signal: make([]view, len(nodes)), ready: make([]bool, len(nodes)),
+		borders: make([]*int, len(nodes)),
 	}
 	for i := range s.groups {
 		g := &s.groups[i]
@@ -129,7 +131,11 @@ func (b *descent) groupOf(n *Node) *fused {
 // signalBorder is the border that the signal of node n needs.
 func (b *descent) signalBorder(n *Node) int {
 	root := b.groupOf(n).root
-	return root.op.signalBorder(b, root)
+	if b.borders[root.id] == nil {
+		border := root.op.signalBorder(b, root)
+		b.borders[root.id] = &border
+	}
+	return *b.borders[root.id]
 }
 
 // contribution prepares a step that writes to the signal of node n: the step computes

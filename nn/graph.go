@@ -28,6 +28,8 @@ type Node struct {
 	in    []*Node
 	shape Shape
 	users int
+	// positive says that no element can be below zero.
+	positive bool
 }
 
 // Shape is the node's output shape for one image.
@@ -87,6 +89,8 @@ func (g *Graph) append(name string, o operator, xs ...*Node) *Node {
 	if err != nil {
 		g.fail("%s: %w", name, err)
 		n.shape = Shape{1, 1, 1}
+	} else {
+		n.positive = o.nonNegative(n)
 	}
 	n.id = len(g.nodes)
 	g.nodes = append(g.nodes, n)

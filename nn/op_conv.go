@@ -170,7 +170,7 @@ func (b *descent) excite(n *Node, p view, sign int, minus bool) {
 	q := b.scratch(n.shape, n.op.signalBorder(b, n), b.capacity)
 	r := b.scratch(in.shape, 0, b.capacity)
 	x := b.activation(in)
-	if in.nonNegative() {
+	if in.positive {
 		f := &onceStep{step: b.convolution(m.signedWeights(n, sign), x.view, x.mem, y, nil), from: &x}
 		switch st := f.step.(type) {
 		case *depthwiseStep:

@@ -248,9 +248,16 @@ func (s *maxPoolBack) largest(a *source, b, oy, ox, j int) (y, x int, v float32)
 	return y, x, v
 }
 
-// count is what the sum over the places of a window is divided by.
-func (p *avgPool) count(oy, ox int, in view) float32 {
-	return float32(p.counted(p.rows(), oy, in.h) * p.counted(p.cols(), ox, in.w))
+// divide makes means of the sums of pixels x.. of row y of the output.
+func (p *avgPool) divide(sums []float32, y, x int, in *view) {
+	rows := p.counted(p.rows(), y, in.h)
+	for ; len(sums) > 0; sums = sums[block:] {
+		count := float32(rows * p.counted(p.cols(), x, in.w))
+		for i := range block {
+			sums[i] /= count
+		}
+		x++
+	}
 }
 
 // counted is how many places of an axis count at position o: those on the map, and those in the
@@ -296,9 +303,7 @@ func (s *avgPoolStep) run(w *worker, first, n, item int) {
 		for y := c.y0; y < c.y1; y++ {
 			out := w.mem[s.dst.at(image, b, y, c.x):][:c.n*block]
 			s.sum(w, c, w.mem[s.src.at(image, b, c.iy+(y-c.y0)*c.strideH, c.ix):], out)
-			for i := range out {
-				out[i] /= s.count(y, c.x+i/block, s.src)
-			}
+			s.divide(out, y, c.x, &s.src)
 		}
 	}
 }
@@ -342,9 +347,7 @@ func (p *avgPool) means(out []float32, y int, in *source, blk int) {
 			}
 		}
 	}
-	for i := range out {
-		out[i] /= p.count(y, i/block, in.view)
-	}
+	p.divide(out, y, 0, &in.view)
 }
 
 // backward spreads a signal over its window: evenly, or for excitation backprop in proportion to
@@ -384,13 +387,13 @@ func (s *avgPoolBack) run(w *worker, first, n, item int) {
 			s.means(mean, oy, s.x, b)
 		}
 		for ox := range s.signal.w {
-			var share [block]float32
-			for j, v := range w.mem[s.signal.at(image, b, oy, ox):][:block] {
+			share := [block]float32(w.mem[s.signal.at(image, b, oy, ox):])
+			for j, v := range share {
 				if s.x != nil && v != 0 {
-					v /= mean[ox*block+j] + excitationEps
+					share[j] = v / (mean[ox*block+j] + excitationEps)
 				}
-				share[j] = v / s.count(oy, ox, s.dst)
 			}
+			s.divide(share[:], oy, ox, &s.dst)
 			s.spread(w, image, b, oy, ox, &share)
 		}
 	}

@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"fmt"
 	"math"
 	"testing"
 )
@@ -169,5 +170,25 @@ func TestPreprocessingInTheGraph(t *testing.T) {
 				t.Errorf("%s differs by %.2g: %v", keep, d, err)
 			}
 		}
+	}
+}
+
+// TestDiamonds wants chains of operators that read a value twice to take no longer than others.
+func TestDiamonds(t *testing.T) {
+	g := NewGraph(Shape{1, 2, 2})
+	x := g.ReLU("relu", g.Input())
+	for i := range 200 {
+		x = g.Mul(fmt.Sprint("mul", i), g.MaxPool(fmt.Sprint("pool", i), x, Pool{Window: Square(1, 1, 0)}), x)
+	}
+	y := g.MeanPool("mean", x)
+	for i := range 8 {
+		y = g.Concat(fmt.Sprint("cat", i), y, y)
+	}
+	s := session(t, compile(t, g, nil), SessionOptions{Keep: []string{"relu"}})
+	if s.Forward([]float32{1, 1, 1, 1}); g.nodes[len(g.nodes)-1].positive != true {
+		t.Error("not known to be positive")
+	}
+	if _, err := s.Backward(Excitation, 0, make([]float32, 256), "relu"); err != nil {
+		t.Error(err)
 	}
 }

@@ -7,7 +7,7 @@ type operator interface {
 	// shape is that of the output for operands of these shapes, or says what does not fit. It
 	// completes parameters that were left out.
 	shape(in []Shape) (Shape, error)
-	// nonNegative says that no element of n's value can be below zero.
+	// nonNegative says that no element of n's value can be below zero; see Node.positive.
 	nonNegative(n *Node) bool
 	// border is the width of the zeros that forward's steps read around the operands.
 	border(n *Node) int
@@ -49,11 +49,9 @@ type job struct {
 // allNonNegative says that no operand can have elements below zero.
 func allNonNegative(n *Node) bool {
 	for _, in := range n.in {
-		if !in.nonNegative() {
+		if !in.positive {
 			return false
 		}
 	}
 	return true
 }
-
-func (n *Node) nonNegative() bool { return n.op.nonNegative(n) }
