@@ -53,7 +53,7 @@ func TestFunctions(t *testing.T) {
 				switch p.Function {
 				case HardSigmoid:
 					scale = 1
-				case SiLU, HardSwish:
+				case SiLU, HardSwish, GELU, GELUTanh:
 					scale = max(scale, math.Abs(x))
 				}
 				if math.Abs(float64(v)-want) > 4*0x1p-24*scale+1e-37 && !math.IsInf(float64(float32(want)), 0) || (v != v) != (want != want) {

@@ -37,7 +37,7 @@ func product(w *worker, image, blk, y int, x, z *matrix, depth int, out []float3
 			b := z.element(w, image, blk, k, col)
 			to := out[col*block:][:block]
 			for i := range to {
-				to[i] += a[i] * b[i]
+				to[i] += float32(a[i] * b[i])
 			}
 		}
 	}

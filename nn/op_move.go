@@ -244,7 +244,7 @@ func addRow(out []float32, along [3]sampling, blk int, src *view, mem []float32,
 				continue
 			}
 			for i, v := range mem[src.at(image, blk, row.at, t.at):][:block] {
-				to[i] += v * weight
+				to[i] += float32(v * weight)
 			}
 		}
 	}
@@ -255,7 +255,7 @@ func mixChannels(to *[block]float32, channels sampling, blk int, src *view, mem 
 	for i := range to {
 		if c := blk*block + i; c < len(channels) {
 			for _, t := range channels[c] {
-				to[i] += mem[src.at(image, t.at/block, y, x)+t.at%block] * (weight * t.weight)
+				to[i] += float32(mem[src.at(image, t.at/block, y, x)+t.at%block] * float32(weight*t.weight))
 			}
 		}
 	}

@@ -70,7 +70,7 @@ func (s *statistics) forward(l *layout, j *job) []step {
 		mean, scale := s.moments(v[0])
 		for k, x := range v[0] {
 			c := c0 + k/area
-			v[1][k] = (x-mean)*scale*float64(s.Gamma[c]) + float64(s.Beta[c])
+			v[1][k] = float64((x-mean)*scale*float64(s.Gamma[c])) + float64(s.Beta[c])
 		}
 	}}}
 }

@@ -16,6 +16,8 @@ type worker struct {
 	half []uint16  // the same memory as bfloat16
 	row  []float32 // scratch for a row; see scratch
 
+	inner []float32 // scratch for what a function is of; see elementwise.gelu
+
 	wide, cut [][]float64 // scratch vectors; see buffers
 
 	// Arguments of kernels, here so that calls do not allocate.
