@@ -139,6 +139,7 @@ func newBuilder(net *Network, steps []*onnx.Step, end *onnx.Value) *builder {
 
 // run makes all steps.
 func (b *builder) run() error {
+	tokens := lastTokens(b.steps)
 	for _, s := range b.steps {
 		if b.skip[s] {
 			continue
@@ -149,6 +150,11 @@ func (b *builder) run() error {
 		}
 		if b.watch != nil {
 			b.watch(b)
+		}
+		if s == tokens {
+			if err := b.mapTokens(s); err != nil {
+				return s.Error("%w", err)
+			}
 		}
 	}
 	return nil

@@ -730,7 +730,7 @@ func resize(b *builder, s *onnx.Step) error {
 	how := s.Resizing()
 	place, ok1 := coordinates[how.Coordinates]
 	round, ok2 := roundings[how.Nearest]
-	if !ok1 || !ok2 || how.Antialias {
+	if !ok1 || !ok2 || how.Antialias || how.Mode == "cubic" {
 		return b.resample(s, t, node)
 	}
 	r := nn.Resize{H: out[2], W: out[3], ScaleH: scales[2], ScaleW: scales[3], Coordinates: place, Rounding: round, Mode: nn.Nearest}

@@ -137,6 +137,8 @@ func TestOperators(t *testing.T) {
 		{13, "ArgMax", attributes{"axis": 1, "keepdims": 0}, []array{list(1, 3, 3, 0).as(2, 2)}, []int{2}, []float64{1, 0}},
 		{13, "Resize", attributes{"mode": "linear"}, []array{counted(2).as(1, 1, 1, 2), {}, list(1, 1, 1, 2)}, []int{1, 1, 1, 4}, []float64{0, .25, .75, 1}},
 		{13, "Resize", attributes{"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}, []array{counted(2).as(1, 1, 1, 2), {}, {}, integers(1, 1, 1, 3)}, []int{1, 1, 1, 3}, []float64{0, 0, 1}},
+		{13, "Resize", attributes{"mode": "cubic"}, []array{counted(4).as(1, 1, 1, 4), {}, list(1, 1, 1, 2)}, []int{1, 1, 1, 8}, // as PyTorch's interpolate has it
+			[]float64{-.10546875, .19140625, .66796875, 1.296875, 1.703125, 2.33203125, 2.80859375, 3.10546875}},
 		{13, "QuantizeLinear", nil, []array{list(-1, .3, 100, .5), scalar(.2)}, []int{4}, []float64{0, 2, 255, 2}},
 	} {
 		t.Run(c.op, func(t *testing.T) {

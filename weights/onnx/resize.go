@@ -17,7 +17,7 @@ type Tap struct {
 
 // Resizing is what a Resize or Upsample is asked for, in ONNX's words.
 type Resizing struct {
-	Mode                 string // "nearest", "linear"
+	Mode                 string // "nearest", "linear", "cubic"
 	Coordinates, Nearest string
 	Antialias            bool
 }
@@ -72,8 +72,8 @@ func (s *Step) Resamplings(shape []int) ([]Resampling, error) {
 		return nil, err
 	}
 	how := s.Resizing()
-	if how.Mode != "nearest" && how.Mode != "linear" {
-		return nil, fmt.Errorf("resizing by mode %s", clip(how.Mode))
+	if how.Mode != "nearest" && how.Mode != "linear" && (how.Mode != "cubic" || how.Antialias) || s.Int("exclude_outside", 0) != 0 {
+		return nil, fmt.Errorf("resizing by mode %s, antialias %v, exclude_outside %d", clip(how.Mode), how.Antialias, s.Int("exclude_outside", 0))
 	}
 	out := make([]Resampling, len(shape))
 	for d, n := range shape {
@@ -98,6 +98,8 @@ func (s *Step) Resamplings(shape []int) ([]Resampling, error) {
 					return nil, err
 				}
 				taps = triangle(x, scale)
+			case how.Mode == "cubic":
+				taps = cubic(x, s.Float("cubic_coeff_a", -0.75))
 			default:
 				taps = []Tap{{at, 1 - (x - math.Floor(x))}, {at + 1, x - math.Floor(x)}}
 			}
@@ -108,6 +110,14 @@ func (s *Step) Resamplings(shape []int) ([]Resampling, error) {
 		}
 	}
 	return out, nil
+}
+
+// cubic are the taps of Keys's cubic convolution (1981) with parameter a.
+func cubic(x, a float64) []Tap {
+	at, t := int(math.Floor(x)), x-math.Floor(x)
+	near := func(t float64) float64 { return ((a+2)*t-(a+3))*t*t + 1 }  // up to 1 away
+	far := func(t float64) float64 { return ((a*t-5*a)*t+8*a)*t - 4*a } // up to 2 away
+	return []Tap{{at - 1, far(t + 1)}, {at, near(t)}, {at + 1, near(1 - t)}, {at + 2, far(2 - t)}}
 }
 
 // triangle are the taps of a linear filter as wide as a step of the result.
