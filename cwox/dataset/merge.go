@@ -506,20 +506,20 @@ func (m *merger) evaluation(begin func() error) (*Evaluation, error) {
 	// Opening it as a run does finds rows that do not fit the lines that count them.
 	temp := m.temp.Path("")
 	j, err := openEvaluation(temp, settings, false)
+	if err == nil {
+		var rows int64
+		for _, l := range results {
+			rows += l.size
+		}
+		if j.results.size != rows {
+			err = fmt.Errorf("%s: rows of images that %s lacks", ResultsFile, ImagesFile)
+		}
+		err = errors.Join(err, j.close())
+	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("dataset: %s: joined, the lines do not fit: were the shards finished? %w", m.out+shardsSuffix, err)
 	}
-	var rows int64
-	for _, l := range results {
-		rows += l.size
-	}
-	if j.results.size != rows {
-		err = fmt.Errorf("dataset: %s: rows of images that have no line: were the shards finished?", m.out+shardsSuffix)
-	}
-	if err := errors.Join(err, j.close()); err != nil {
-		return nil, err
-	}
-	return Summarize(temp)
+	return summarizeAs(temp, m.out)
 }
 
 func (m *merger) truth(begin func() error) (*TruthSummary, error) {
