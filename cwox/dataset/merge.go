@@ -1,16 +1,12 @@
 package dataset
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"container/heap"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -356,30 +352,10 @@ func interleave[T, K any](ctx context.Context, files []*lines, key func(*T) K, c
 	return nil
 }
 
-// list is the list of images that lines are about, which is to be that of the shards.
-type list struct {
-	n     int
-	hash  hash.Hash
-	to    *bufio.Writer
-	plain bool // names are as JSON has them
-}
-
-func newList() *list {
-	h := sha256.New()
-	return &list{hash: h, to: bufio.NewWriter(h), plain: true}
-}
-
-func (l *list) add(image string) {
-	l.n++
-	l.plain = l.plain && !strings.ContainsRune(image, '\ufffd')
-	l.to.WriteString(image)
-	l.to.WriteByte(0)
-}
-
-// check wants the list complete. Names that JSON cannot hold cannot be compared.
-func (l *list) check(m *merger, of string) error {
-	l.to.Flush()
-	if l.n != m.work.Images || l.plain && hex.EncodeToString(l.hash.Sum(nil)) != m.work.ImagesSHA256 {
+// check wants the list that lines of a model, or of all, are about to be that of the shards.
+// Names that JSON cannot hold cannot be compared.
+func (m *merger) check(l *list, of string) error {
+	if sum := l.sum(); l.n != m.work.Images || l.plain && sum != m.work.ImagesSHA256 {
 		return fmt.Errorf("dataset: %s: the lines of %s are about %d images, which are not the %d of the list: were files of the shards changed?",
 			m.out+shardsSuffix, of, l.n, m.work.Images)
 	}
@@ -402,7 +378,7 @@ func interleaveList[L any, P listLine[L]](m *merger, name string, files []*lines
 	if err != nil {
 		return err
 	}
-	return images.check(m, name)
+	return m.check(images, name)
 }
 
 func (m *merger) documents(begin func() error, settings, journal, name string) (*DocumentsResult, error) {
@@ -486,7 +462,7 @@ func (m *merger) evaluation(begin func() error) (*Evaluation, error) {
 		if lists[model] == nil {
 			lists[model] = newList()
 		}
-		if err := lists[model].check(m, model); err != nil {
+		if err := m.check(lists[model], model); err != nil {
 			return nil, err
 		}
 	}
@@ -506,20 +482,20 @@ func (m *merger) evaluation(begin func() error) (*Evaluation, error) {
 	// Opening it as a run does finds rows that do not fit the lines that count them.
 	temp := m.temp.Path("")
 	j, err := openEvaluation(temp, settings, false)
+	if err == nil {
+		var rows int64
+		for _, l := range results {
+			rows += l.size
+		}
+		if j.results.size != rows {
+			err = fmt.Errorf("%s: rows of images that %s lacks", ResultsFile, ImagesFile)
+		}
+		err = errors.Join(err, j.close())
+	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("dataset: %s: joined, the lines do not fit: were the shards finished? %w", m.out+shardsSuffix, err)
 	}
-	var rows int64
-	for _, l := range results {
-		rows += l.size
-	}
-	if j.results.size != rows {
-		err = fmt.Errorf("dataset: %s: rows of images that have no line: were the shards finished?", m.out+shardsSuffix)
-	}
-	if err := errors.Join(err, j.close()); err != nil {
-		return nil, err
-	}
-	return Summarize(temp)
+	return summarizeAs(temp, m.out)
 }
 
 func (m *merger) truth(begin func() error) (*TruthSummary, error) {

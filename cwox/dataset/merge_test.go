@@ -205,6 +205,26 @@ func TestMerge(t *testing.T) {
 	}
 }
 
+// TestMergeNothing: of images none of which qualifies there are no tables, as of one run.
+func TestMergeNothing(t *testing.T) {
+	_, images := smallImages(t, 7)
+	dir := t.TempDir()
+	out := filepath.Join(dir, "out")
+	for i := range 2 {
+		o := evaluateOptions(t)
+		o.Shard = Shard{i, 2}
+		if _, err := Evaluate(t.Context(), small(), images[5:6], out, o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Merge(t.Context(), out); !errors.Is(err, errNothing) || !strings.Contains(err.Error(), out+": no image was evaluated: small: 0 images with a single class, 0 without a cluster of two, 1 failed") {
+		t.Error(err)
+	}
+	if left := tree(t, dir); len(left) > 0 {
+		t.Errorf("%v is left", left)
+	}
+}
+
 // TestMergeRefuses: what does not belong together makes nothing.
 func TestMergeRefuses(t *testing.T) {
 	images := shardImages(t, 9)

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -179,16 +180,38 @@ func listed(command string, images []string) shardWork {
 	return shardWork{Command: command, Images: len(images), ImagesSHA256: hashList(images)}
 }
 
-// hashList is the SHA-256 of paths, a zero byte behind each.
+// hashList is the SHA-256 of a list.
 func hashList(images []string) string {
-	hash := sha256.New()
-	out := bufio.NewWriter(hash)
+	l := newList()
 	for _, image := range images {
-		out.WriteString(image)
-		out.WriteByte(0)
+		l.add(image)
 	}
-	out.Flush()
-	return hex.EncodeToString(hash.Sum(nil))
+	return l.sum()
+}
+
+// list counts and hashes names, a zero byte behind each.
+type list struct {
+	n     int
+	hash  hash.Hash
+	to    *bufio.Writer
+	plain bool // all are as JSON can have them
+}
+
+func newList() *list {
+	h := sha256.New()
+	return &list{hash: h, to: bufio.NewWriter(h), plain: true}
+}
+
+func (l *list) add(name string) {
+	l.n++
+	l.plain = l.plain && !strings.ContainsRune(name, '\ufffd')
+	l.to.WriteString(name)
+	l.to.WriteByte(0)
+}
+
+func (l *list) sum() string {
+	l.to.Flush()
+	return hex.EncodeToString(l.hash.Sum(nil))
 }
 
 // claim makes the folder of the shard, if it is one, and says where its files go: for folders

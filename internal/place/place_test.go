@@ -329,3 +329,42 @@ func TestLink(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestNoLocks: where there are no locks files are written and held all the same, and what others
+// may be writing is left alone.
+func TestNoLocks(t *testing.T) {
+	old := lockFile
+	defer func() { lockFile = old }()
+	lockFile = func(*os.File) error { return errors.ErrUnsupported }
+	dir := t.TempDir()
+	theirs := filepath.Join(dir, tempPrefix+"1"+tempSuffix)
+	if err := os.WriteFile(theirs, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	for range 2 {
+		f, err := d.Hold("held")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+	}
+	if err := d.Write("x", text("content")); err != nil {
+		t.Error(err)
+	}
+	f, err := d.Exchange("held", text("exchanged"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := Lock(f); !errors.Is(err, errors.ErrUnsupported) {
+		t.Error(err)
+	}
+	if _, err := os.Stat(theirs); err != nil {
+		t.Error("another program's file was swept away")
+	}
+}
