@@ -354,8 +354,8 @@ func (s *lrnBack) run(w *worker, first, n, item int) {
 		for i := range xs {
 			sum, sumRef := float64(s.lrn.K), float64(s.lrn.K)
 			for j := max(0, i-half); j <= min(c-1, i+half); j++ {
-				sum += alpha * xs[j] * xs[j]
-				sumRef += alpha * rs[j] * rs[j]
+				sum += float64(alpha * xs[j] * xs[j])
+				sumRef += float64(alpha * rs[j] * rs[j])
 			}
 			f, fRef := lrnPower(sum), lrnPower(sumRef)
 			slope := (f - fRef) / (sum - sumRef)
@@ -374,7 +374,7 @@ func (s *lrnBack) run(w *worker, first, n, item int) {
 					for j := max(0, i-half); j <= min(c-1, i+half); j++ {
 						v += inner[j]
 					}
-					v = gs[i]*factor[i] + alpha*(xs[i]+rs[i])*v
+					v = float64(gs[i]*factor[i]) + float64(alpha*(xs[i]+rs[i])*v)
 				}
 				if s.res != nil {
 					v += float64(w.mem[s.res.at(image, b, y, px)+k])

@@ -325,5 +325,5 @@ func (p Pool) out(n int) (int, error) {
 // float64.
 func (b *BatchNorm) affine(c int) (scale, shift float64) {
 	scale = float64(b.Gamma[c]) / math.Sqrt(float64(b.Var[c])+b.Eps)
-	return scale, float64(b.Beta[c]) - scale*float64(b.Mean[c])
+	return scale, float64(b.Beta[c]) - float64(scale*float64(b.Mean[c]))
 }

@@ -231,7 +231,7 @@ func fold(c *Conv, norm *Node) (scale []float64, bias []float32) {
 	for o := range scale {
 		a, d := norm.norm.affine(o)
 		scale[o] = a
-		bias[o] = float32(a*float64(bias[o]) + d)
+		bias[o] = float32(float64(a*float64(bias[o])) + d)
 	}
 	return scale, bias
 }
