@@ -7,8 +7,8 @@ package asm
 var neon = Kernels{
 	Tier:         "neon",
 	GemmF32:      GemmF32{Name: "gemmF32NEON", Rows: []int{6, 5, 4, 3, 2, 1}, MaxVecs: 1, Run: gemmF32NEON},
-	Winograd2F32: ref.Winograd2F32,
-	Winograd4F32: ref.Winograd4F32,
+	Winograd2F32: WinogradF32{"winograd2F32NEON", 2, 4, winogradIn2F32NEON, winogradOut2F32NEON, &winograd2},
+	Winograd4F32: WinogradF32{"winograd4F32NEON", 4, 6, winogradIn4F32NEON, winogradOut4F32NEON, &winograd4},
 	MaxPoolF32:   ref.MaxPoolF32,
 	LRNF32:       ref.LRNF32,
 	GaussF32:     ref.GaussF32,

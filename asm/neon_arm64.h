@@ -14,3 +14,9 @@
 // LDR Qd, [Xn, #16*i] and STR, by number as the others
 #define LDRQ(d, n, i) WORD $(0x3DC00000 | ((i)<<10) | ((n)<<5) | (d))
 #define STRQ(d, n, i) WORD $(0x3D800000 | ((i)<<10) | ((n)<<5) | (d))
+// FMLS Vd.4S, Vn.4S, Vm.S[i]
+#define FMLSE(d, n, m, i) WORD $(0x4F805000 | (((i)&1)<<21) | (((i)>>1)<<11) | ((m)<<16) | ((n)<<5) | (d))
+// FMUL Vd.4S, Vn.4S, Vm.S[i]
+#define FMULE(d, n, m, i) WORD $(0x4F809000 | (((i)&1)<<21) | (((i)>>1)<<11) | ((m)<<16) | ((n)<<5) | (d))
+// FSUB Vd.4S, Vn.4S, Vm.4S
+#define FSUB4(d, n, m) WORD $(0x4EA0D400 | ((m)<<16) | ((n)<<5) | (d))
