@@ -6,7 +6,7 @@
 //	k.GemmF32.Run(&asm.GemmF32Args{...})
 //
 // Words. A tier is a table of kernels for an instruction set: ref, avx2, avx512,
-// avx512bf16, amx, each built on the one before. NCHW16c is the activation layout: channels in
+// avx512bf16, amx, each built on the one before; on arm64 neon. NCHW16c is the activation layout: channels in
 // blocks of Block = 16, [N][C/16][H][W][16]. A vector is a pixel's 16 channels of a
 // block. A tap is a byte offset from an output's first input to another one, so the table
 // of taps is what makes a matrix product a convolution. A panel is weights in the order a
@@ -33,5 +33,5 @@
 // A kernel call is not preemptible: keep one under about 100 microseconds, so that the
 // garbage collector need not wait.
 //
-// The build tag purego, and every GOARCH but amd64, leave the ref tier alone.
+// The build tag purego, and every GOARCH but amd64 and arm64, leave the ref tier alone.
 package asm

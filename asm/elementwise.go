@@ -158,7 +158,7 @@ func sigmoid(x float32) float32 {
 	p = float32(p*y) + exp0
 	p = float32(float32(y*y)*p) + y
 	p += 1
-	e := p * math.Float32frombits(uint32(int32(n)+127)<<23)
+	e := float32(p * math.Float32frombits(uint32(int32(n)+127)<<23))
 	top := float32(1)
 	if math.Signbit(float64(x)) {
 		top = e

@@ -143,7 +143,7 @@ func gaussF32Ref(g *GaussF32Args) {
 		at := 4 * Block * r
 		inner, norms, out := lanes16(g.Inner, at), lanes16(g.Norms, at), lanes16(g.C, at)
 		for j := range out {
-			out[j] = expNegative(float32((2*inner[j] - g.Norm - norms[j]) * g.Scale))
+			out[j] = expNegative(float32((float32(2*inner[j]) - g.Norm - norms[j]) * g.Scale))
 		}
 	}
 }

@@ -71,7 +71,7 @@ func percentile(x []float32, q float64) float64 {
 	lo := int(math.Floor(rank))
 	hi := min(lo+1, len(sorted)-1)
 	frac := rank - float64(lo)
-	return float64(sorted[lo]) + frac*(float64(sorted[hi])-float64(sorted[lo]))
+	return float64(sorted[lo]) + float64(frac*(float64(sorted[hi])-float64(sorted[lo])))
 }
 
 // sanitise sets values that are not finite to 0 and counts them.

@@ -99,16 +99,16 @@ func posteriorInformation(d *data, islands []island) [][]float64 {
 		for t, j := range touched {
 			r[j] = islands[j].posterior(pattern[j]) - base[j]
 			pattern[j] = 0
-			sum[j] += w * r[j]
+			sum[j] += float64(w * r[j])
 			for _, i := range touched[:t] {
-				cross[i][j] += w * r[i] * r[j]
+				cross[i][j] += float64(w * r[i] * r[j])
 			}
 		}
 	}
 	for i := range k {
 		for j := i + 1; j < k; j++ {
-			both := d.total*base[i]*base[j] + base[i]*sum[j] + base[j]*sum[i] + cross[i][j]
-			cross[i][j] = mutualInformation(d.total, d.total*base[i]+sum[i], d.total*base[j]+sum[j], both)
+			both := float64(d.total*base[i]*base[j]) + float64(base[i]*sum[j]) + float64(base[j]*sum[i]) + cross[i][j]
+			cross[i][j] = mutualInformation(d.total, float64(d.total*base[i])+sum[i], float64(d.total*base[j])+sum[j], both)
 		}
 	}
 	return cross

@@ -7,7 +7,7 @@ package hlta
 // It panics if the lengths differ.
 func ARI(a, b []int) float64 {
 	c := newContingency(a, b)
-	pairs := func(n float64) float64 { return n * (n - 1) / 2 }
+	pairs := func(n float64) float64 { return float64(n * (n - 1) / 2) }
 	var cells, rows, cols float64
 	for _, n := range c.cells {
 		cells += pairs(float64(n))
@@ -22,7 +22,7 @@ func ARI(a, b []int) float64 {
 	if all == 0 {
 		return 1
 	}
-	expected, highest := rows*cols/all, (rows+cols)/2
+	expected, highest := rows*cols/all, float64((rows+cols)/2)
 	if highest == expected {
 		return 1
 	}

@@ -8,6 +8,8 @@ import (
 	"math"
 	"strings"
 	"unicode/utf8"
+
+	"cwox/internal/elementary"
 )
 
 // DrawOptions say how [Tree.WriteSVG] and [Tree.WriteHTML] draw a tree. The zero
@@ -186,7 +188,7 @@ func (d *drawing) paint() {
 			z.color = d.latents[z.parent].color
 			z.dim = z.color
 		case z.Level <= d.o.Level:
-			z.color = oklch(0.58+0.1*float64(group%2), 0.13, hue)
+			z.color = oklch(0.58+float64(0.1*float64(group%2)), 0.13, hue)
 			z.dim = z.color
 			group++
 		default:
@@ -215,12 +217,12 @@ func (d *drawing) rows(b *bufio.Writer, title string) {
 	for _, w := range d.words {
 		longest = max(longest, utf8.RuneCountInString(w.label)+utf8.RuneCountInString(w.Name)*8/10)
 	}
-	x := func(level int) float64 { return left + levelWidth*float64(d.top-level) }
-	y := func(at float64) float64 { return head + rowHeight*(at+0.5) }
+	x := func(level int) float64 { return left + float64(levelWidth*float64(d.top-level)) }
+	y := func(at float64) float64 { return head + float64(rowHeight*(at+0.5)) }
 	labels := x(0) + 12
-	bars := labels + 8.2*float64(longest) + 34
+	bars := labels + float64(8.2*float64(longest)) + 34
 	width := bars + barWidth + 74
-	height := head + rowHeight*d.span + 22
+	height := head + float64(rowHeight*d.span) + 22
 
 	d.open(b, width, height, fmt.Sprintf(`viewBox="0 0 %.0f %.0f"`, width, height))
 	fmt.Fprintf(b, `<rect class="paper" width="100%%" height="100%%" fill="#fff"/>`+"\n")
@@ -277,10 +279,13 @@ func (d *drawing) circle(b *bufio.Writer, title string) {
 		if level == 0 {
 			return radius
 		}
-		return radius * 0.97 * math.Pow(1-float64(level)/(float64(d.top)+0.45), 0.8)
+		return radius * 0.97 * elementary.Pow(1-float64(level)/(float64(d.top)+0.45), 0.8)
 	}
-	angle := func(at float64) float64 { return 2*math.Pi*(at+1)/n - math.Pi/2 }
-	point := func(r, a float64) (x, y float64) { return center + r*math.Cos(a), center + r*math.Sin(a) }
+	turn := func(at float64) float64 { return (at+1)/n - 0.25 }
+	point := func(r, turn float64) (x, y float64) {
+		sin, cos := elementary.SinCosTurn(turn)
+		return center + float64(r*cos), center + float64(r*sin)
+	}
 	curve := func(r0, a0, r1, a1 float64) string {
 		m := (r0 + r1) / 2
 		x0, y0 := point(r0, a0)
@@ -304,33 +309,33 @@ func (d *drawing) circle(b *bufio.Writer, title string) {
 	}
 	for _, l := range d.t.Links {
 		from, to := roots[l.Parent], roots[l.Child]
-		x0, y0 := point(radiusOf(from.Level), angle(from.at))
-		x1, y1 := point(radiusOf(to.Level), angle(to.at))
+		x0, y0 := point(radiusOf(from.Level), turn(from.at))
+		x1, y1 := point(radiusOf(to.Level), turn(to.at))
 		strength := math.Abs(l.P[1] - l.P[0])
 		fmt.Fprintf(b, `<path class="branch" d="M%.1f %.1fQ%.1f %.1f %.1f %.1f" stroke="#98a2b3" stroke-dasharray="2 5" opacity="%.2f"><title>%s</title></path>`+"\n",
-			x0, y0, center, center, x1, y1, 0.35+0.65*min(1, 3*strength), html.EscapeString(fmt.Sprintf("%s - %s: P(on) %s or %s", from.ID, to.ID, decimals(l.P[0]), decimals(l.P[1]))))
+			x0, y0, center, center, x1, y1, 0.35+float64(0.65*min(1, 3*strength)), html.EscapeString(fmt.Sprintf("%s - %s: P(on) %s or %s", from.ID, to.ID, decimals(l.P[0]), decimals(l.P[1]))))
 	}
 	for i, z := range d.latents {
 		if z.parent >= 0 {
 			up := d.latents[z.parent]
 			fmt.Fprintf(b, `<path class="branch" data-branch="%d" d="%s" stroke="%s" stroke-width="%.1f"/>`+"\n",
-				i, curve(radiusOf(up.Level), angle(up.at), radiusOf(z.Level), angle(z.at)), z.dim, 1.8+0.7*math.Log1p(float64(z.words)))
+				i, curve(radiusOf(up.Level), turn(up.at), radiusOf(z.Level), turn(z.at)), z.dim, 1.8+float64(0.7*elementary.Log1p(float64(z.words))))
 		}
 	}
 	for i, w := range d.words {
 		z := d.latents[w.home]
-		a := angle(w.at)
+		a := turn(w.at)
 		fmt.Fprintf(b, `<g class="word" data-word="%d"><title>%s</title>`, i, html.EscapeString(d.wordTip(w)))
-		fmt.Fprintf(b, `<path class="branch" d="%s" stroke="%s" stroke-width="2.2"/>`, curve(radiusOf(1), angle(z.at), radius, a), w.color)
+		fmt.Fprintf(b, `<path class="branch" d="%s" stroke="%s" stroke-width="2.2"/>`, curve(radiusOf(1), turn(z.at), radius, a), w.color)
 		x0, y0 := point(radius, a)
 		length := 4.0
 		if !math.IsNaN(w.p) {
-			length = 2 + 22*w.p
+			length = 2 + float64(22*w.p)
 		}
 		x1, y1 := point(radius+length, a)
 		fmt.Fprintf(b, `<path d="M%.1f %.1fL%.1f %.1f" stroke="%s" stroke-width="%.1f" fill="none"/>`, x0, y0, x1, y1, w.color, spacing*0.62)
 		x, y := point(radius+32, a)
-		degrees, anchor := a*180/math.Pi, "start"
+		degrees, anchor := float64(360*a), "start"
 		if degrees > 90 {
 			degrees, anchor = degrees-180, "end"
 		}
@@ -342,8 +347,8 @@ func (d *drawing) circle(b *bufio.Writer, title string) {
 			x, y, degrees, fontSize, weight, anchor, html.EscapeString(shorten(w.label, 26)))
 	}
 	for i, z := range d.latents {
-		x, y := point(radiusOf(z.Level), angle(z.at))
-		d.dot(b, i, x, y, 2.2+1.3*float64(z.Level))
+		x, y := point(radiusOf(z.Level), turn(z.at))
+		d.dot(b, i, x, y, 2.2+float64(1.3*float64(z.Level)))
 	}
 	b.WriteString("</svg>\n")
 }
@@ -410,7 +415,7 @@ func elbow(x0, y0, x1, y1 float64) string {
 	}
 	r := min(8, math.Abs(y1-y0)/2)
 	s := math.Copysign(r, y1-y0)
-	m := x0 + (x1-x0)/2
+	m := x0 + float64((x1-x0)/2)
 	return fmt.Sprintf("M%.1f %.1fH%.1fQ%.1f %.1f %.1f %.1fV%.1fQ%.1f %.1f %.1f %.1fH%.1f",
 		x0, y0, m-r, m, y0, m, y0+s, y1-s, m, y1, m+r, y1, x1)
 }
@@ -426,19 +431,20 @@ func shorten(s string, n int) string {
 // oklch converts a colour of the OKLCH space (lightness 0 to 1, chroma, hue in
 // degrees; Ottosson 2020), in which equal steps look equal, to "#rrggbb".
 func oklch(lightness, chroma, hue float64) string {
-	a, b := chroma*math.Cos(hue*math.Pi/180), chroma*math.Sin(hue*math.Pi/180)
+	sin, cos := elementary.SinCosTurn(hue / 360)
+	a, b := chroma*cos, chroma*sin
 	cube := func(v float64) float64 { return v * v * v }
-	l := cube(lightness + 0.3963377774*a + 0.2158037573*b)
-	m := cube(lightness - 0.1055613458*a - 0.0638541728*b)
-	s := cube(lightness - 0.0894841775*a - 1.2914855480*b)
+	l := cube(lightness + float64(0.3963377774*a) + float64(0.2158037573*b))
+	m := cube(lightness - float64(0.1055613458*a) - float64(0.0638541728*b))
+	s := cube(lightness - float64(0.0894841775*a) - float64(1.2914855480*b))
 	code := "#"
 	for _, v := range [3]float64{
-		4.0767416621*l - 3.3077115913*m + 0.2309699292*s,
-		-1.2684380046*l + 2.6097574011*m - 0.3413193965*s,
-		-0.0041960863*l - 0.7034186147*m + 1.7076147010*s,
+		float64(4.0767416621*l) - float64(3.3077115913*m) + float64(0.2309699292*s),
+		float64(-1.2684380046*l) + float64(2.6097574011*m) - float64(0.3413193965*s),
+		float64(-0.0041960863*l) - float64(0.7034186147*m) + float64(1.7076147010*s),
 	} {
 		if v > 0.0031308 {
-			v = 1.055*math.Pow(v, 1/2.4) - 0.055
+			v = float64(1.055*elementary.Pow(v, 1/2.4)) - 0.055
 		} else {
 			v *= 12.92
 		}

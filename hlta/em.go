@@ -1,6 +1,6 @@
 package hlta
 
-import "math"
+import "cwox/internal/elementary"
 
 // submodel is a latent tree model with three or four words, and what EM needs to
 // know of the documents: how many show each pattern of these words. It never
@@ -167,7 +167,7 @@ func (m *submodel) stepLatentClass(p *params) (ll float64) {
 		}
 		j0, j1 := joint[0][t], joint[1][t]
 		sum := j0 + j1
-		ll += count * math.Log(sum)
+		ll += float64(count * elementary.Log(sum))
 		r := [2]float64{count * (j0 / sum), count * (j1 / sum)}
 		for y := range r {
 			n[y] += r[y]
@@ -223,13 +223,13 @@ func (m *submodel) stepSplit(p *params) (ll float64) {
 			}
 			g[z] = w * x
 		}
-		h := [2]float64{qz[0][0]*g[0] + qz[0][1]*g[1], qz[1][0]*g[0] + qz[1][1]*g[1]}
+		h := [2]float64{float64(qz[0][0]*g[0]) + float64(qz[0][1]*g[1]), float64(qz[1][0]*g[0]) + float64(qz[1][1]*g[1])}
 		var n [2]float64
 		ll += m.given(h, 4*wx, &n[0], &n[1])
 		for y := range n {
 			n[y] /= h[y]
 			for z := range g {
-				r := n[y] * (qz[y][z] * g[z])
+				r := float64(n[y] * (qz[y][z] * g[z]))
 				nz[y][z] += r
 				e[z] += r
 			}
@@ -269,11 +269,11 @@ func (m *submodel) given(q [2]float64, at int, n0, n1 *float64) (ll float64) {
 		if count == 0 {
 			continue
 		}
-		j0, j1 := m.base[0][ab]*q[0], m.base[1][ab]*q[1]
+		j0, j1 := float64(m.base[0][ab]*q[0]), float64(m.base[1][ab]*q[1])
 		sum := j0 + j1
-		ll += count * math.Log(sum)
-		s0 += count * (j0 / sum)
-		s1 += count * (j1 / sum)
+		ll += float64(count * elementary.Log(sum))
+		s0 += float64(count * (j0 / sum))
+		s1 += float64(count * (j1 / sum))
 	}
 	*n0, *n1 = s0, s1
 	return ll

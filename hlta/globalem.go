@@ -3,6 +3,8 @@ package hlta
 import (
 	"context"
 	"math"
+
+	"cwox/internal/elementary"
 )
 
 // globalEM estimates all parameters of t together, from what they are now.
@@ -66,7 +68,7 @@ func (m *model) stepwise(ctx context.Context, docs *Documents, o *Options) error
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		mean.blend(e, math.Pow(float64(u+2), -o.Alpha))
+		mean.blend(e, elementary.Pow(float64(u+2), -o.Alpha))
 		m.maximise(mean, 0, floor)
 		if o.Progress != nil {
 			o.Progress(Progress{Step: u + 1, Steps: o.GlobalSteps, LogLikelihood: e.ll / float64(size)})
@@ -170,9 +172,9 @@ func (m *model) prepare() {
 		none[i] = [2]float64{1, 1}
 	}
 	multiply := func(i int32, f [2]float64) {
-		q := [2]float64{none[i][0] * f[0], none[i][1] * f[1]}
+		q := [2]float64{float64(none[i][0] * f[0]), float64(none[i][1] * f[1])}
 		sum := q[0] + q[1]
-		m.empty += math.Log(sum)
+		m.empty += elementary.Log(sum)
 		none[i] = [2]float64{q[0] / sum, q[1] / sum}
 	}
 	for w, p := range m.wp {
@@ -182,14 +184,14 @@ func (m *model) prepare() {
 	for i := len(m.nodes) - 1; i >= 0; i-- {
 		var f [2]float64
 		for y, p := range m.p[i] {
-			off, on := (1-p)*none[i][0], p*none[i][1]
+			off, on := float64((1-p)*none[i][0]), float64(p*none[i][1])
 			f[y] = off + on
 			m.absent[i][y] = [2]float64{off / f[y], on / f[y]}
 		}
 		if m.parent[i] >= 0 {
 			multiply(m.parent[i], f)
 		} else {
-			m.empty += math.Log(f[0])
+			m.empty += elementary.Log(f[0])
 		}
 	}
 }
@@ -212,7 +214,7 @@ func newExpected(m *model) *expected {
 
 // blend moves e by rate towards other.
 func (e *expected) blend(other *expected, rate float64) {
-	move := func(v *float64, to float64) { *v += rate * (to - *v) }
+	move := func(v *float64, to float64) { *v += float64(rate * (to - *v)) }
 	for i := range e.edge {
 		for y := range 2 {
 			move(&e.edge[i][y][0], other.edge[i][y][0])
@@ -265,8 +267,8 @@ func (m *model) expect(ctx context.Context, n int, document func(i int) ([]int32
 		for y := range 2 {
 			if at := m.parent[i]; at >= 0 {
 				rest := max(0, sum.node[at][y]-e[y][0]-e[y][1])
-				e[y][0] += rest * m.absent[i][y][0]
-				e[y][1] += rest * m.absent[i][y][1]
+				e[y][0] += float64(rest * m.absent[i][y][0])
+				e[y][1] += float64(rest * m.absent[i][y][1])
 			}
 			sum.node[i][0] += e[y][0]
 			sum.node[i][1] += e[y][1]
@@ -282,7 +284,7 @@ func (m *model) maximise(e *expected, prior, floor float64) {
 		if all <= 0 {
 			return 0.5
 		}
-		return min(max((of+prior)/(all+2*prior), floor), 1-floor)
+		return min(max((of+prior)/(all+float64(2*prior)), floor), 1-floor)
 	}
 	for i := range m.p {
 		for y := range 2 {
@@ -337,17 +339,17 @@ func (w *walker) add(words []int32, weight float64) {
 	for d := len(w.levels) - 1; d > 0; d-- {
 		for _, z := range w.levels[d] {
 			r, a := w.ratio[z], &m.absent[z]
-			w.up[z] = [2]float64{a[0][0]*r[0] + a[0][1]*r[1], a[1][0]*r[0] + a[1][1]*r[1]}
+			w.up[z] = [2]float64{float64(a[0][0]*r[0]) + float64(a[0][1]*r[1]), float64(a[1][0]*r[0]) + float64(a[1][1]*r[1])}
 			ll += scaleInto(&w.ratio[m.parent[z]], w.up[z])
 		}
 	}
 
 	a, r := m.absent[0][0], w.ratio[0]
-	p0, p1 := a[0]*r[0], a[1]*r[1]
-	w.e.ll += weight * (ll + math.Log(p0+p1))
+	p0, p1 := float64(a[0]*r[0]), float64(a[1]*r[1])
+	w.e.ll += float64(weight * (ll + elementary.Log(p0+p1)))
 	w.post[0] = [2]float64{p0 / (p0 + p1), p1 / (p0 + p1)}
-	w.e.edge[0][0][0] += weight * w.post[0][0]
-	w.e.edge[0][0][1] += weight * w.post[0][1]
+	w.e.edge[0][0][0] += float64(weight * w.post[0][0])
+	w.e.edge[0][0][1] += float64(weight * w.post[0][1])
 	w.seen[0] = false
 	w.levels[0] = w.levels[0][:0]
 	for d, level := range w.levels[1:] {
@@ -359,9 +361,9 @@ func (w *walker) add(words []int32, weight float64) {
 					continue // up may be 0 as well
 				}
 				parent /= w.up[z][y]
-				q0, q1 := parent*a[y][0]*r[0], parent*a[y][1]*r[1]
-				e[y][0] += weight * q0
-				e[y][1] += weight * q1
+				q0, q1 := float64(parent*a[y][0]*r[0]), float64(parent*a[y][1]*r[1])
+				e[y][0] += float64(weight * q0)
+				e[y][1] += float64(weight * q1)
 				post[0] += q0
 				post[1] += q1
 			}
@@ -372,8 +374,8 @@ func (w *walker) add(words []int32, weight float64) {
 	}
 	for _, word := range words {
 		post := w.post[m.owner[word]]
-		w.e.word[word][0] += weight * post[0]
-		w.e.word[word][1] += weight * post[1]
+		w.e.word[word][0] += float64(weight * post[0])
+		w.e.word[word][1] += float64(weight * post[1])
 	}
 }
 
@@ -393,7 +395,7 @@ func scaleInto(r *[2]float64, f [2]float64) float64 {
 	r[0], r[1] = r[0]*f[0], r[1]*f[1]
 	if m := max(r[0], r[1]); m < 1e-100 || m > 1e100 {
 		r[0], r[1] = r[0]/m, r[1]/m
-		return math.Log(m)
+		return elementary.Log(m)
 	}
 	return 0
 }

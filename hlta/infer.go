@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"sync"
+
+	"cwox/internal/elementary"
 )
 
 // Inference answers questions about the joint distribution that a tree describes,
@@ -95,7 +97,7 @@ func (t *Tree) NewInference() (*Inference, error) {
 
 // logTable returns ln P(child = v | parent = s) as [s][v].
 func logTable(p [2]float64) [2][2]float64 {
-	return [2][2]float64{{math.Log1p(-p[0]), math.Log(p[0])}, {math.Log1p(-p[1]), math.Log(p[1])}}
+	return [2][2]float64{{elementary.Log1p(-p[0]), elementary.Log(p[0])}, {elementary.Log1p(-p[1]), elementary.Log(p[1])}}
 }
 
 // unobserved marks words that are neither present (1) nor absent (0).
@@ -161,7 +163,7 @@ func (in *Inference) Posterior(e Evidence) (*Posterior, error) {
 		for s, p := range above {
 			if p > 0 {
 				for z := range 2 {
-					on[i][z] += p * math.Exp(in.latent[i][s][z]+below[z]-messages[i][s])
+					on[i][z] += float64(p * elementary.Exp(in.latent[i][s][z]+below[z]-messages[i][s]))
 				}
 			}
 		}
@@ -174,7 +176,7 @@ func (in *Inference) Posterior(e Evidence) (*Posterior, error) {
 		p := float64(s)
 		if s == unobserved {
 			z := on[in.x.home[w]]
-			p = z[0]*math.Exp(in.word[w][1][0]) + z[1]*math.Exp(in.word[w][1][1])
+			p = float64(z[0]*elementary.Exp(in.word[w][1][0])) + float64(z[1]*elementary.Exp(in.word[w][1][1]))
 		}
 		post.Words[in.x.words[w]] = p
 	}
@@ -257,7 +259,7 @@ func (in *Inference) MeanLogLikelihood(docs *Documents) (float64, error) {
 		for _, w := range words {
 			present = append(present, of[w])
 		}
-		sum += float64(n) * in.document(present, s)
+		sum += float64(float64(n) * in.document(present, s))
 	}
 	return sum / float64(docs.N), nil
 }
@@ -367,5 +369,5 @@ func logAdd(a, b float64) float64 {
 	if math.IsInf(b, -1) {
 		return a
 	}
-	return a + math.Log1p(math.Exp(b-a))
+	return a + elementary.Log1p(elementary.Exp(b-a))
 }

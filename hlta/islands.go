@@ -5,6 +5,8 @@ import (
 	"context"
 	"math"
 	"slices"
+
+	"cwox/internal/elementary"
 )
 
 // island is a group of variables under one latent variable Y.
@@ -118,7 +120,7 @@ func (b *builder) build() []island {
 		ll1 := b.logLikelihood(&m1)
 		if !b.o.NoCorrelationTest && left+1 >= 3 {
 			px := b.d.count[x] / b.d.total
-			apart := ll + b.d.total*(xlogx(px)+xlogx(1-px))
+			apart := ll + float64(b.d.total*(xlogx(px)+xlogx(1-px)))
 			if b.score(ll1-apart, 1) < b.o.CTThreshold {
 				return b.commit(m)
 			}
@@ -144,7 +146,7 @@ func (b *builder) build() []island {
 // score is the difference of two models' BIC, of whose parameters the second has
 // that many more, as if there were only batch documents.
 func (b *builder) score(logLikelihoods float64, parameters float64) float64 {
-	return logLikelihoods*(b.batch/b.d.total) - parameters/2*math.Log(b.batch)
+	return float64(logLikelihoods*(b.batch/b.d.total)) - float64(parameters/2*elementary.Log(b.batch))
 }
 
 // commit closes the islands of a build and makes ready for the next.
@@ -343,7 +345,7 @@ func (b *builder) splitLogLikelihood(s *island, at int, z *params) float64 {
 		for wx := range h {
 			w, x := wx&1, wx>>1
 			for state, pz := range [2]float64{1 - z[y], z[y]} {
-				h[wx] += pz * bernoulli(z[2+state], w) * bernoulli(z[4+state], x)
+				h[wx] += float64(pz * bernoulli(z[2+state], w) * bernoulli(z[4+state], x))
 			}
 		}
 		for pattern := range joint {
@@ -377,7 +379,7 @@ func (b *builder) fillJoint(s *island, at int) {
 func (b *builder) sumLogs() (ll float64) {
 	for pattern, n := range b.hist {
 		if n != 0 {
-			ll += n * math.Log(b.joint[0][pattern]+b.joint[1][pattern])
+			ll += float64(n * elementary.Log(b.joint[0][pattern]+b.joint[1][pattern]))
 		}
 	}
 	return ll

@@ -3,10 +3,11 @@ package hlta
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
+
+	"cwox/internal/elementary"
 )
 
 // Learn builds the tree of documents (Chen et al., "Progressive EM for Latent Tree
@@ -166,8 +167,8 @@ func orderBelow(z *Node, linked []*Node) [][2]float64 {
 	for _, c := range z.Children {
 		for _, w := range orderBelow(c, nil) {
 			words = append(words, [2]float64{
-				(1-c.P[0])*w[0] + c.P[0]*w[1],
-				(1-c.P[1])*w[0] + c.P[1]*w[1],
+				float64((1-c.P[0])*w[0]) + float64(c.P[0]*w[1]),
+				float64((1-c.P[1])*w[0]) + float64(c.P[1]*w[1]),
 			})
 		}
 	}
@@ -179,7 +180,7 @@ func orderBelow(z *Node, linked []*Node) [][2]float64 {
 	}
 	var top []ranked
 	for _, p := range words {
-		mi := mutualInformation(1, z.Marginal, (1-z.Marginal)*p[0]+z.Marginal*p[1], z.Marginal*p[1])
+		mi := mutualInformation(1, z.Marginal, float64((1-z.Marginal)*p[0])+float64(z.Marginal*p[1]), z.Marginal*p[1])
 		at := len(top)
 		for at > 0 && top[at-1].mi < mi {
 			at--
@@ -191,7 +192,7 @@ func orderBelow(z *Node, linked []*Node) [][2]float64 {
 	}
 	severity := 0.0
 	for _, w := range top {
-		severity += math.Log(w.p[1]) - math.Log(w.p[0])
+		severity += elementary.Log(w.p[1]) - elementary.Log(w.p[0])
 	}
 	if !(severity < 0) {
 		return words
@@ -241,7 +242,7 @@ func name(t *Tree) {
 func smooth(t *Tree, n float64) {
 	each := func(p *[2]float64) {
 		for i := range p {
-			p[i] = (p[i]*n + 1) / (n + 2)
+			p[i] = (float64(p[i]*n) + 1) / (n + 2)
 		}
 	}
 	var visit func(z *Node)

@@ -3,8 +3,9 @@ package hlta
 import (
 	"context"
 	"fmt"
-	"math"
 	"sync/atomic"
+
+	"cwox/internal/elementary"
 )
 
 // mutual is the mutual information, in nats and without smoothing, of all pairs of
@@ -35,7 +36,7 @@ func newMutual(ctx context.Context, d *data, threads int, limit int64) (*mutual,
 	work := 0.0
 	for i := range d.rows.len() {
 		l := float64(len(d.rows.row(i)))
-		work += l * l
+		work += float64(l * l)
 	}
 	if work > maxPairWork {
 		return nil, fmt.Errorf("hlta: the documents hold %.3g pairs of words (the squares of their lengths), at most %.3g", work, float64(maxPairWork))
@@ -107,7 +108,7 @@ func mutualInformation(n, a, b, ab float64) float64 {
 		if both <= 0 {
 			return 0
 		}
-		return both / n * math.Log(both*n/(x*y))
+		return both / n * elementary.Log(both*n/(x*y))
 	}
 	return cell(ab, a, b) + cell(a-ab, a, n-b) + cell(b-ab, n-a, b) + cell(n-a-b+ab, n-a, n-b)
 }
@@ -116,5 +117,5 @@ func xlogx(x float64) float64 {
 	if x <= 0 {
 		return 0
 	}
-	return x * math.Log(x)
+	return x * elementary.Log(x)
 }

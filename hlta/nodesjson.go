@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"cwox/internal/elementary"
 )
 
 // A node of the authors' nodes.json (specification section 11) has an id, a text, data and
@@ -270,7 +272,7 @@ func information(pz float64, pw [2]float64) float64 {
 		{pz * pw[1], pz, w},
 	} {
 		if c[0] > 0 && c[1] > 0 && c[2] > 0 {
-			mi += c[0] * math.Log(c[0]/(c[1]*c[2]))
+			mi += float64(c[0] * elementary.Log(c[0]/(c[1]*c[2])))
 		}
 	}
 	return max(mi, 0)

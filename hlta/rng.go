@@ -29,7 +29,7 @@ func (s *stream) uint64() uint64 {
 
 // float64 is uniform in (0, 1), never 0 or 1.
 func (s *stream) float64() float64 {
-	return (float64(s.uint64()>>12) + 0.5) * 0x1p-52
+	return float64((float64(s.uint64()>>12) + 0.5) * 0x1p-52)
 }
 
 // intn is uniform in [0, n) to within n 2^-52.

@@ -1,6 +1,10 @@
 package nn
 
-import "math"
+import (
+	"math"
+
+	"cwox/internal/elementary"
+)
 
 // Drift is how far what goes into a batch normalisation is, for one image, from the statistics
 // that training left there: means over its channels.
@@ -84,11 +88,11 @@ func (s *momentStep) drift(image int) Drift {
 			continue
 		}
 		mean := s.sums[at] / area
-		variance := max(s.sums[at+1]/area-mean*mean, 0)
+		variance := max(s.sums[at+1]/area-float64(mean*mean), 0)
 		running := float64(p.Var[c])
 		scale := math.Sqrt(running+p.Eps) / gamma
 		d.Z += math.Abs(mean-beta) * math.Abs(scale) / math.Sqrt(running+least)
-		d.LogVar += math.Abs(math.Log((variance*scale*scale + least) / (running + least)))
+		d.LogVar += math.Abs(elementary.Log((float64(variance*scale*scale) + least) / (running + least)))
 		count++
 	}
 	if count > 0 {

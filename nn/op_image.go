@@ -46,7 +46,7 @@ func imageOf(n *Node) (scale, shift []float64, ok bool) {
 		if scale, shift, ok = imageOf(n.in[0]); ok {
 			for c := range scale {
 				a, d := op.channel(c)
-				scale[c], shift[c] = a*scale[c], a*shift[c]+d
+				scale[c], shift[c] = a*scale[c], float64(a*shift[c])+d
 			}
 		}
 		return scale, shift, ok

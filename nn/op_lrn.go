@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"cwox/asm"
+	"cwox/internal/elementary"
 )
 
 // LRN is local response normalisation across channels:
@@ -40,7 +41,7 @@ func (l *lrn) power(s float64) float64 {
 	if l.Beta == 0.75 {
 		return 1 / math.Sqrt(s*math.Sqrt(s))
 	}
-	return math.Pow(s, -float64(l.Beta))
+	return elementary.Pow(s, -float64(l.Beta))
 }
 
 // alpha is the factor of the sum of squares.
@@ -50,7 +51,7 @@ func (l *lrn) alpha() float64 { return float64(l.Alpha) / float64(l.Size) }
 func (l *lrn) squares(x []float64, i int) float64 {
 	sum, half := float64(l.K), l.Size/2
 	for j := max(0, i-half); j <= min(len(x)-1, i+half); j++ {
-		sum += l.alpha() * x[j] * x[j]
+		sum += float64(l.alpha() * x[j] * x[j])
 	}
 	return sum
 }
@@ -134,6 +135,6 @@ func (l *lrn) pass(buf [][]float64) {
 		for j := max(0, i-half); j <= min(len(out)-1, i+half); j++ {
 			v += inner[j]
 		}
-		out[i] = gs[i]*factor[i] + l.alpha()*(xs[i]+rs[i])*v
+		out[i] = float64(gs[i]*factor[i]) + float64(l.alpha()*(xs[i]+rs[i])*v)
 	}
 }

@@ -72,7 +72,7 @@ func (b *norm) channel(c int) (scale, shift float64) {
 		return float64(b.Gamma[c]), float64(b.Beta[c])
 	}
 	scale = float64(b.Gamma[c]) / math.Sqrt(float64(b.Var[c])+b.Eps)
-	return scale, float64(b.Beta[c]) - scale*float64(b.Mean[c])
+	return scale, float64(b.Beta[c]) - float64(scale*float64(b.Mean[c]))
 }
 
 // vectors are the scales and shifts of all channels, padded to whole blocks.

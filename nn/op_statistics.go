@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"cwox/internal/elementary"
 	"fmt"
 	"math"
 )
@@ -100,7 +101,7 @@ func (s *statistics) pass(v [][]float64, c0, area int) {
 		sig[k] *= float64(s.Gamma[c0+k/area])
 		x[k] += ref[k] - mean - meanRef // d of both values
 		sum += sig[k]
-		both += sig[k] * x[k] / 2
+		both += float64(sig[k] * x[k] / 2)
 	}
 	slope := -(r * r * r) / 2 // of r by var
 	if variance, other := 1/(r*r), 1/(rRef*rRef); math.Abs(variance-other) > 1e-9*(variance+other) {
@@ -108,7 +109,7 @@ func (s *statistics) pass(v [][]float64, c0, area int) {
 	}
 	a := (r + rRef) / 2
 	for k := range out {
-		out[k] = a*(sig[k]-sum/n) + both*slope*x[k]/n
+		out[k] = float64(a*(sig[k]-float64(sum/n))) + float64(both*slope*x[k]/n)
 	}
 }
 
@@ -128,7 +129,7 @@ func (s *softmax) forward(l *layout, j *job) []step {
 		sum := exponentials(out, x, top)
 		for k := range out {
 			if s.log {
-				out[k] = x[k] - top - math.Log(sum)
+				out[k] = x[k] - top - elementary.Log(sum)
 			} else {
 				out[k] /= sum
 			}
@@ -148,7 +149,7 @@ func largest(x []float64) float64 {
 // exponentials writes exp(x - top) and returns the sum.
 func exponentials(out, x []float64, top float64) (sum float64) {
 	for k, v := range x {
-		out[k] = math.Exp(v - top)
+		out[k] = elementary.Exp(v - top)
 		sum += out[k]
 	}
 	return sum
@@ -175,11 +176,11 @@ func (s *softmax) pass(v [][]float64, _, _ int) {
 	signals, both := 0.0, 0.0
 	for k, u := range sig {
 		signals += u
-		both += u * (e[k] + f[k]) / 2
+		both += float64(u * (e[k] + f[k]) / 2)
 	}
 	perSum := 1 / sum // the change of ln S over that of S
 	if math.Abs(sum-sumRef) > 1e-9*(sum+sumRef) {
-		perSum = math.Log(sum/sumRef) / (sum - sumRef)
+		perSum = elementary.Log(sum/sumRef) / (sum - sumRef)
 	}
 	for k := range out {
 		slope := e[k] // of exp
@@ -187,9 +188,9 @@ func (s *softmax) pass(v [][]float64, _, _ int) {
 			slope = (e[k] - f[k]) / d
 		}
 		if s.log {
-			out[k] = sig[k] - signals*perSum*slope
+			out[k] = sig[k] - float64(signals*perSum*slope)
 		} else {
-			out[k] = (sig[k]*(1/sum+1/sumRef)/2 - both/(sum*sumRef)) * slope
+			out[k] = (float64(sig[k]*(1/sum+1/sumRef)/2) - both/(sum*sumRef)) * slope
 		}
 	}
 }

@@ -141,7 +141,7 @@ func fold(c *conv, normed *Node) (scale []float64, bias []float32) {
 	for o := range scale {
 		a, d := normed.op.(*norm).channel(o)
 		scale[o] = a
-		bias[o] = float32(a*float64(bias[o]) + d)
+		bias[o] = float32(float64(a*float64(bias[o])) + d)
 	}
 	return scale, bias
 }

@@ -72,7 +72,7 @@ func Identify(path string) (k KnownFile, sha256 string, err error) {
 
 // fitsSize tells whether a file of so many bytes can be this one: MiB is rounded.
 func (k KnownFile) fitsSize(bytes int) bool {
-	return math.Abs(float64(bytes)/(1<<20)-k.MiB) < 0.1
+	return math.Abs(float64(float64(bytes)/(1<<20))-k.MiB) < 0.1
 }
 
 // CacheDir is the folder of fetched files: $CWOX_CACHE, or "cwox" in the user's cache

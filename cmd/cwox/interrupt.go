@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 	"time"
 )
@@ -31,8 +32,9 @@ func interruptible() (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	if !signal.Ignored(syscall.SIGHUP) { // by nohup
-		signal.Notify(signals, syscall.SIGHUP)
+	const hangup = syscall.Signal(1)                         // SIGHUP, which WebAssembly knows not even by name
+	if runtime.GOARCH != "wasm" && !signal.Ignored(hangup) { // by nohup
+		signal.Notify(signals, hangup)
 	}
 	done := make(chan struct{})
 	go func() {

@@ -700,10 +700,10 @@ func interval(mean float64, samples []float64) Mean {
 	}
 	sorted := slices.Sorted(slices.Values(samples))
 	quantile := func(p float64) report.Real {
-		at := p * float64(len(sorted)-1)
+		at := float64(p * float64(len(sorted)-1))
 		lo := int(at)
 		hi := min(lo+1, len(sorted)-1)
-		return report.Real(sorted[lo] + (at-float64(lo))*(sorted[hi]-sorted[lo]))
+		return report.Real(sorted[lo] + float64((at-float64(lo))*(sorted[hi]-sorted[lo])))
 	}
 	return Mean{Mean: report.Real(mean), Low: quantile(0.025), High: quantile(0.975)}
 }

@@ -3,6 +3,8 @@ package faithfulness
 import (
 	"math"
 	"slices"
+
+	"cwox/internal/elementary"
 )
 
 // Definition is a definition of CAUC and CDROP.
@@ -33,7 +35,7 @@ type Curve struct {
 }
 
 // Score is the contrastive score at point i (Eq. 3).
-func (c Curve) Score(i int) float64 { return c.Pos[i] * (1 - c.Neg[i]) }
+func (c Curve) Score(i int) float64 { return float64(c.Pos[i] * (1 - c.Neg[i])) }
 
 // At is the contrastive score after n pixels, linear between the points; NaN outside.
 func (c Curve) At(n int) float64 {
@@ -46,7 +48,7 @@ func (c Curve) At(n int) float64 {
 	}
 	a, b := c.Pixels[i-1], c.Pixels[i]
 	t := float64(n-a) / float64(b-a)
-	return c.Score(i-1) + t*(c.Score(i)-c.Score(i-1))
+	return c.Score(i-1) + float64(t*(c.Score(i)-c.Score(i-1)))
 }
 
 // CAUC is the area under the first n pixels of the curve (Eq. 4): 0 for n = 0, NaN where
@@ -61,7 +63,7 @@ func (c Curve) CAUC(d Definition, n, step int) float64 {
 			float64(points(c.Size, step)+1)
 	}
 	// The sum of s after 0..n-1 pixels: of a line from a to b, without its end.
-	sum := c.integrate(n-1, func(length, a, b float64) float64 { return length*a + (b-a)*(length-1)/2 })
+	sum := c.integrate(n-1, func(length, a, b float64) float64 { return float64(length*a) + float64((b-a)*(length-1)/2) })
 	return (sum + c.At(n-1)) / float64(c.Size)
 }
 
@@ -80,7 +82,7 @@ func (c Curve) CDROP(d Definition, n, step int) float64 {
 		}
 	}
 	tau := 0.05 * float64(c.Size)
-	return (c.At(0) - end) / math.Log2(1+max(float64(n), tau)/tau)
+	return (c.At(0) - end) / elementary.Log2(1+max(float64(n), tau)/tau)
 }
 
 // AUC is the area under P(pos) over the share of pixels erased or inserted, by the
@@ -88,7 +90,7 @@ func (c Curve) CDROP(d Definition, n, step int) float64 {
 func (c Curve) AUC() float64 {
 	sum := 0.0
 	for i := 1; i < len(c.Pixels); i++ {
-		sum += float64(c.Pixels[i]-c.Pixels[i-1]) * (c.Pos[i] + c.Pos[i-1]) / 2
+		sum += float64(float64(c.Pixels[i]-c.Pixels[i-1]) * (c.Pos[i] + c.Pos[i-1]) / 2)
 	}
 	return sum / float64(c.Size)
 }

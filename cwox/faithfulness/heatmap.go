@@ -82,7 +82,7 @@ func (h Heatmap) salient(d Definition, delta float64) int {
 	low, high := slices.Min(h.Data), slices.Max(h.Data)
 	n := 0
 	if d == Reference {
-		threshold := low + delta*(high-low)
+		threshold := low + float64(delta*(high-low))
 		for _, v := range h.Data {
 			if v > threshold {
 				n++

@@ -68,16 +68,16 @@ func cosines(weight []float32, inputs int, pairs [][2]int) (mean, squaredError f
 		a, b := weight[pairs[k][0]*inputs:][:inputs], weight[pairs[k][1]*inputs:][:inputs]
 		var ab, aa, bb float64
 		for i, x := range a {
-			ab += float64(x) * float64(b[i])
-			aa += float64(x) * float64(x)
-			bb += float64(b[i]) * float64(b[i])
+			ab += float64(float64(x) * float64(b[i]))
+			aa += float64(float64(x) * float64(x))
+			bb += float64(float64(b[i]) * float64(b[i]))
 		}
 		if c := ab / math.Sqrt(aa*bb); !math.IsNaN(c) {
 			sum += c
-			squares += c * c
+			squares += float64(c * c)
 		}
 	}
 	n := float64(len(some))
 	mean = sum / n
-	return mean, (squares/n - mean*mean) / n
+	return mean, (squares/n - float64(mean*mean)) / n
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"cwox/hlta"
+	"cwox/internal/elementary"
 	"cwox/nn"
 )
 
@@ -189,7 +190,7 @@ func threshold(sim []float32, n, inputs int, null float64) float64 {
 	}
 	deviation = max(deviation, random)
 	pairs := float64(n) * float64(n-1) / 2
-	return centre + margin*deviation*upperQuantile(mistaken/pairs)
+	return centre + float64(margin*deviation*upperQuantile(mistaken/pairs))
 }
 
 const (
@@ -201,7 +202,20 @@ const (
 )
 
 // upperQuantile is the x that a standard normal variable exceeds with probability p.
-func upperQuantile(p float64) float64 { return math.Sqrt2 * math.Erfinv(1-2*p) }
+// (at most 1/4), by Newton's steps on the logarithm of that probability, which is the density times
+// 1/(x + 1/(x + 2/(x + 3/...))) (Laplace).
+func upperQuantile(p float64) float64 {
+	x := 1.0
+	for range 12 {
+		fraction := x
+		for k := 1000.0; k > 0; k-- {
+			fraction = x + k/fraction
+		}
+		const logRoot = 0.9189385332046727 // ln sqrt(2 pi)
+		x += (-float64(x*x/2) - logRoot - elementary.Log(fraction) - elementary.Log(p)) / fraction
+	}
+	return x
+}
 
 // every are n classes, or so many of them in equal steps.
 func every(n, most int) []int {

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"cwox/internal/elementary"
 )
 
 // Chart is the frame of a chart drawn as SVG. The drawing scales with its container,
@@ -240,7 +242,7 @@ func newAxis(given [2]float64, values []float64, from, to float64) axis {
 		if low > high {
 			low, high = 0, 1
 		}
-		if pad := max(math.Abs(low), math.Abs(high))*1e-9 + 1e-290; high-low <= pad {
+		if pad := float64(max(math.Abs(low), math.Abs(high))*1e-9) + 1e-290; high-low <= pad {
 			low, high = low-max(pad, 0.5), high+max(pad, 0.5)
 		}
 		step := niceStep(high - low)
@@ -251,7 +253,7 @@ func newAxis(given [2]float64, values []float64, from, to float64) axis {
 
 // niceStep is 1, 2 or 5 times a power of ten, for about five ticks over the span.
 func niceStep(span float64) float64 {
-	power := math.Pow(10, math.Floor(math.Log10(span/5)))
+	power := elementary.Pow(10, math.Floor(elementary.Log10(span/5)))
 	for _, m := range []float64{1, 2, 5} {
 		if span <= 6*m*power {
 			return m * power
@@ -263,14 +265,14 @@ func niceStep(span float64) float64 {
 // at is the position of v, kept near the axis.
 func (a axis) at(v float64) float64 {
 	t := (v - a.low) / (a.high - a.low)
-	return a.from + (a.to-a.from)*min(max(t, -0.02), 1.02)
+	return a.from + float64((a.to-a.from)*min(max(t, -0.02), 1.02))
 }
 
 // ticks are the round values on the axis.
 func (a axis) ticks() []float64 {
 	var list []float64
 	for k := math.Ceil(a.low/a.step - 1e-9); k <= a.high/a.step+1e-9 && len(list) < 20; k++ {
-		list = append(list, k*a.step+0) // no -0
+		list = append(list, float64(k*a.step)+0) // no -0
 	}
 	return list
 }
@@ -400,24 +402,24 @@ func thin(c Curve) Curve {
 
 // quantile of sorted values by linear interpolation at rank (n-1)p.
 func quantile(v []float64, p float64) float64 {
-	at := float64(len(v)-1) * p
+	at := float64(float64(len(v)-1) * p)
 	lo := int(at)
 	hi := min(lo+1, len(v)-1)
-	return v[lo] + (v[hi]-v[lo])*(at-float64(lo))
+	return v[lo] + float64((v[hi]-v[lo])*(at-float64(lo)))
 }
 
 // label is a series' name as it is shown.
 func label(s string) string { return clip(plain(s), 36) }
 
 // textWidth is about how wide n characters are.
-func textWidth(n int, size float64) float64 { return 0.62 * size * float64(n) }
+func textWidth(n int, size float64) float64 { return float64(0.62 * size * float64(n)) }
 
 // tickText shows a tick with as many digits as its step needs.
 func tickText(v, step float64) string {
 	if a := math.Abs(v); a >= 1e6 || a > 0 && a < 1e-4 {
 		return strconv.FormatFloat(v, 'g', 4, 64)
 	}
-	return strconv.FormatFloat(v, 'f', max(0, int(math.Ceil(-math.Log10(step)-1e-9))), 64)
+	return strconv.FormatFloat(v, 'f', max(0, int(math.Ceil(-elementary.Log10(step)-1e-9))), 64)
 }
 
 // px is a position in the drawing.

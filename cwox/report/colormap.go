@@ -56,7 +56,7 @@ func level(v float32) uint8 {
 	if !(v > 0) {
 		return 0
 	}
-	return uint8(min(v, 1)*255 + 0.5)
+	return uint8(float32(min(v, 1)*255) + 0.5)
 }
 
 // polynomial tabulates one polynomial per channel, lowest power first.
@@ -64,7 +64,7 @@ func polynomial(name string, coef [3][]float64) *Colormap {
 	return tabulate(name, func(ch int, t float64) float64 {
 		sum := 0.0
 		for i := len(coef[ch]) - 1; i >= 0; i-- {
-			sum = sum*t + coef[ch][i]
+			sum = float64(sum*t) + coef[ch][i]
 		}
 		return sum
 	})

@@ -152,9 +152,9 @@ func levels(m saliency.Map, w, h int, top float32, seen vision.Region) []uint8 {
 			if tx.outside {
 				continue
 			}
-			u := a[tx.lo] + (a[tx.hi]-a[tx.lo])*tx.frac
-			v := b[tx.lo] + (b[tx.hi]-b[tx.lo])*tx.frac
-			row[x] = level((u + (v-u)*ty.frac) / top)
+			u := a[tx.lo] + float32((a[tx.hi]-a[tx.lo])*tx.frac)
+			v := b[tx.lo] + float32((b[tx.hi]-b[tx.lo])*tx.frac)
+			row[x] = level((u + float32((v-u)*ty.frac)) / top)
 		}
 	}
 	return out
@@ -173,7 +173,7 @@ func dimmed(w, h int, seen vision.Region) []bool {
 	return out
 }
 
-func dark(v int32) int32 { return int32(float64(v)*unseenLight + 0.5) }
+func dark(v int32) int32 { return int32(float64(float64(v)*unseenLight) + 0.5) }
 
 // tap is where an output sample lies between two input samples.
 type tap struct {

@@ -48,7 +48,7 @@ func (d *DeepLIFT) Explain(ctx context.Context, in *Input, reqs []Request) ([]Re
 	d.session.Forward(pair)
 	return inputMaps(ctx, in, d.session.Session, nn.DeepLIFT, reqs, d.Smooth, func(dst []float64, signal []float32) {
 		for i, v := range signal {
-			dst[i%len(dst)] += float64(v) * float64(in.X[i])
+			dst[i%len(dst)] += float64(float64(v) * float64(in.X[i]))
 		}
 	})
 }

@@ -47,7 +47,7 @@ func weighChannels(dst []float64, act, gradient []float32, s nn.Shape) {
 			continue
 		}
 		for i, a := range act[k*plane:][:plane] {
-			dst[i] += mean * float64(a)
+			dst[i] += float64(mean * float64(a))
 		}
 	}
 }

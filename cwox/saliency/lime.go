@@ -311,7 +311,7 @@ func (w *limeWanted) add(factor float64, t Target, index map[int]int, coef []flo
 		w.factor[index[c]] += factor
 	}
 	for j, b := range coef {
-		w.value[j] += factor * b
+		w.value[j] += float64(factor * b)
 	}
 }
 
@@ -334,7 +334,7 @@ func (s *samples) noise(ctx context.Context, fit *linearFit, wanted []limeWanted
 			mean += area[j] * v / float64(len(s.seg.label))
 		}
 		for j, v := range w.value {
-			signal += area[j] * (v - mean) * (v - mean)
+			signal += float64(area[j] * (v - mean) * (v - mean))
 		}
 		out[k] = newNoise(fit.rows, variance[k], signal, len(s.seg.label), tail[k], 1, 0)
 	}

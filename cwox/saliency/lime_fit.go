@@ -6,9 +6,7 @@ import (
 	"math"
 	"slices"
 
-	"gonum.org/v1/gonum/blas"
-	"gonum.org/v1/gonum/blas/blas64"
-	"gonum.org/v1/gonum/mat"
+	"cwox/internal/elementary"
 )
 
 // linearFit is a weighted ridge regression of several columns at once: for each column q the
@@ -23,8 +21,8 @@ type linearFit struct {
 	intercept []float64   // [columns]
 
 	design design
-	beta   *mat.Dense // coef as [superpixels][columns]
-	factor mat.Cholesky
+	beta   matrix // coef
+	normal matrix // the factor of the normal equations
 }
 
 // design are the rows of a regression, weighed and centred on demand.
@@ -41,45 +39,32 @@ type design struct {
 // fitLinear fits n rows of m superpixels, drawn by a function, to y [n][columns]. One Cholesky
 // factorisation of the centred normal equations serves all columns.
 func fitLinear(ctx context.Context, n, m int, draw func(row int, on []bool), y []float64) (*linearFit, error) {
-	f := &linearFit{rows: n, design: newDesign(n, m, draw, y)}
+	f := &linearFit{rows: n, design: newDesign(n, m, draw, y), normal: newMatrix(m, m)}
 	d := &f.design
-	normal := mat.NewSymDense(m, nil)
-	right := mat.NewDense(m, d.columns, nil)
-	if err := d.each(ctx, func(_ int, z, v *mat.Dense) error {
-		blas64.Syrk(blas.Trans, 1, z.RawMatrix(), 1, normal.RawSymmetric())
-		blas64.Gemm(blas.Trans, blas.NoTrans, 1, z.RawMatrix(), v.RawMatrix(), 1, right.RawMatrix())
-		return nil
+	f.beta = newMatrix(d.columns, m)
+	if err := d.each(ctx, func(_ int, z, v matrix) {
+		z, v = z.transposed(), v.transposed()
+		f.normal.lessSquare(z)
+		f.beta.less(v, z)
 	}); err != nil {
 		return nil, err
 	}
+	f.normal.negate()
+	f.beta.negate()
 	for j := range m {
-		normal.SetSym(j, j, normal.At(j, j)+ridgePenalty)
+		f.normal.row(j)[j] += ridgePenalty
 	}
-	if !f.factor.Factorize(normal) {
+	if !f.normal.factorise() {
 		return nil, errors.New("saliency: lime: the normal equations are singular")
 	}
-	f.beta = mat.NewDense(m, d.columns, nil)
-	if err := f.solve(f.beta, right); err != nil {
-		return nil, err
-	}
+	f.normal.solve(f.beta)
 	f.intercept = slices.Clone(d.meanY)
 	for c := range d.columns {
-		coef := mat.Col(nil, c, f.beta)
-		for j, b := range coef {
-			f.intercept[c] -= b * d.mean[j]
-		}
+		coef := f.beta.row(c)
+		f.intercept[c] -= dot(coef, d.mean)
 		f.coef = append(f.coef, coef)
 	}
 	return f, nil
-}
-
-// solve solves the normal equations, however badly conditioned: the penalty bounds that.
-func (f *linearFit) solve(dst, right *mat.Dense) error {
-	err := f.factor.SolveTo(dst, right)
-	if _, badly := err.(mat.Condition); badly {
-		return nil
-	}
-	return err
 }
 
 // newDesign finds the weights and weighted means of n rows.
@@ -99,7 +84,7 @@ func newDesign(n, m int, draw func(row int, on []bool), y []float64) design {
 			}
 		}
 		for c := range q {
-			d.meanY[c] += w * y[i*q+c]
+			d.meanY[c] += float64(w * y[i*q+c])
 		}
 	}
 	for j := range d.mean {
@@ -113,30 +98,28 @@ func newDesign(n, m int, draw func(row int, on []bool), y []float64) design {
 
 // each visits the rows in chunks: z [rows][superpixels] and v [rows][columns] are centred and
 // multiplied by the square root of the weight; first is the number of the chunk's first row.
-func (d *design) each(ctx context.Context, visit func(first int, z, v *mat.Dense) error) error {
+func (d *design) each(ctx context.Context, visit func(first int, z, v matrix)) error {
 	on := make([]bool, d.superpixels)
 	for at := 0; at < d.rows; at += fitRows {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		n := min(fitRows, d.rows-at)
-		z, v := mat.NewDense(n, d.superpixels, nil), mat.NewDense(n, d.columns, nil)
+		z, v := newMatrix(n, d.superpixels), newMatrix(n, d.columns)
 		for r := range n {
 			d.draw(at+r, on)
 			s := math.Sqrt(d.weight[at+r])
-			for j, row := 0, z.RawRowView(r); j < len(row); j++ {
-				row[j] = -s * d.mean[j]
+			for j, row := 0, z.row(r); j < len(row); j++ {
+				row[j] = float64(-s * d.mean[j])
 				if on[j] {
 					row[j] += s
 				}
 			}
-			for c, row := 0, v.RawRowView(r); c < len(row); c++ {
+			for c, row := 0, v.row(r); c < len(row); c++ {
 				row[c] = s * (d.y[(at+r)*d.columns+c] - d.meanY[c])
 			}
 		}
-		if err := visit(at, z, v); err != nil {
-			return err
-		}
+		visit(at, z, v)
 	}
 	return nil
 }
@@ -152,37 +135,34 @@ func (d *design) each(ctx context.Context, visit func(first int, z, v *mat.Dense
 // 1985: HC2). The first row, all superpixels, is the same in every sampling and counts for
 // nothing.
 func (f *linearFit) variance(ctx context.Context, factors [][]float64, area []float64) (sum, tail []float64, err error) {
-	u := mat.NewDense(f.design.columns, len(factors), nil)
+	u := newMatrix(len(factors), f.design.columns)
 	for k, of := range factors {
-		u.SetCol(k, of)
+		copy(u.row(k), of)
 	}
 	sum, tail = make([]float64, len(factors)), make([]float64, len(factors))
-	err = f.design.each(ctx, func(first int, z, v *mat.Dense) error {
-		n, m := z.Dims()
-		moves := mat.NewDense(m, n, nil)
-		if err := f.solve(moves, mat.DenseCopyOf(z.T())); err != nil {
-			return err
-		}
-		blas64.Gemm(blas.NoTrans, blas.NoTrans, -1, z.RawMatrix(), f.beta.RawMatrix(), 1, v.RawMatrix())
-		residual := mat.NewDense(n, len(factors), nil)
-		residual.Mul(v, u)
-		for i := range n {
+	err = f.design.each(ctx, func(first int, z, v matrix) {
+		moves := newMatrix(z.rows, z.columns)
+		copy(moves.data, z.data)
+		f.normal.solve(moves)
+		v.less(z, f.beta)
+		residual := newMatrix(z.rows, len(factors)) // with the other sign
+		residual.less(v, u)
+		for i := range z.rows {
 			if first+i == 0 {
 				continue
 			}
 			leverage, size := f.design.weight[first+i]/f.design.total, 0.0
-			for j, zij := range z.RawRowView(i) {
-				move := moves.At(j, i)
-				leverage += zij * move
-				size += area[j] * move * move
+			for j, zij := range z.row(i) {
+				move := moves.row(i)[j]
+				leverage += float64(zij * move)
+				size += float64(area[j] * move * move)
 			}
 			size /= max(1-leverage, 1e-6)
-			for k, r := range residual.RawRowView(i) {
-				sum[k] += r * r * size
+			for k, r := range residual.row(i) {
+				sum[k] += float64(r * r * size)
 				tail[k] = max(tail[k], r*r*size)
 			}
 		}
-		return nil
 	})
 	for k := range tail {
 		if sum[k] > 0 {
@@ -219,5 +199,5 @@ func limeWeight(on []bool) float64 {
 		}
 	}
 	d := 1 - math.Sqrt(float64(k)/float64(len(on)))
-	return math.Exp(-d * d * 8)
+	return elementary.Exp(-d * d * 8)
 }

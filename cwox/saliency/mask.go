@@ -103,12 +103,12 @@ func (l *maskLaw) render(m *mask, dst []float32) {
 		f := float32(r.frac)
 		a, b := m.grid[r.lo*l.cells:][:l.cells], m.grid[r.hi*l.cells:][:l.cells]
 		for u := range line {
-			line[u] = (1-f)*float32(a[u]) + f*float32(b[u])
+			line[u] = float32((1-f)*float32(a[u])) + float32(f*float32(b[u]))
 		}
 		out := dst[y*l.width:][:l.width]
 		for x, c := range cols {
 			f := float32(c.frac)
-			out[x] = (1-f)*line[c.lo] + f*line[c.hi]
+			out[x] = float32((1-f)*line[c.lo]) + float32(f*line[c.hi])
 		}
 	}
 }
@@ -189,7 +189,7 @@ func (s *squareSum) add(m *mask) {
 			}
 			if v+1 < n {
 				// The product of four weights is shared by both diagonals.
-				sums[(2*u+1)*wide+2*v+1] += 0.5 * float64(row[v]*next[v+1]+row[v+1]*next[v])
+				sums[(2*u+1)*wide+2*v+1] += float64(0.5 * float64(row[v]*next[v+1]+row[v+1]*next[v]))
 			}
 		}
 	}
@@ -224,7 +224,7 @@ func (l *maskLaw) enlarge(wide int, terms func(mtap) [3]term, grid func(offset i
 				for _, t := range row {
 					if t.weight != 0 {
 						for u, v := range g[t.index*wide:][:wide] {
-							line[u] += t.weight * v
+							line[u] += float64(t.weight * v)
 						}
 					}
 				}
@@ -233,7 +233,7 @@ func (l *maskLaw) enlarge(wide int, terms func(mtap) [3]term, grid func(offset i
 		for y := range l.height {
 			line, dst := tall[y*wide:][:wide], out[y*l.width:][:l.width]
 			for x, c := range reads[1][dx:][:l.width] {
-				dst[x] += c[0].weight*line[c[0].index] + c[1].weight*line[c[1].index] + c[2].weight*line[c[2].index]
+				dst[x] += float64(c[0].weight*line[c[0].index]) + float64(c[1].weight*line[c[1].index]) + float64(c[2].weight*line[c[2].index])
 			}
 		}
 	}
@@ -300,12 +300,12 @@ func (s *sampler) sample(m *mask, dst []float64) {
 		r := s.law.taps[0][m.dy+y]
 		a, b := m.grid[r.lo*n:][:n], m.grid[r.hi*n:][:n]
 		for u := range s.line {
-			s.line[u] = (1-r.frac)*float64(a[u]) + r.frac*float64(b[u])
+			s.line[u] = float64((1-r.frac)*float64(a[u])) + float64(r.frac*float64(b[u]))
 		}
 		out := dst[i*len(s.at[1]):][:len(s.at[1])]
 		for j, x := range s.at[1] {
 			c := s.law.taps[1][m.dx+x]
-			out[j] = (1-c.frac)*s.line[c.lo] + c.frac*s.line[c.hi]
+			out[j] = float64((1-c.frac)*s.line[c.lo]) + float64(c.frac*s.line[c.hi])
 		}
 	}
 }

@@ -1,6 +1,10 @@
 package saliency
 
-import "math"
+import (
+	"math"
+
+	"cwox/internal/elementary"
+)
 
 // Output says how logits become probabilities, of classes and of compound classes. It is the
 // only place that does.
@@ -42,7 +46,7 @@ func (o Output) Probabilities(logits []float32) []float64 {
 	}
 	sum := 0.0
 	for i, z := range logits {
-		out[i] = math.Exp(float64(z) - top)
+		out[i] = elementary.Exp(float64(z) - top)
 		sum += out[i]
 	}
 	for i := range out {
@@ -74,10 +78,10 @@ func (o Output) Compound(members []float64) float64 {
 
 func sigmoid(z float64) float64 {
 	if z < 0 {
-		e := math.Exp(z)
+		e := elementary.Exp(z)
 		return e / (1 + e)
 	}
-	return 1 / (1 + math.Exp(-z))
+	return 1 / (1 + elementary.Exp(-z))
 }
 
 // columns are the probabilities that an explainer samples. Under Softmax a column is a class, and
@@ -127,9 +131,9 @@ func softmaxOf(logits []float32, classes []int, dst []float64) {
 	}
 	sum := 0.0
 	for _, z := range logits {
-		sum += math.Exp(float64(z) - top)
+		sum += elementary.Exp(float64(z) - top)
 	}
 	for i, c := range classes {
-		dst[i] = math.Exp(float64(logits[c])-top) / sum
+		dst[i] = elementary.Exp(float64(logits[c])-top) / sum
 	}
 }

@@ -67,7 +67,7 @@ func pivotMaps(ctx context.Context, in *Input, rule nn.Rule, layers [2]string, r
 			sum := make([]float64, shape.H*shape.W)
 			for i, w := range t.weights(in.Logits) {
 				for k, v := range maps[layer][index[t.Classes[i]]] {
-					sum[k] += w * v
+					sum[k] += float64(w * v)
 				}
 			}
 			results[r].Maps = append(results[r].Maps, Map{shape.H, shape.W, round(sum)})

@@ -13,11 +13,11 @@ func (m Map) Resize(height, width int) Map {
 	for y, r := range rows {
 		a, b := m.Data[r.lo*m.Width:][:m.Width], m.Data[r.hi*m.Width:][:m.Width]
 		for x := range line {
-			line[x] = (1-r.frac)*float64(a[x]) + r.frac*float64(b[x])
+			line[x] = float64((1-r.frac)*float64(a[x])) + float64(r.frac*float64(b[x]))
 		}
 		dst := out.Data[y*width:][:width]
 		for x, c := range cols {
-			dst[x] = float32((1-c.frac)*line[c.lo] + c.frac*line[c.hi])
+			dst[x] = float32(float64((1-c.frac)*line[c.lo]) + float64(c.frac*line[c.hi]))
 		}
 	}
 	return out
@@ -34,7 +34,7 @@ func taps(n, m int) []tap {
 	out := make([]tap, m)
 	scale := float64(n) / float64(m)
 	for i := range out {
-		src := max(0, (float64(i)+0.5)*scale-0.5)
+		src := max(0, float64((float64(i)+0.5)*scale)-0.5)
 		lo := min(int(src), n-1)
 		hi := min(lo+1, n-1)
 		out[i] = tap{lo, hi, src - float64(lo)}

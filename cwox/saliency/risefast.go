@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 
+	"cwox/internal/elementary"
 	"cwox/nn"
 	"golang.org/x/sync/errgroup"
 )
@@ -132,7 +133,7 @@ func (f *fast) add(ctx context.Context, ids []maskID) error {
 			if i == last {
 				f.rate[from+j] = rate
 			} else {
-				f.sum[from+j] += float64(r.masks) * rate
+				f.sum[from+j] += float64(float64(r.masks) * rate)
 			}
 		}
 	}
@@ -144,7 +145,7 @@ func (f *fast) add(ctx context.Context, ids []maskID) error {
 func (f *fast) begin(r *fastRound) {
 	before := float64(f.rounds[len(f.rounds)-1].masks)
 	for i, rate := range f.rate {
-		f.sum[i] += before * rate
+		f.sum[i] += float64(before * rate)
 	}
 	copy(f.rate, f.rates(r, f.s.ids))
 	f.rounds = append(f.rounds, r)
@@ -196,7 +197,7 @@ func (f *fast) describe(ids []maskID, x []float32) {
 func scoreOf(g []float64, tilt float64, mean []float64) float64 {
 	sum := 0.0
 	for c, v := range g {
-		sum += math.Exp(tilt*v) / mean[c]
+		sum += elementary.Exp(tilt*v) / mean[c]
 	}
 	return min(scoreCap, sum/float64(len(g)))
 }
@@ -225,7 +226,7 @@ func (f *fast) choose(ctx context.Context, n int) error {
 	if fresh {
 		for c := range columns {
 			for j := range candidates {
-				r.mean[c] += math.Exp(r.tilt*g[j*columns+c]) / float64(candidates)
+				r.mean[c] += elementary.Exp(r.tilt*g[j*columns+c]) / float64(candidates)
 			}
 		}
 	}
@@ -255,7 +256,7 @@ func (f *fast) bestTilt(own []float64) float64 {
 		for i := range n {
 			total += w[i]
 			for c := range k {
-				mean[c] += w[i] * math.Exp(tilt*own[i*k+c])
+				mean[c] += float64(w[i] * elementary.Exp(tilt*own[i*k+c]))
 			}
 		}
 		for c := range mean {
@@ -274,15 +275,15 @@ func (f *fast) bestTilt(own []float64) float64 {
 		for c := range k {
 			row := func(i int) (x0, x1, y float64) {
 				root := math.Sqrt(w[i] / rate[i])
-				return root, root * math.Exp(own[i*k+c]), root * f.s.p[i*k+c]
+				return root, float64(root * elementary.Exp(own[i*k+c])), float64(root * f.s.p[i*k+c])
 			}
 			b0, b1 := leastSquares(n, row)
 			rest := 0.0
 			for i := range n {
 				x0, x1, y := row(i)
-				rest += (y - b0*x0 - b1*x1) * (y - b0*x0 - b1*x1)
+				rest += float64((y - float64(b0*x0) - float64(b1*x1)) * (y - float64(b0*x0) - float64(b1*x1)))
 			}
-			logs += math.Log(rest + 1e-300)
+			logs += elementary.Log(rest + 1e-300)
 		}
 		if logs < least {
 			best, least = tilt, logs
@@ -354,7 +355,7 @@ func (f *fast) logs(masks []int, floor float64) []float64 {
 			if !(p >= 0) {
 				p = 0
 			}
-			out = append(out, math.Log(p+floor*mean[c]+1e-30))
+			out = append(out, elementary.Log(p+float64(floor*mean[c])+1e-30))
 		}
 	}
 	return out
@@ -366,7 +367,7 @@ func (f *fast) weights() []float64 {
 	last := float64(f.rounds[len(f.rounds)-1].masks)
 	out := make([]float64, len(f.s.ids))
 	for i := range out {
-		out[i] = n / (f.sum[i] + last*f.rate[i])
+		out[i] = n / (f.sum[i] + float64(last*f.rate[i]))
 	}
 	return out
 }
@@ -380,7 +381,7 @@ func (f *fast) means(weights []float64) []float64 {
 		sum += w
 		for c := range k {
 			if p := f.s.p[i*k+c]; p >= 0 {
-				out[c] += w * p
+				out[c] += float64(w * p)
 			}
 		}
 	}
@@ -451,13 +452,13 @@ func (f *fast) estimate(ctx context.Context) (*estimate, error) {
 			return w[i], w[i] * h.masks[i*k+c], w[i] * s.p[i*k+c]
 		})
 		for i := range n {
-			e.influence[i*k+c] = w[i] * (s.p[i*k+c] - level[c] - slope[c]*h.masks[i*k+c]) / s.Keep
+			e.influence[i*k+c] = w[i] * (s.p[i*k+c] - level[c] - float64(slope[c]*h.masks[i*k+c])) / s.Keep
 		}
 	}
 	e.maps = s.weighted(e.influence)
 	for c, out := range e.maps {
 		for x := range out {
-			out[x] += level[c] + slope[c]*h.mean[c] + slope[c]*h.maps[c][x]/s.Keep
+			out[x] += level[c] + float64(slope[c]*h.mean[c]) + slope[c]*h.maps[c][x]/s.Keep
 		}
 	}
 	return e, nil
@@ -485,7 +486,7 @@ func (f *fast) control(ctx context.Context) (*control, error) {
 		return nil, err
 	}
 	for i, v := range own {
-		h.masks[i] = math.Exp(v)
+		h.masks[i] = elementary.Exp(v)
 	}
 	candidates := max(f.pool, controlPool*n)
 	sum := f.s.law.newSum(k + 1) // of h M, and of M
@@ -502,7 +503,7 @@ func (f *fast) control(ctx context.Context) (*control, error) {
 			for c := range k {
 				weight[c] = 0
 				for t := range folds {
-					weight[c] += math.Exp(values[(j*folds+t)*k+c]) / folds
+					weight[c] += float64(elementary.Exp(values[(j*folds+t)*k+c]) / folds)
 				}
 				h.mean[c] += weight[c] / float64(candidates)
 			}
@@ -513,7 +514,7 @@ func (f *fast) control(ctx context.Context) (*control, error) {
 	all := sum.column(k)
 	for c, out := range h.maps {
 		for x, v := range sum.column(c) {
-			out[x] = (v - h.mean[c]*all[x]) / float64(candidates)
+			out[x] = (v - float64(h.mean[c]*all[x])) / float64(candidates)
 		}
 	}
 	return h, nil
@@ -555,18 +556,18 @@ func leastSquares(n int, row func(i int) (x0, x1, y float64)) (b0, b1 float64) {
 	var a00, a01, a11, y0, y1 float64
 	for i := range n {
 		x0, x1, y := row(i)
-		a00 += x0 * x0
-		a01 += x0 * x1
-		a11 += x1 * x1
-		y0 += x0 * y
-		y1 += x1 * y
+		a00 += float64(x0 * x0)
+		a01 += float64(x0 * x1)
+		a11 += float64(x1 * x1)
+		y0 += float64(x0 * y)
+		y1 += float64(x1 * y)
 	}
-	det := a00*a11 - a01*a01
+	det := float64(a00*a11) - float64(a01*a01)
 	if !(det > 1e-12*a00*a11) {
 		if a00 > 0 {
 			b0 = y0 / a00
 		}
 		return b0, 0
 	}
-	return (y0*a11 - y1*a01) / det, (y1*a00 - y0*a01) / det
+	return (float64(y0*a11) - float64(y1*a01)) / det, (float64(y1*a00) - float64(y0*a01)) / det
 }

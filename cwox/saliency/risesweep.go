@@ -198,7 +198,7 @@ func (s *sweep) debiased() *estimate {
 	e.scale = squares.sum()
 	for x, mean := range sum.column(0) {
 		mean /= float64(n)
-		e.scale[x] = e.scale[x]/float64(n) - mean*mean
+		e.scale[x] = e.scale[x]/float64(n) - float64(mean*mean)
 	}
 	for _, out := range e.maps {
 		for x, v := range e.scale {
@@ -286,7 +286,7 @@ func (s *sweep) measure(e *estimate) []Noise {
 			foil := s.combine(e.maps, want.foil)
 			maps[w].foil = s.factor(foil)
 			for x := range m {
-				m[x] -= maps[w].foil * foil[x]
+				m[x] -= float64(maps[w].foil * foil[x])
 			}
 		}
 		maps[w].signal = spread(m, pixels)
@@ -300,17 +300,17 @@ func (s *sweep) measure(e *estimate) []Noise {
 			t := &maps[w]
 			a := 0.0
 			for _, c := range want.fact {
-				a += t.fact * influence[c]
+				a += float64(t.fact * influence[c])
 			}
 			for _, c := range want.foil {
-				a -= t.foil * influence[c]
+				a -= float64(t.foil * influence[c])
 			}
-			t.all += a * a
+			t.all += float64(a * a)
 			t.most = max(t.most, a*a)
 			for x, v := range value {
-				d := a * (v - s.Keep)
+				d := float64(a * (v - s.Keep))
 				t.sum[x] += d
-				t.square[x] += d * d
+				t.square[x] += float64(d * d)
 			}
 		}
 	}
@@ -319,7 +319,7 @@ func (s *sweep) measure(e *estimate) []Noise {
 		variance := 0.0
 		for x, sc := range scales {
 			mean := t.sum[x] / float64(n)
-			variance += max(0, t.square[x]/float64(n)-mean*mean) / float64(n) * sc * sc
+			variance += float64(max(0, t.square[x]/float64(n)-float64(mean*mean)) / float64(n) * sc * sc)
 		}
 		out[w] = newNoise(n, variance, t.signal, len(pixels), t.most, t.all, s.tolerance)
 	}
@@ -391,7 +391,7 @@ func spread(m []float64, pixels []int) float64 {
 	mean /= float64(len(pixels))
 	sum := 0.0
 	for _, x := range pixels {
-		sum += (m[x] - mean) * (m[x] - mean)
+		sum += float64((m[x] - mean) * (m[x] - mean))
 	}
 	return sum
 }

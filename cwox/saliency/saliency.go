@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"cwox/internal/elementary"
 	"cwox/nn"
 	"cwox/nn/vision"
 )
@@ -125,9 +126,9 @@ func (t Target) Logit(logits []float32) float64 {
 	}
 	sum := 0.0
 	for _, c := range t.Classes {
-		sum += math.Exp(float64(logits[c]) - top)
+		sum += elementary.Exp(float64(logits[c]) - top)
 	}
-	return top + math.Log(sum)
+	return top + elementary.Log(sum)
 }
 
 // key tells targets apart.
@@ -139,7 +140,7 @@ func (t Target) weights(logits []float32) []float64 {
 	z := t.Logit(logits)
 	w := make([]float64, len(t.Classes))
 	for i, c := range t.Classes {
-		w[i] = math.Exp(float64(logits[c]) - z)
+		w[i] = elementary.Exp(float64(logits[c]) - z)
 	}
 	return w
 }

@@ -3,6 +3,8 @@ package saliency
 import (
 	"fmt"
 	"math"
+
+	"cwox/internal/elementary"
 )
 
 // maxSmooth is the largest standard deviation of a smoothing, in pixels.
@@ -27,7 +29,7 @@ func smooth(m []float64, height, width int, sigma float64) {
 	total := 0.0
 	for i := range taps {
 		d := float64(i - len(taps)/2)
-		taps[i] = math.Exp(-d * d / (2 * sigma * sigma))
+		taps[i] = elementary.Exp(-d * d / (2 * sigma * sigma))
 		total += taps[i]
 	}
 	for i := range taps {
@@ -59,7 +61,7 @@ func smoothLine(m []float64, step int, line, taps []float64) {
 					at = 2*n - 1 - at
 				}
 			}
-			sum += w * line[at]
+			sum += float64(w * line[at])
 		}
 		m[i*step] = sum
 	}

@@ -2,11 +2,11 @@ package saliency
 
 import (
 	"context"
-	"math"
 	"runtime"
 	"sync"
 	"sync/atomic"
 
+	"cwox/internal/elementary"
 	"cwox/nn/vision"
 )
 
@@ -66,31 +66,31 @@ func newLabImage(p *vision.Picture) *labImage {
 // distance is the squared distance of the colours of two pixels.
 func (m *labImage) distance(i, j int) float64 {
 	dl, da, db := m.l[i]-m.l[j], m.a[i]-m.a[j], m.b[i]-m.b[j]
-	return dl*dl + da*da + db*db
+	return float64(dl*dl) + float64(da*da) + float64(db*db)
 }
 
 // linearised undoes the sRGB transfer curve (IEC 61966-2-1): 0 to 1.
 func linearised(v uint8) float64 {
 	x := float64(v) / 255
 	if x > 0.04045 {
-		return math.Pow((x+0.055)/1.055, 2.4)
+		return elementary.Pow((x+0.055)/1.055, 2.4)
 	}
 	return x / 12.92
 }
 
 // labOf converts linear sRGB to CIE Lab (1976) under the white point D65.
 func labOf(r, g, b float64) (l, a, bb float64) {
-	x := labCurve((0.412453*r + 0.357580*g + 0.180423*b) / 0.95047)
-	y := labCurve(0.212671*r + 0.715160*g + 0.072169*b)
-	z := labCurve((0.019334*r + 0.119193*g + 0.950227*b) / 1.08883)
-	return 116*y - 16, 500 * (x - y), 200 * (y - z)
+	x := labCurve((float64(0.412453*r) + float64(0.357580*g) + float64(0.180423*b)) / 0.95047)
+	y := labCurve(float64(0.212671*r) + float64(0.715160*g) + float64(0.072169*b))
+	z := labCurve((float64(0.019334*r) + float64(0.119193*g) + float64(0.950227*b)) / 1.08883)
+	return float64(116*y) - 16, 500 * (x - y), 200 * (y - z)
 }
 
 func labCurve(t float64) float64 {
 	if t > 0.008856 {
-		return math.Cbrt(t)
+		return elementary.Cbrt(t)
 	}
-	return 7.787*t + 16./116
+	return float64(7.787*t) + 16./116
 }
 
 // eachRow calls f(0), ..., f(rows-1) from several goroutines, until the context ends.

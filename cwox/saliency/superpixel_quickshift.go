@@ -4,6 +4,8 @@ import (
 	"context"
 	"math"
 	"slices"
+
+	"cwox/internal/elementary"
 )
 
 // quickshift cuts a picture into superpixels (Vedaldi and Soatto, 2008). A pixel's density is
@@ -43,7 +45,7 @@ type parzen struct {
 func newParzen(m *labImage, kernel float64, reach int) *parzen {
 	d := &parzen{m: m, reach: reach, scale: 1 / (2 * kernel * kernel), place: make([]float64, reach+1)}
 	for i := range d.place {
-		d.place[i] = math.Exp(-float64(i*i) * d.scale)
+		d.place[i] = elementary.Exp(-float64(i*i) * d.scale)
 	}
 	return d
 }
@@ -67,11 +69,11 @@ func (d *parzen) row(y int, dst, noise []float64) {
 			sum := 0.0
 			for i, w := range weight {
 				dl, da, db := ls[i]-l, as[i]-a, bs[i]-b
-				if q := (dl*dl + da*da + db*db) * d.scale; q < expReach {
-					sum += w * expMinus(q)
+				if q := float64((float64(dl*dl) + float64(da*da) + float64(db*db)) * d.scale); q < expReach {
+					sum += float64(w * expMinus(q))
 				}
 			}
-			total += sum * d.place[max(r-y, y-r)]
+			total += float64(sum * d.place[max(r-y, y-r)])
 		}
 		dst[at] = total + noise[at]
 	}
@@ -85,7 +87,7 @@ const expSteps = 64
 
 var expTable = func() (t [expReach * expSteps]float64) {
 	for i := range t {
-		t[i] = math.Exp(-float64(i) / expSteps)
+		t[i] = elementary.Exp(-float64(i) / expSteps)
 	}
 	return t
 }()
@@ -93,8 +95,8 @@ var expTable = func() (t [expReach * expSteps]float64) {
 // expMinus is exp(-q) for 0 <= q < expReach, to 3e-14 of itself: a table and Taylor's series.
 func expMinus(q float64) float64 {
 	n := int(q * expSteps)
-	f := q - float64(n)*(1./expSteps)
-	return expTable[n] * (1 - f*(1-f*(1./2)*(1-f*(1./3)*(1-f*(1./4)*(1-f*(1./5))))))
+	f := q - float64(float64(n)*(1./expSteps))
+	return expTable[n] * (1 - float64(f*(1-float64(f*(1./2)*(1-float64(f*(1./3)*(1-float64(f*(1./4)*(1-float64(f*(1./5)))))))))))
 }
 
 // neighbour is a place in the window relative to its centre.
@@ -171,9 +173,9 @@ func tieNoise(n int, seed uint64) []float64 {
 	for i := 0; i < n; i += 2 {
 		w := philox([4]uint32{uint32(i), 0, 0, limeStreamNoise}, seed)
 		// Box and Muller: two normal numbers from two uniform ones in (0, 1].
-		u := (float64(w[0])*(1<<32) + float64(w[1]) + 1) / (1 << 64)
-		sin, cos := math.Sincos(2 * math.Pi * (float64(w[2]) / (1 << 32)))
-		r := 1e-5 * math.Sqrt(-2*math.Log(u))
+		u := (float64(float64(w[0])*(1<<32)) + float64(w[1]) + 1) / (1 << 64)
+		sin, cos := elementary.SinCosTurn(float64(w[2]) / (1 << 32))
+		r := 1e-5 * math.Sqrt(-2*elementary.Log(u))
 		out[i] = r * cos
 		if i+1 < n {
 			out[i+1] = r * sin

@@ -98,7 +98,7 @@ func (s *clusters) assign() {
 				i := y*m.width + x
 				dx := float64(x) - c.x
 				dl, da, db := m.l[i]-c.l, m.a[i]-c.a, m.b[i]-c.b
-				if d := dl*dl + da*da + db*db + place*(dy*dy+dx*dx); d < s.nearest[i] {
+				if d := float64(dl*dl) + float64(da*da) + float64(db*db) + float64(place*(float64(dy*dy)+float64(dx*dx))); d < s.nearest[i] {
 					s.nearest[i], s.label[i] = d, int32(k)
 				}
 			}

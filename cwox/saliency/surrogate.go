@@ -4,9 +4,8 @@ import (
 	"math"
 	"slices"
 
+	"cwox/internal/elementary"
 	"cwox/nn"
-	"gonum.org/v1/gonum/floats"
-	"gonum.org/v1/gonum/mat"
 )
 
 // features describes masks by their mean over blocks of pixels, less the keep probability.
@@ -73,13 +72,13 @@ func (f *features) of(m *mask, dst []float32) {
 		for u := up[b][0]; u < up[b][1]; u++ {
 			w := rows[b*n+u]
 			for v, on := range m.grid[u*n:][:n] {
-				sums[v] += w * float64(on) // without a branch that cannot be foretold
+				sums[v] += float64(w * float64(on)) // without a branch that cannot be foretold
 			}
 		}
 		for c := range s {
 			sum := 0.0
 			for v := across[c][0]; v < across[c][1]; v++ {
-				sum += sums[v] * cols[c*n+v]
+				sum += float64(sums[v] * cols[c*n+v])
 			}
 			dst[b*s+c] = float32(sum - f.law.keep)
 		}
@@ -107,10 +106,10 @@ func (f *features) variances(round uint32, n int) []float64 {
 // masks is 1. A kernel that looks everywhere alike learns slower: with 1,000 masks of 15
 // cells it explains a seventh less of log p.
 func (f *features) metric(x []float32, y []float64, n, columns int, variances []float64) []float32 {
-	slopes := ridgeSlopes(x, y, n, columns, metricRidge*max(floats.Sum(variances), tiny))
+	slopes := ridgeSlopes(x, y, n, columns, metricRidge*max(total(variances), tiny))
 	weight := make([]float64, f.size())
 	for c := range columns {
-		norm := max(floats.Dot(slopes[c], slopes[c]), tiny)
+		norm := max(dot(slopes[c], slopes[c]), tiny)
 		for j, v := range slopes[c] {
 			weight[j] += v * v / norm
 		}
@@ -118,14 +117,14 @@ func (f *features) metric(x []float32, y []float64, n, columns int, variances []
 	for range metricSmoothing {
 		weight = blur(weight, f.side)
 	}
-	most := floats.Max(weight)
+	most := slices.Max(weight)
 	spread := 0.0
 	for j, v := range weight {
 		weight[j] = 1
 		if most > tiny { // else nothing is known
-			weight[j] = math.Pow(v/most, metricPower/2)
+			weight[j] = elementary.Pow(v/most, metricPower/2)
 		}
-		spread += weight[j] * weight[j] * variances[j]
+		spread += float64(weight[j] * weight[j] * variances[j])
 	}
 	out := make([]float32, len(weight))
 	for j, v := range weight {
@@ -146,45 +145,52 @@ const (
 // on x [n][size]; 0 where it is singular to rounding.
 func ridgeSlopes(x []float32, y []float64, n, columns int, penalty float64) [][]float64 {
 	size := len(x) / n
-	all := mat.NewDense(n, size, nil)
+	all := newMatrix(size, n)
 	for i := range n {
-		row := all.RawRowView(i)
 		for j, v := range x[i*size:][:size] {
-			row[j] = float64(v)
+			all.row(j)[i] = float64(v)
 		}
 	}
-	values := mat.NewDense(n, columns, slices.Clone(y))
-	centreColumns(all)
-	centreColumns(values)
-	var gram mat.SymDense
-	gram.SymOuterK(1, all.T())
+	values := matrix{n, columns, y}.transposed()
+	all.centreRows()
+	values.centreRows()
+	gram, slopes := newMatrix(size, size), newMatrix(columns, size)
+	gram.lessSquare(all)
+	slopes.less(values, all)
+	gram.negate()
+	slopes.negate()
 	for j := range size {
-		gram.SetSym(j, j, gram.At(j, j)+penalty)
+		gram.row(j)[j] += penalty
 	}
-	var right, slopes mat.Dense
-	right.Mul(all.T(), values)
+	if gram.factorise() {
+		gram.solve(slopes)
+	} else {
+		clear(slopes.data)
+	}
 	out := make([][]float64, columns)
-	var factor mat.Cholesky
-	solved := factor.Factorize(&gram) && factor.SolveTo(&slopes, &right) == nil
 	for c := range out {
-		out[c] = make([]float64, size)
-		if solved {
-			mat.Col(out[c], c, &slopes)
-		}
+		out[c] = slopes.row(c)
 	}
 	return out
 }
 
-// centreColumns takes the mean off every column.
-func centreColumns(m *mat.Dense) {
-	n, columns := m.Dims()
-	mean := make([]float64, columns)
-	for i := range n {
-		floats.AddScaled(mean, 1/float64(n), m.RawRowView(i))
+// centreRows takes the mean off every row.
+func (m matrix) centreRows() {
+	for i := range m.rows {
+		row := m.row(i)
+		mean := total(row) / float64(m.columns)
+		for j := range row {
+			row[j] -= mean
+		}
 	}
-	for i := range n {
-		floats.Sub(m.RawRowView(i), mean)
+}
+
+func total(v []float64) float64 {
+	sum := 0.0
+	for _, x := range v {
+		sum += x
 	}
+	return sum
 }
 
 // blur averages a map [side][side] with weights 1, 2, 1 along both axes; beyond the border
@@ -196,7 +202,7 @@ func blur(m []float64, side int) []float64 {
 		for x := range side {
 			for i, wy := range [3]float64{1, 2, 1} {
 				for j, wx := range [3]float64{1, 2, 1} {
-					out[y*side+x] += wy * wx / 16 * m[inside(y+i-1)*side+inside(x+j-1)]
+					out[y*side+x] += float64(wy * wx / 16 * m[inside(y+i-1)*side+inside(x+j-1)])
 				}
 			}
 		}
@@ -236,19 +242,11 @@ type workspace struct {
 	masks  int
 	kernel []float32
 	gram   []float64
-	factor mat.Cholesky
 }
 
 func newWorkspace(masks int) *workspace {
 	most := masks*4/5 + 1 // a fit leaves out about a quarter
-	w := &workspace{masks: masks, kernel: make([]float32, masks*masks), gram: make([]float64, most*most)}
-	// Cholesky keeps the memory of the largest matrix it has seen.
-	one := mat.NewSymDense(most, w.gram)
-	for i := range most {
-		one.SetSym(i, i, 1)
-	}
-	w.factor.Factorize(one)
-	return w
+	return &workspace{masks: masks, kernel: make([]float32, masks*masks), gram: make([]float64, most*most)}
 }
 
 // newRegression takes n masks' features x [n][size], which it multiplies by the metric; the
@@ -299,24 +297,25 @@ func (r *regression) fit(y []float64, columns int, skip func(i int) bool, a []fl
 	if need := len(in) * len(in); len(r.space.gram) < need {
 		r.space.gram = make([]float64, need)
 	}
-	k := mat.NewSymDense(len(in), r.space.gram[:len(in)*len(in)]) // only its upper triangle counts
-	rest := mat.NewDense(len(in), columns, nil)
+	k := matrix{len(in), len(in), r.space.gram[:len(in)*len(in)]}
+	rest := newMatrix(columns, len(in))
 	for p, i := range in {
-		for q, j := range in[:p+1] {
-			k.SetSym(p, q, float64(r.kernel[i*r.n+j]))
+		row := k.row(p)
+		for q, j := range in[:p] {
+			row[q] = float64(r.kernel[i*r.n+j])
 		}
-		k.SetSym(p, p, 1+ridge)
+		row[p] = 1 + ridge
 		for c := range columns {
-			rest.Set(p, c, y[i*columns+c]-level[c])
+			rest.row(c)[p] = y[i*columns+c] - level[c]
 		}
 	}
-	var solved mat.Dense
-	if factor := &r.space.factor; !factor.Factorize(k) || factor.SolveTo(&solved, rest) != nil {
+	if !k.factorise() {
 		return level
 	}
+	k.solve(rest)
 	for p, i := range in {
 		for c := range columns {
-			a[i*width+at+c] = float32(solved.At(p, c))
+			a[i*width+at+c] = float32(rest.row(c)[p])
 		}
 	}
 	return level
@@ -381,7 +380,7 @@ func scale(x, metric []float32) {
 func norm2(x []float32) float64 {
 	sum := 0.0
 	for _, v := range x {
-		sum += float64(v) * float64(v)
+		sum += float64(float64(v) * float64(v))
 	}
 	return sum
 }

@@ -86,7 +86,7 @@ func cupBody(l *look) *path {
 
 func cupHandle(side float64) func(l *look) *path {
 	return func(l *look) *path {
-		w := cupHalf(l) * 0.93
+		w := float64(cupHalf(l) * 0.93)
 		return ring(side*(w+0.03), -0.02, 0.38, 0.42, 0.15)
 	}
 }
@@ -316,7 +316,7 @@ var fish = figure{
 		p.solid(fishTail(), surface{color: l.trim})
 		for i := range 3 {
 			y := mad(float64(i), 0.13, -0.09)
-			p.flat(stroke(0.025, false, 0.64, y*0.5+0.02, 0.86, y*1.7+0.02), l.trim.darker(110), 150)
+			p.flat(stroke(0.025, false, 0.64, float64(y*0.5)+0.02, 0.86, float64(y*1.7)+0.02), l.trim.darker(110), 150)
 		}
 		p.solid(fishBody(l), l.surface)
 		done := p.within(fishBody(l))
@@ -409,7 +409,7 @@ var clock = figure{
 func clockBells() *path {
 	var dome []pt
 	for i := 0; i <= 16; i++ {
-		sin, cos := sincos(0.5*float64(i)/16 + 0.4)
+		sin, cos := sincos(float64(float64(i)/32) + 0.4)
 		dome = append(dome, pt{mad(0.23, cos, -0.46), mad(0.23, sin, -0.65)})
 	}
 	return join(closed(dome), stroke(0.07, false, -0.46, -0.65, -0.36, -0.5)).mirrored()

@@ -1,6 +1,10 @@
 package drawnworld
 
-import "math"
+import (
+	"math"
+
+	"cwox/internal/elementary"
+)
 
 // All geometry is float64 and written so that no multiply-add can be fused (an explicit
 // conversion forbids it), and coordinates are rounded to 1/512 pixel before they are
@@ -9,7 +13,7 @@ import "math"
 type pt struct{ x, y float64 }
 
 // mad is a*b + c with both roundings.
-func mad(a, b, c float64) float64 { return float64(a*b) + c }
+func mad(a, b, c float64) float64 { return float64(a*b) + float64(c) }
 
 // affine maps (u, v) to (a*u + b*v + c, d*u + e*v + f).
 type affine struct{ a, b, c, d, e, f float64 }
@@ -54,8 +58,7 @@ func placed(x, y, r, turn, stretch float64, mirror bool) affine {
 	return affine{float64(cos * w), float64(-sin * r), x, float64(sin * w), float64(cos * r), y}
 }
 
-// sincos of a share of a full turn, from a table of 4096 steps rounded to 2^-30: the
-// library's last bit may differ between machines, these do not.
+// sincos of a share of a full turn, from a table of 4096 steps rounded to 2^-30.
 func sincos(turn float64) (sin, cos float64) {
 	i := int(math.Floor(mad(turn, sinSteps, 0.5)))
 	return sinTable[i&(sinSteps-1)], sinTable[(i+sinSteps/4)&(sinSteps-1)]
@@ -65,7 +68,8 @@ const sinSteps = 4096
 
 var sinTable = func() (t [sinSteps]float64) {
 	for i := range t {
-		t[i] = math.Round(math.Sin(2*math.Pi*float64(i)/sinSteps)*(1<<30)) / (1 << 30)
+		sin, _ := elementary.SinCosTurn(float64(i) / sinSteps)
+		t[i] = math.Round(sin*(1<<30)) / (1 << 30)
 	}
 	return t
 }()
@@ -177,7 +181,7 @@ func stroke(w float64, smooth bool, xy ...float64) *path {
 		if l == 0 {
 			continue
 		}
-		nx, ny := -dy/l*w/2, dx/l*w/2
+		nx, ny := float64(-dy/l*w/2), float64(dx/l*w/2)
 		left = append(left, pt{ps[i].x + nx, ps[i].y + ny})
 		right = append(right, pt{ps[i].x - nx, ps[i].y - ny})
 	}
@@ -192,7 +196,7 @@ func stroke(w float64, smooth bool, xy ...float64) *path {
 }
 
 func appendCap(out []pt, from, to pt) []pt {
-	c := pt{(from.x + to.x) / 2, (from.y + to.y) / 2}
+	c := pt{float64((from.x + to.x) / 2), float64((from.y + to.y) / 2)}
 	dx, dy := from.x-c.x, from.y-c.y
 	const n = 8
 	for i := 1; i < n; i++ {
@@ -268,12 +272,12 @@ func appendCurve(out []pt, a, b, c, d pt) []pt {
 // curveWeights are exact: multiples of 2^-10.
 var curveWeights = func() (w [curveSteps][4]float64) {
 	for i := range w {
-		t := float64(i) / curveSteps
+		t := float64(float64(i) / curveSteps)
 		w[i] = [4]float64{
-			(-t + 2*t*t - t*t*t) / 2,
-			(2 - 5*t*t + 3*t*t*t) / 2,
-			(t + 4*t*t - 3*t*t*t) / 2,
-			(-t*t + t*t*t) / 2,
+			(-t + float64(2*t*t) - float64(t*t*t)) / 2,
+			(2 - float64(5*t*t) + float64(3*t*t*t)) / 2,
+			(t + float64(4*t*t) - float64(3*t*t*t)) / 2,
+			(float64(-t*t) + float64(t*t*t)) / 2,
 		}
 	}
 	return w

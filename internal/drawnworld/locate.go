@@ -98,7 +98,7 @@ func (r *Region) Locate(m []float32) Location {
 	var inside, all float64
 	for i, v := range m {
 		all += float64(v)
-		inside += float64(v) * float64(r.cover[i])
+		inside += float64(float64(v) * float64(r.cover[i]))
 		if v == top {
 			ties++
 			if r.near[i] {
@@ -113,7 +113,7 @@ func (r *Region) Locate(m []float32) Location {
 func (r *Region) Mean(m []float32) float64 {
 	var sum, area float64
 	for i, v := range r.cover {
-		sum += float64(v) * float64(m[i])
+		sum += float64(float64(v) * float64(m[i]))
 		area += float64(v)
 	}
 	return sum / max(area, 1e-9)

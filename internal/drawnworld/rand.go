@@ -22,9 +22,9 @@ func (r *rng) next() uint64 {
 }
 
 // unit is uniform in [0, 1), a multiple of 2^-24.
-func (r *rng) unit() float64 { return float64(r.next()>>40) / (1 << 24) }
+func (r *rng) unit() float64 { return float64(float64(r.next()>>40) / (1 << 24)) }
 
-func (r *rng) between(a, b float64) float64 { return mad(b-a, r.unit(), a) }
+func (r *rng) between(a, b float64) float64 { return mad(float64(b)-float64(a), r.unit(), a) }
 
 func (r *rng) intn(n int) int { return int(r.next() >> 33 % uint64(n)) }
 

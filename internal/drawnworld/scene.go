@@ -131,7 +131,7 @@ func (s *Scene) Target() []float32 {
 		o := &s.Objects[i]
 		w := float32(o.Weight)
 		if o.Rival >= 0 {
-			w /= 2
+			w = float32(w / 2)
 			t[o.Rival] += w
 		}
 		t[o.Class] += w
@@ -220,7 +220,7 @@ func (s *Scene) arrange(r *rng) {
 		var best spot
 		bestGap := math.Inf(-1)
 		for try := range 24 {
-			x, y := r.between(w*0.9, 1-w*0.9), r.between(h*0.9, 1-h*0.9)
+			x, y := r.between(w*0.9, 1-float64(w*0.9)), r.between(h*0.9, 1-float64(h*0.9))
 			if n == 1 {
 				x, y = mad(0.7, x-0.5, 0.5), mad(0.7, y-0.5, 0.5)
 			}

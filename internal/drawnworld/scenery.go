@@ -225,7 +225,7 @@ func (b *backdrop) draw(c *canvas) {
 	case 4: // cut paper
 		for i := range 3 + r.intn(3) {
 			x, y, w := r.between(-0.1, 1.1), r.between(-0.1, 1.1), r.between(0.2, 0.45)
-			q := blob(x-w, y, x-w*0.5, y-w*r.between(0.5, 1), x+w*0.6, y-w*r.between(0.5, 0.9), x+w, y+w*0.2, x+w*0.3, y+w*r.between(0.6, 1), x-w*0.6, y+w*0.7)
+			q := blob(x-w, y, x-float64(w*0.5), y-float64(w*r.between(0.5, 1)), x+float64(w*0.6), y-float64(w*r.between(0.5, 0.9)), x+w, y+float64(w*0.2), x+float64(w*0.3), y+float64(w*r.between(0.6, 1)), x-float64(w*0.6), y+float64(w*0.7))
 			p.shadow(q, 0.014, 50)
 			p.flat(q, b.top.mix(b.tint, int32(30+30*(i%3))), 256)
 		}

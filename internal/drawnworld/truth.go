@@ -77,7 +77,7 @@ func (s *Scene) writeTruth(dir *place.Dir, size int) error {
 	mask := func(name string, a []float32) (string, error) {
 		m := image.NewGray(image.Rect(0, 0, size, size))
 		for i, v := range a {
-			m.SetGray(i%size, i/size, color.Gray{Y: uint8(v*255 + 0.5)})
+			m.SetGray(i%size, i/size, color.Gray{Y: uint8(float32(v*255) + 0.5)})
 		}
 		delete(old, name)
 		return name, writePNG(dir, name, m)

@@ -31,7 +31,7 @@ func (a *affine) then(k, d []float32) *affine {
 	}
 	for c := range out.scale {
 		out.scale[c] = a.scale[c] * at(k, c, 1)
-		out.shift[c] = a.shift[c]*at(k, c, 1) + at(d, c, 0)
+		out.shift[c] = float64(a.shift[c]*at(k, c, 1)) + at(d, c, 0)
 	}
 	return out
 }

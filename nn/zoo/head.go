@@ -131,7 +131,7 @@ func (h *head) fold(b *builder, w, bias []float32, n *headLayer) ([]float32, []f
 		if bias != nil {
 			at += float64(bias[o])
 		}
-		shift[o] = float32(scale*at + float64(beta[o]))
+		shift[o] = float32(float64(scale*at) + float64(beta[o]))
 	}
 	return folded, shift
 }

@@ -2,9 +2,9 @@ package zoo
 
 import (
 	"fmt"
-	"math"
 	"strings"
 
+	"cwox/internal/elementary"
 	"cwox/nn"
 	"cwox/weights"
 )
@@ -87,7 +87,7 @@ func (s Statistics) Warning() string {
 		return "" // of small pictures too few layers can be measured
 	}
 	return fmt.Sprintf("the batch-norm statistics in the weights are not those of this network on this picture (means off by %.2g deviations, variances by a factor of %.2g): another activation, stem or preprocessing in training? The explanation is of the network as it was run",
-		s.Z, math.Exp(s.LogVar))
+		s.Z, elementary.Exp(s.LogVar))
 }
 
 // Candidate is a way to run the network of a file.

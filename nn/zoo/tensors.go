@@ -184,7 +184,7 @@ func weightNorm(parts [][]float64, shapes [][]int) ([]float64, error) {
 	for r := range rows {
 		sum := 0.0
 		for _, x := range v[r*n:][:n] {
-			sum += x * x
+			sum += float64(x * x)
 		}
 		scale := g[r] / math.Sqrt(sum)
 		for i, x := range v[r*n:][:n] {
@@ -216,7 +216,7 @@ func spectralNorm(parts [][]float64, shapes [][]int) ([]float64, error) {
 	sigma := 0.0
 	for r, a := range u {
 		for i, b := range v {
-			sigma += a * w[r*len(v)+i] * b
+			sigma += float64(a * w[r*len(v)+i] * b)
 		}
 	}
 	out := make([]float64, len(w))

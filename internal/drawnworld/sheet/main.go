@@ -65,7 +65,7 @@ func main() {
 func tint(pix []uint8, mask []float32, channel int) {
 	for i, m := range mask {
 		d := float32(pix[3*i+channel])
-		pix[3*i+channel] = uint8(d + (255-d)*m*0.7)
+		pix[3*i+channel] = uint8(d + float32((255-d)*m*0.7))
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"math"
 	"strconv"
 
+	"cwox/internal/elementary"
 	"cwox/nn/vision/internal/jpeg"
 )
 
@@ -318,12 +319,12 @@ func newYCC(luma, levels []float64) (*yccTables, error) {
 		return nil, errors.New("no part of green in the luma")
 	}
 	fix := func(v float32) int32 {
-		return int32(max(-1<<30, min(float64(v)*(1<<16)+.5, 1<<30)))
+		return int32(max(-1<<30, min(float64(float64(v)*(1<<16))+.5, 1<<30)))
 	}
-	toR := fix(2 - 2*red)
-	toB := fix(2 - 2*blue)
-	fromCr := -fix(red * (2 - 2*red) / green)
-	fromCb := -fix(blue * (2 - 2*blue) / green)
+	toR := fix(2 - float32(2*red))
+	toB := fix(2 - float32(2*blue))
+	fromCr := -fix(red * (2 - float32(2*red)) / green)
+	fromCb := -fix(blue * (2 - float32(2*blue)) / green)
 	level := func(code int, black, white float64, scale float32) int32 {
 		span := float32(white - black)
 		if span == 0 {
@@ -349,7 +350,7 @@ func newYCC(luma, levels []float64) (*yccTables, error) {
 func newJFIF() *yccTables {
 	t := new(yccTables)
 	for i := range 256 {
-		fix := func(v float64) int32 { return int32(v*float64(i-128)*(1<<6) + .5) }
+		fix := func(v float64) int32 { return int32(float64(v*float64(i-128)*(1<<6)) + .5) }
 		t.y[i] = int32(i)
 		t.crR[i], t.cbB[i] = fix(1.402)>>6, fix(1.772)>>6
 		t.crG[i], t.cbG[i] = fix(-0.71414)<<10, fix(-0.34414)<<10
@@ -378,9 +379,9 @@ func newLab() *labTables {
 		if v <= 0.0031308 {
 			v *= 12.92
 		} else {
-			v = 1.055*math.Pow(v, 1/2.4) - 0.055
+			v = float64(1.055*elementary.Pow(v, 1/2.4)) - 0.055
 		}
-		t.gamma[i] = uint8(255*v + .5)
+		t.gamma[i] = uint8(float64(255*v) + .5)
 	}
 	return t
 }
@@ -399,10 +400,10 @@ func (t *labTables) convert(dst []uint8, l, a, b uint8) {
 	z := 0.8249 * cube(fy-float64(int8(b))/200)
 	// sRGB's primaries, adapted to D50 by Bradford's method (ICC's sRGB profile).
 	for i, v := range [3]float64{
-		3.1338561*x - 1.6168667*y - 0.4906146*z,
-		-0.9787684*x + 1.9161415*y + 0.0334540*z,
-		0.0719453*x - 0.2289914*y + 1.4052427*z,
+		float64(3.1338561*x) - float64(1.6168667*y) - float64(0.4906146*z),
+		float64(-0.9787684*x) + float64(1.9161415*y) + float64(0.0334540*z),
+		float64(0.0719453*x) - float64(0.2289914*y) + float64(1.4052427*z),
 	} {
-		dst[i] = t.gamma[int(max(0, min(v, 1))*float64(len(t.gamma)-1)+.5)]
+		dst[i] = t.gamma[int(float64(max(0, min(v, 1))*float64(len(t.gamma)-1))+.5)]
 	}
 }

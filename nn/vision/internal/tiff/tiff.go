@@ -530,7 +530,7 @@ func (d *decoder) readLayout(dir directory) error {
 	// Rows of a tile below the picture are not decoded, but columns beside it are.
 	total := float64(d.rowBytes) * float64(ceilDiv(min(d.segH, d.height), d.subY)) * float64(n)
 	picture := ceilDiv64(int64(d.width)*int64(d.height), 8) * int64(d.samples*d.bits)
-	if total > 16*float64(picture)+64<<20 {
+	if total > float64(16*float64(picture))+64<<20 {
 		return fmt.Errorf("strips or tiles of %dx%d pixels hold %.0f bytes for a picture of %dx%d", d.segW, d.segH, total, d.width, d.height)
 	}
 	// LZW, the densest but for fax, makes 4096 bytes of a code of 12 bits; fax a row of a bit.

@@ -1,0 +1,22 @@
+// Instructions on four float32 that Go's assembler does not know, or not by a register's number:
+// d, n and m are numbers of registers, i of a lane. A test holds the encodings.
+
+// FMLA Vd.4S, Vn.4S, Vm.S[i]
+#define FMLAE(d, n, m, i) WORD $(0x4F801000 | (((i)&1)<<21) | (((i)>>1)<<11) | ((m)<<16) | ((n)<<5) | (d))
+// FADD Vd.4S, Vn.4S, Vm.4S
+#define FADD4(d, n, m) WORD $(0x4E20D400 | ((m)<<16) | ((n)<<5) | (d))
+// FCMLT Vd.4S, Vn.4S, #0.0
+#define FCMLT0(d, n) WORD $(0x4EA0E800 | ((n)<<5) | (d))
+// BIT Vd.16B, Vn.16B, Vm.16B: the bits of n where those of m are set
+#define BIT(d, n, m) WORD $(0x6EA01C00 | ((m)<<16) | ((n)<<5) | (d))
+// MOV Vd.16B, Vn.16B
+#define MOV4(d, n) WORD $(0x4EA01C00 | ((n)<<16) | ((n)<<5) | (d))
+// LDR Qd, [Xn, #16*i] and STR, by number as the others
+#define LDRQ(d, n, i) WORD $(0x3DC00000 | ((i)<<10) | ((n)<<5) | (d))
+#define STRQ(d, n, i) WORD $(0x3D800000 | ((i)<<10) | ((n)<<5) | (d))
+// FMLS Vd.4S, Vn.4S, Vm.S[i]
+#define FMLSE(d, n, m, i) WORD $(0x4F805000 | (((i)&1)<<21) | (((i)>>1)<<11) | ((m)<<16) | ((n)<<5) | (d))
+// FMUL Vd.4S, Vn.4S, Vm.S[i]
+#define FMULE(d, n, m, i) WORD $(0x4F809000 | (((i)&1)<<21) | (((i)>>1)<<11) | ((m)<<16) | ((n)<<5) | (d))
+// FSUB Vd.4S, Vn.4S, Vm.4S
+#define FSUB4(d, n, m) WORD $(0x4EA0D400 | ((m)<<16) | ((n)<<5) | (d))

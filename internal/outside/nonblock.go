@@ -1,0 +1,8 @@
+//go:build !wasm
+
+package outside
+
+import "syscall"
+
+// nonBlock opens a pipe without waiting for its writer.
+const nonBlock = syscall.O_NONBLOCK
