@@ -6,6 +6,8 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"cwox/internal/testdata"
 )
 
 // Whatever the bytes are, they are an error or a tree that every part of the package
@@ -29,7 +31,7 @@ func FuzzParseTree(f *testing.F) {
 		var tree *Tree
 		var err error
 		// What gzip makes of it may have 64 MiB.
-		if n := allocated(func() { tree, err = ParseTree("x", data) }); n > 600<<20 {
+		if n := testdata.Allocated(func() { tree, err = ParseTree("x", data) }); n > 600<<20 {
 			t.Fatalf("%d bytes took %d", len(data), n)
 		}
 		if err != nil {

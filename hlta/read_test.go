@@ -5,10 +5,11 @@ import (
 	"compress/gzip"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
+
+	"cwox/internal/testdata"
 )
 
 func zipped(tb testing.TB, data []byte) []byte {
@@ -148,15 +149,6 @@ func TestParseTreeErrors(t *testing.T) {
 	}
 }
 
-// allocated is the memory that f allocates, in bytes, whatever of it is garbage by then.
-func allocated(f func()) uint64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc
-}
-
 // Files made to take time or memory get their answer at once.
 func TestHostileTrees(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
@@ -179,12 +171,12 @@ func TestHostileTrees(t *testing.T) {
 		{"variables", "network x { } " + strings.Repeat(`variable "a" { type discrete[2] { a b }; } `, 500_000), "twice"},
 	} {
 		var err error
-		got := allocated(func() { _, err = ParseTree("x", []byte(c.text)) })
+		got := testdata.Allocated(func() { _, err = ParseTree("x", []byte(c.text)) })
 		if !strings.Contains(errText(err), c.want) {
 			t.Errorf("%s: %.200v, want %s", c.name, err, c.want)
 		}
 		// Bounded by what a tree may hold, and by the text.
-		if most := uint64(300<<20 + 16*len(c.text)); got > most {
+		if most := int64(300<<20 + 16*len(c.text)); got > most {
 			t.Errorf("%s: %d bytes allocated for %d, want at most %d", c.name, got, len(c.text), most)
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -78,7 +77,7 @@ func TestCheckpoints(t *testing.T) {
 		seen[c.File] = true
 		for _, name := range append([]string{c.File}, c.Also...) {
 			var f *File
-			alloc := measure(func() {
+			alloc := testdata.Allocated(func() {
 				var err error
 				f, err = Open(filepath.Join(dir, filepath.FromSlash(name)))
 				if slices.Contains(refusedHere, c.File) {
@@ -87,7 +86,7 @@ func TestCheckpoints(t *testing.T) {
 					t.Errorf("%s: %v", name, err)
 				}
 			})
-			if most := uint64(256 << 20); alloc > most {
+			if most := int64(256 << 20); alloc > most {
 				t.Errorf("%s: took %d bytes, want at most %d", name, alloc, most)
 			}
 			if f == nil {
@@ -103,15 +102,6 @@ func TestCheckpoints(t *testing.T) {
 	if entries, err := os.ReadDir("."); err != nil || len(entries) > 0 {
 		t.Errorf("something was written: %v, %v", entries, err)
 	}
-}
-
-// measure is what a function allocates.
-func measure(do func()) uint64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	do()
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc
 }
 
 func checkRefusal(t *testing.T, c checkpointCase, err error) {

@@ -2,6 +2,7 @@ package weights
 
 import (
 	"archive/zip"
+	"cwox/internal/testdata"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -67,7 +68,7 @@ func FuzzIndex(f *testing.F) {
 		})
 		var file *File
 		var err error
-		if alloc := measure(func() { file, err = Open(dir) }); alloc > 1<<20+4000*uint64(len(index)) {
+		if alloc := testdata.Allocated(func() { file, err = Open(dir) }); alloc > 1<<20+4000*int64(len(index)) {
 			t.Fatalf("an index of %d bytes took %d bytes", len(index), alloc)
 		}
 		if err != nil {

@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
 
+	"cwox/internal/testdata"
 	"cwox/weights/pickle"
 )
 
@@ -258,12 +258,8 @@ func TestMemory(t *testing.T) {
 		"zip entries": zipOf(entries...),
 		"header":      string(safetensors("{"+header.String()[1:]+"}", "")),
 	} {
-		runtime.GC()
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		_, err := Parse("x", []byte(data))
-		runtime.ReadMemStats(&after)
-		alloc := after.TotalAlloc - before.TotalAlloc - uint64(len(data))
+		var err error
+		alloc := testdata.Allocated(func() { _, err = Parse("x", []byte(data)) }) - int64(len(data))
 		t.Logf("%-12s file %5d KiB, allocated in all %6d KiB: %v", name, len(data)>>10, alloc>>10, err)
 		if alloc > most {
 			t.Errorf("%s: a file of %d bytes took %d bytes", name, len(data), alloc)

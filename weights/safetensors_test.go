@@ -318,7 +318,7 @@ func checkParse(t *testing.T, data []byte) *File {
 	var f *File
 	var err error
 	// Decompression apart, memory is linear in the file.
-	if alloc := measure(func() { f, err = Parse("fuzz", data) }); alloc > 4*inflateFree+4000*uint64(len(data)) {
+	if alloc := testdata.Allocated(func() { f, err = Parse("fuzz", data) }); alloc > 4*inflateFree+4000*int64(len(data)) {
 		t.Fatalf("a file of %d bytes took %d bytes", len(data), alloc)
 	}
 	if err != nil {

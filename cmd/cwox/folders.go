@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"cwox/cwox/dataset"
 	"cwox/cwox/report"
 	"cwox/internal/place"
 )
@@ -19,8 +20,8 @@ func outputFolders(images []string) []string {
 	if len(images) == 1 {
 		return []string{""}
 	}
-	// The index lies beside them; some systems know no case.
-	taken := map[string]bool{report.PageFile: true, report.IndexFile: true}
+	// The index lies beside them, and in a shard's folder its journal; some systems know no case.
+	taken := map[string]bool{report.PageFile: true, report.IndexFile: true, dataset.ShardFile: true, dataset.ReportsFile: true, "settings.json": true}
 	var names []string
 	for _, image := range images {
 		base := filepath.Base(image)
@@ -91,6 +92,17 @@ func claim(out string, images, folders []string, overwrite bool) error {
 	}
 	stderr.Printf("cwox: %s: held %s, which is replaced\n", out, held)
 	return remove()
+}
+
+// refuseReports makes sure that a folder for an evaluation holds no reports, whose page it would
+// replace. What another evaluation has left there is the journal's matter.
+func refuseReports(out string) error {
+	for _, name := range []string{report.JSONFile, report.IndexFile} {
+		if _, err := os.Lstat(filepath.Join(out, name)); err == nil {
+			return fmt.Errorf("%s: holds reports (%s): choose another folder with -o", out, name)
+		}
+	}
+	return nil
 }
 
 func removeFiles(dir string, names ...string) error {

@@ -143,6 +143,10 @@ func TestOneRunAFolder(t *testing.T) {
 			t.Fatalf("after %s %s the folder holds %s, want %s", step.images, step.flags, got, step.holds)
 		}
 	}
+	code, _, stderr := cli(t, "evaluate", "--model", "demo", "-o", filepath.Join(dir, "out"), dir)
+	if code != exitFailed || !strings.Contains(stderr, "holds reports (report.json)") {
+		t.Errorf("evaluate: exit code %d, %q", code, stderr)
+	}
 	// A page that is not a report's, and an evaluation.
 	for name, says := range map[string]string{"index.html": "holds something else (index.html)", "settings.json": "holds what evaluate has measured"} {
 		other := filepath.Join(dir, "of-"+name)

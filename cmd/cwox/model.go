@@ -54,7 +54,7 @@ func (f *modelFlags) add(c *cobra.Command) {
 	s.StringVar(&f.labels, "labels", "", "class names, one a line, synonyms after commas (default: those of the weight file; ImageNet's for 1000 classes)")
 	s.BoolVar(&f.multilabel, "multilabel", false, "every class has a probability of its own: the sigmoid of its logit")
 	f.input.add(c)
-	s.IntVar(&f.threads, "threads", 0, "goroutines to compute with (default: all processors)")
+	s.IntVar(&f.threads, "threads", 0, "goroutines to compute with (default: all processors, in a Slurm job those of a task)")
 	s.StringVar(&f.precision, "precision", "f32", "arithmetic: f32, or bf16 (faster, less exact)")
 	s.BoolVar(&f.direct, "direct", false, "no Winograd transforms: sum every convolution as it is defined")
 	s.BoolVar(&f.ignoreOrientation, "ignore-orientation", false, "leave EXIF rotation alone")

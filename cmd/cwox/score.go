@@ -10,9 +10,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"cwox/cwox"
-	"cwox/cwox/dataset"
 	"cwox/cwox/faithfulness"
 	"cwox/cwox/report"
+	"cwox/internal/place"
 	"cwox/internal/say"
 	"cwox/nn"
 	"cwox/nn/vision"
@@ -162,7 +162,7 @@ func score(c *cobra.Command, m *modelFlags, f *scoreFlags, image string) error {
 		return err
 	}
 	if f.curve != "" {
-		err := dataset.WriteFile(f.curve, func(w io.Writer) error { return writeCurve(w, r.Contrast) })
+		err := place.Write(f.curve, place.Gzip(f.curve, func(w io.Writer) error { return writeCurve(w, r.Contrast) }))
 		if err != nil {
 			return err
 		}

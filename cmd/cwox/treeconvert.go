@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"cwox/cwox/dataset"
+	"cwox/internal/place"
 )
 
 func newTreeConvert() *cobra.Command {
@@ -50,7 +50,7 @@ TREE the embedded one) and write it as
 			case "partition":
 				write = tree.WritePartition
 			}
-			return dataset.WriteFile(out, write)
+			return place.Write(out, place.Gzip(out, write))
 		},
 	}
 	s := c.Flags()

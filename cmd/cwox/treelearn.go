@@ -12,9 +12,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"cwox/cwox/classname"
-	"cwox/cwox/dataset"
 	"cwox/cwox/labeltree"
 	"cwox/hlta"
+	"cwox/internal/place"
 	"cwox/internal/say"
 )
 
@@ -135,7 +135,7 @@ func learn(ctx context.Context, in []string, out string, o hlta.Options, names *
 	if names != nil {
 		labeltree.NameWords(tree, names)
 	}
-	if err := dataset.WriteFile(out, tree.WriteJSON); err != nil {
+	if err := place.Write(out, place.Gzip(out, tree.WriteJSON)); err != nil {
 		return err
 	}
 	r.Seconds["write"] = lap(&start)

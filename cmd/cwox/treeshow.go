@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"cwox/cwox/dataset"
 	"cwox/hlta"
+	"cwox/internal/place"
 	"cwox/internal/say"
 )
 
@@ -125,7 +125,7 @@ func treeShow(c *cobra.Command, f *showFlags, args []string) error {
 	case ".html":
 		write = func(w io.Writer) error { return tree.WriteHTML(w, draw) }
 	}
-	return dataset.WriteFile(f.out, write)
+	return place.Write(f.out, place.Gzip(f.out, write))
 }
 
 // showJSON prints a tree, or what is known of its latents and words.

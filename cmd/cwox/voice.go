@@ -22,8 +22,10 @@ func printJSON(v any) error {
 // complain prints an error as a user wants to read it: without the names of packages and of
 // system calls.
 func complain(err error) {
-	io.WriteString(stderr, "cwox: "+inside.ReplaceAllString(say.Sprintf("%v", err), "$1")+"\n")
+	io.WriteString(stderr, "cwox: "+plain(err)+"\n")
 }
+
+func plain(err error) string { return inside.ReplaceAllString(say.Sprintf("%v", err), "$1") }
 
 // inside is what the errors of packages and of the system begin with, also within another's.
 var inside = regexp.MustCompile(`(^|: )((cwox|vision|hlta|report|weights|dataset|zoo|nn|faithfulness|labeltree|saliency|drawnworld): |(open|stat|lstat|read) )+`)

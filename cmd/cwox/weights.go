@@ -62,7 +62,7 @@ gives eight digits of each hash, in the name; the rest is as unrelated projects 
 			switch dir, err := weights.CacheDir(); {
 			case f.json:
 			case err != nil:
-				stdout.Printf("None is here: %v\n", err)
+				stdout.Printf("None is here: %s\n", plain(err))
 			default:
 				stdout.Printf("In %s:\n", dir)
 			}

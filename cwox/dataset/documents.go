@@ -1,13 +1,12 @@
 package dataset
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -16,6 +15,7 @@ import (
 
 	"cwox/cwox"
 	"cwox/hlta"
+	"cwox/internal/place"
 	"cwox/nn"
 	"cwox/nn/vision"
 )
@@ -28,28 +28,35 @@ type DocumentsOptions struct {
 	Cumulative float64
 	// MaxLabels bounds the labels of a document, at least 2; 0 keeps all.
 	MaxLabels int
-	// IgnoreOrientation leaves EXIF rotation alone, as the reference does.
-	IgnoreOrientation bool
+	// Decode steers and bounds the decoding of images. Of its limits nothing depends that is
+	// done: an image that they refuse is tried again.
+	Decode vision.Options
 
 	// KeepDoubtful makes documents also of damaged pictures and of label lists longer than
 	// Undecided, which say little of what is confused with what: a picture cut off at its top
 	// can bring more pairs of labels than a thousand others.
 	KeepDoubtful bool
 
+	// Shard, if it is not the whole, is the part of the images to do: see [Shard].
+	Shard Shard
 	// Restart throws away what an earlier run has left, instead of going on with it.
 	Restart bool
 	// Batch is the number of images per forward pass (8), Threads that of goroutines
 	// (GOMAXPROCS). Results depend on neither.
 	Batch, Threads int
-	// Progress, if not nil, is told how many images of all are done: first how many
-	// were done by an earlier run.
-	Progress func(done, total int)
+	// Progress, if not nil, is told how far a phase has come: PhaseCheck of the images that
+	// an earlier run has done, then PhaseLabel of all, beginning with those that it keeps.
+	Progress func(phase string, done, total int)
 }
+
+// PhaseLabel is the phase of [WriteDocuments] in which the network runs.
+const PhaseLabel = "label"
 
 // DocumentsResult counts what [WriteDocuments] made, earlier runs included.
 type DocumentsResult struct {
 	Images     int    `json:"images"`
 	Resumed    int    `json:"resumed"`    // images done by earlier runs
+	Unchecked  int    `json:"unchecked"`  // of these: files that cannot be read now to compare them
 	Unreadable int    `json:"unreadable"` // images without labels
 	FirstError string `json:"first_error,omitempty"`
 	Certain    int    `json:"certain"`   // images with a single label, which make no document
@@ -61,7 +68,11 @@ type DocumentsResult struct {
 
 // ImageLabels is a line of the .jsonl file: what the classifier says of an image.
 type ImageLabels struct {
+	// ID is that of the image's document: its number in the whole list, from 0.
+	ID    int    `json:"id"`
 	Image string `json:"image"`
+	// SHA256 is the hash of the image's file, hex; empty where it is to be tried again.
+	SHA256 string `json:"sha256,omitempty"`
 	// Error says why there are no labels.
 	Error string `json:"error,omitempty"`
 	// Cum is the number of top classes whose probabilities exceed the threshold.
@@ -101,34 +112,54 @@ const defaultBatch = 8
 // each in the order of images; one that cannot be read has a line, too. This file grows
 // while the work goes on and path appears at its end, so that after an end of any kind the
 // same call goes on where the last one stopped and comes to the same bytes. path +
-// ".settings.json" says what the lines were made with; going on with other settings,
-// weights or images is an error that names the difference.
-func WriteDocuments(ctx context.Context, c *cwox.Classifier, images []string, path string, o DocumentsOptions) (*DocumentsResult, error) {
-	o, err := o.withDefaults(images)
-	if err != nil {
+// ".settings.json" says what the lines were made with; going on with other settings, weights
+// or images is an error that names the difference.
+//
+// A line stands as long as its image's file has the hash in it: images that were replaced, and
+// those that could not be read, are tried again. An error that would meet every other image,
+// too, as too many open files, ends the work and makes no line.
+func WriteDocuments(ctx context.Context, c *cwox.Classifier, images []string, path string, o DocumentsOptions) (_ *DocumentsResult, err error) {
+	if o, err = o.withDefaults(images); err != nil {
 		return nil, err
 	}
 	if err := c.CheckTransform(); err != nil {
 		return nil, err
 	}
-	j, err := openJournal(path, newSettings(c, images, o), images, o.Restart)
+	dir, err := o.Shard.claim(path, path, path+".jsonl", path+".settings.json")
 	if err != nil {
 		return nil, err
 	}
-	defer j.close()
-	resumed := j.lines
-	if err := o.classify(ctx, c, images, j); err != nil {
+	if !o.Shard.whole() {
+		path = filepath.Join(dir, filepath.Base(path))
+	}
+	settings := newSettings(c, images, o)
+	j, err := openDocuments(path, settings, images, o.Shard, o.Restart)
+	if err != nil {
 		return nil, err
 	}
-	if err := j.file.Sync(); err != nil {
+	defer func() { err = errors.Join(err, j.close()) }()
+	state, err := o.Shard.begin(j.dir, shardWork{Command: commandDocuments, Images: len(images), ImagesSHA256: settings.ImagesSHA256, KeepDoubtful: o.KeepDoubtful},
+		o.Restart, commandDocuments)
+	if err != nil {
+		return nil, err
+	}
+	todo, unread, err := j.todo(ctx, o.Threads, o.Progress)
+	if err != nil {
+		return nil, err
+	}
+	n := o.Shard.count(len(images))
+	result := &DocumentsResult{Images: n, Resumed: n - len(todo), Unchecked: unread}
+	if err := o.classify(ctx, c, j, todo); err != nil {
+		return nil, err
+	}
+	if err := j.finish(); err != nil {
+		return nil, err
+	}
+	err = place.Write(path, place.Gzip(path, func(w io.Writer) error { return result.writeLines(w, j.files[0], o.KeepDoubtful) }))
+	if err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)
 	}
-	result := &DocumentsResult{Images: len(images), Resumed: resumed}
-	err = WriteFile(path, func(w io.Writer) error { return j.documents(w, result, o.KeepDoubtful) })
-	if err != nil {
-		return nil, err
-	}
-	return result, nil
+	return result, state.end(j.dir, commandDocuments)
 }
 
 func (o DocumentsOptions) withDefaults(images []string) (DocumentsOptions, error) {
@@ -140,6 +171,9 @@ func (o DocumentsOptions) withDefaults(images []string) (DocumentsOptions, error
 	}
 	if o.Threads == 0 {
 		o.Threads = runtime.GOMAXPROCS(0)
+	}
+	if o.Progress == nil {
+		o.Progress = func(string, int, int) {}
 	}
 	switch {
 	case len(images) == 0:
@@ -156,32 +190,31 @@ func (o DocumentsOptions) withDefaults(images []string) (DocumentsOptions, error
 	return o, nil
 }
 
-// classify appends a line to the journal for every image that has none. Images are decoded
-// ahead of the network; what waits for it is bounded.
-func (o *DocumentsOptions) classify(ctx context.Context, c *cwox.Classifier, images []string, j *journal) (err error) {
-	if o.Progress != nil {
-		o.Progress(j.lines, len(images))
-	}
-	if j.lines == len(images) {
+// classify appends a line to the journal for every image that is to be done. Images are
+// decoded ahead of the network; what waits for it is bounded.
+func (o *DocumentsOptions) classify(ctx context.Context, c *cwox.Classifier, j *documentsJournal, todo []int) (err error) {
+	total := o.Shard.count(len(j.images))
+	done := total - len(todo)
+	o.Progress(PhaseLabel, done, total)
+	if len(todo) == 0 {
 		return nil
 	}
-	session, err := c.Net.NewSession(nn.SessionOptions{Batch: min(o.Batch, len(images)-j.lines), Threads: o.Threads})
+	session, err := c.Net.NewSession(nn.SessionOptions{Batch: min(o.Batch, len(todo)), Threads: o.Threads})
 	if err != nil {
 		return err
 	}
 	defer session.Close()
 	ctx, cancel := context.WithCancel(ctx)
-	frames, wait := o.decode(ctx, c, images[j.lines:])
+	frames, wait := o.decode(ctx, c, j.images, todo)
 	defer wait()
 	defer cancel()
 
 	size := c.Net.Input().Size()
 	batch := make([]float32, session.Batch()*size)
-	waiting := make([]*frame, 0, session.Batch())
-	for j.lines < len(images) {
-		waiting = waiting[:0]
+	for indices := range slices.Chunk(todo, session.Batch()) {
+		waiting := make([]*frame, 0, len(indices))
 		n := 0
-		for len(waiting) < min(session.Batch(), len(images)-j.lines) {
+		for range indices {
 			f, err := next(ctx, frames)
 			if err != nil {
 				return err
@@ -193,26 +226,19 @@ func (o *DocumentsOptions) classify(ctx context.Context, c *cwox.Classifier, ima
 		if n > 0 {
 			logits = session.Forward(batch[:n])
 		}
-		var lines bytes.Buffer
-		for _, f := range waiting {
-			if f.err == nil {
+		lines := make([]ImageLabels, len(waiting))
+		for k, f := range waiting {
+			if f.tensor != nil {
 				o.label(c, &f.line, logits[:c.Net.Classes()])
 				logits = logits[c.Net.Classes():]
-			} else {
-				f.line.Error = f.err.Error()
 			}
-			e := json.NewEncoder(&lines)
-			e.SetEscapeHTML(false)
-			if err := e.Encode(&f.line); err != nil {
-				return fmt.Errorf("dataset: %s: %w", f.line.Image, err)
-			}
+			lines[k] = f.line
 		}
-		if err := j.append(lines.Bytes(), len(waiting)); err != nil {
+		if err := j.append(lines); err != nil {
 			return err
 		}
-		if o.Progress != nil {
-			o.Progress(j.lines, len(images))
-		}
+		done += len(indices)
+		o.Progress(PhaseLabel, done, total)
 	}
 	return nil
 }
@@ -221,8 +247,8 @@ func (o *DocumentsOptions) classify(ctx context.Context, c *cwox.Classifier, ima
 type frame struct {
 	line   ImageLabels
 	ready  chan struct{} // closed when what follows is set
-	tensor []float32     // nil where there is an error
-	err    error
+	tensor []float32     // nil where the line has an error
+	err    error         // of the moment: no line at all
 }
 
 // next waits for the next frame to be decoded.
@@ -234,7 +260,7 @@ func next(ctx context.Context, frames <-chan *frame) (*frame, error) {
 	case f := <-frames:
 		select {
 		case <-f.ready:
-			return f, nil
+			return f, f.err
 		case <-ctx.Done():
 		}
 	case <-ctx.Done():
@@ -245,16 +271,16 @@ func next(ctx context.Context, frames <-chan *frame) (*frame, error) {
 // maxDecoders bounds the images, which may be large, that are decoded at the same time.
 const maxDecoders = 8
 
-// decode sends images, in order, while goroutines decode them. It is at most two batches
-// ahead. After ctx has ended, wait waits for the goroutines.
-func (o *DocumentsOptions) decode(ctx context.Context, c *cwox.Classifier, images []string) (frames <-chan *frame, wait func()) {
+// decode sends images, in the order of their indices, while goroutines decode them. It is at
+// most two batches ahead. After ctx has ended, wait waits for the goroutines.
+func (o *DocumentsOptions) decode(ctx context.Context, c *cwox.Classifier, images []string, indices []int) (frames <-chan *frame, wait func()) {
 	var group errgroup.Group
 	ordered := make(chan *frame, 2*o.Batch)
 	work := make(chan *frame)
 	group.Go(func() error {
 		defer close(work)
-		for _, image := range images {
-			f := &frame{line: ImageLabels{Image: image}, ready: make(chan struct{})}
+		for _, i := range indices {
+			f := &frame{line: ImageLabels{ID: i, Image: images[i]}, ready: make(chan struct{})}
 			for _, to := range []chan<- *frame{ordered, work} {
 				select {
 				case to <- f:
@@ -268,7 +294,7 @@ func (o *DocumentsOptions) decode(ctx context.Context, c *cwox.Classifier, image
 	for range min(o.Threads, maxDecoders) {
 		group.Go(func() error {
 			for f := range work {
-				f.decode(c, o.IgnoreOrientation)
+				f.decode(c, o.Decode)
 			}
 			return nil
 		})
@@ -276,11 +302,17 @@ func (o *DocumentsOptions) decode(ctx context.Context, c *cwox.Classifier, image
 	return ordered, func() { _ = group.Wait() }
 }
 
-func (f *frame) decode(c *cwox.Classifier, ignoreOrientation bool) {
+func (f *frame) decode(c *cwox.Classifier, o vision.Options) {
 	defer close(f.ready)
-	pic, err := vision.DecodeFile(f.line.Image, vision.Options{IgnoreOrientation: ignoreOrientation})
-	if err != nil {
+	pic, sum, err := decodeImage(f.line.Image, o)
+	f.line.SHA256 = sum
+	switch {
+	case err == nil:
+	case ofTheMoment(err):
 		f.err = err
+		return
+	default:
+		f.line.Error = err.Error()
 		return
 	}
 	for _, n := range pic.Notes {
@@ -293,6 +325,7 @@ func (f *frame) decode(c *cwox.Classifier, ignoreOrientation bool) {
 func (o *DocumentsOptions) label(c *cwox.Classifier, line *ImageLabels, logits []float32) {
 	for i, z := range logits {
 		if math.IsNaN(float64(z)) || math.IsInf(float64(z), 0) {
+			line.SHA256 = "" // which would say that decoding fails
 			line.Error = fmt.Sprintf("dataset: %s: the logit of class %d is %g: the network's output cannot be ranked", line.Image, i, z)
 			return
 		}
@@ -310,37 +343,41 @@ func (o *DocumentsOptions) label(c *cwox.Classifier, line *ImageLabels, logits [
 	}
 }
 
-// documents writes the documents of all lines of the journal, and counts.
-func (j *journal) documents(w io.Writer, r *DocumentsResult, keepDoubtful bool) error {
+// writeLines writes the documents of all lines of a journal, and counts.
+func (r *DocumentsResult) writeLines(w io.Writer, l *lines, keepDoubtful bool) error {
+	_, err := each(l, func(line *ImageLabels, _ span) error { return r.write(w, line, keepDoubtful) })
+	return err
+}
+
+// write writes the document of a line, if it makes one, and counts.
+func (r *DocumentsResult) write(w io.Writer, line *ImageLabels, keepDoubtful bool) error {
 	damaged := func(w Warning) bool { return w.Code == vision.NoteTruncated }
-	return j.read(func(i int, line *ImageLabels) error {
-		switch {
-		case line.Error != "":
-			if r.Unreadable++; r.Unreadable == 1 {
-				r.FirstError = line.Error
-			}
-			return nil
-		case len(line.Top) < 2:
-			r.Certain++
-			return nil
-		case keepDoubtful:
-		case slices.ContainsFunc(line.Warnings, damaged):
-			r.Damaged++
-			return nil
-		case len(line.Top) > Undecided:
-			r.Undecided++
-			return nil
+	switch {
+	case line.Error != "":
+		if r.Unreadable++; r.Unreadable == 1 {
+			r.FirstError = line.Error
 		}
-		r.Documents++
-		r.Labels += len(line.Top)
-		var text []byte
-		for _, l := range line.Top {
-			text = strconv.AppendInt(text, int64(i), 10)
-			text = append(text, ", "...)
-			text = append(text, hlta.ClassWord(l.Class)...)
-			text = append(text, '\n')
-		}
-		_, err := w.Write(text)
-		return err
-	})
+		return nil
+	case len(line.Top) < 2:
+		r.Certain++
+		return nil
+	case keepDoubtful:
+	case slices.ContainsFunc(line.Warnings, damaged):
+		r.Damaged++
+		return nil
+	case len(line.Top) > Undecided:
+		r.Undecided++
+		return nil
+	}
+	r.Documents++
+	r.Labels += len(line.Top)
+	var text []byte
+	for _, l := range line.Top {
+		text = strconv.AppendInt(text, int64(line.ID), 10)
+		text = append(text, ", "...)
+		text = append(text, hlta.ClassWord(l.Class)...)
+		text = append(text, '\n')
+	}
+	_, err := w.Write(text)
+	return err
 }

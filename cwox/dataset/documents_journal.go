@@ -1,233 +1,159 @@
 package dataset
 
 import (
-	"bufio"
-	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
-	"errors"
+	"cmp"
+	"context"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"reflect"
+	"path/filepath"
+	"slices"
 
 	"cwox/cwox"
-	"cwox/nn/vision"
+	"cwox/internal/place"
 )
 
 // documentsFormat changes when lines mean something else.
-const documentsFormat = "cwox-documents/1"
+const documentsFormat = "cwox-documents/2"
 
 // documentsSettings are everything that the lines of a journal depend on.
 type documentsSettings struct {
-	Format            string            `json:"format"`
-	Model             string            `json:"model"`
-	ModelSettings     string            `json:"model_settings"`
-	WeightsKey        string            `json:"weights_key"`
-	WeightsSHA256     string            `json:"weights_sha256"`
-	Precision         string            `json:"precision"`
-	Kernel            string            `json:"kernel"`
-	MultiLabel        bool              `json:"multi_label"`
-	Transform         *vision.Transform `json:"transform"`
-	IgnoreOrientation bool              `json:"ignore_orientation"`
-	Cumulative        float64           `json:"cumulative"`
-	MaxLabels         int               `json:"max_labels"`
-	Images            int               `json:"images"`
-	ImagesSHA256      string            `json:"images_sha256"` // of their paths, a zero byte behind each
+	Format string `json:"format"`
+	Model  string `json:"model"`
+	EvaluatedModel
+	IgnoreOrientation bool    `json:"ignore_orientation"`
+	Cumulative        float64 `json:"cumulative"`
+	MaxLabels         int     `json:"max_labels"`
+	Images            int     `json:"images"`
+	ImagesSHA256      string  `json:"images_sha256"` // of their paths, a zero byte behind each
 }
 
 func newSettings(c *cwox.Classifier, images []string, o DocumentsOptions) documentsSettings {
-	hash := sha256.New()
-	out := bufio.NewWriter(hash)
-	for _, image := range images {
-		out.WriteString(image)
-		out.WriteByte(0)
-	}
-	out.Flush()
 	return documentsSettings{
-		Format: documentsFormat, Model: c.Arch.Name, WeightsSHA256: c.WeightsSHA256,
-		Precision: c.Net.Precision(), Kernel: c.Net.Kernel(), MultiLabel: c.MultiLabel, ModelSettings: c.Settings, WeightsKey: c.WeightsKey,
-		Transform: &c.Transform, IgnoreOrientation: o.IgnoreOrientation,
-		Cumulative: o.Cumulative, MaxLabels: o.MaxLabels,
-		Images: len(images), ImagesSHA256: hex.EncodeToString(hash.Sum(nil)),
+		Format: documentsFormat, Model: c.Arch.Name, EvaluatedModel: evaluatedModel(c), IgnoreOrientation: o.Decode.IgnoreOrientation,
+		Cumulative: o.Cumulative, MaxLabels: o.MaxLabels, Images: len(images), ImagesSHA256: hashList(images),
 	}
 }
 
-// differs names the first setting that is not the same, with both values.
-func (s documentsSettings) differs(now documentsSettings) error {
-	before, after := reflect.ValueOf(s), reflect.ValueOf(now)
-	for i := range before.NumField() {
-		if err := difference(before.Type().Field(i).Tag.Get("json"), before.Field(i).Interface(), after.Field(i).Interface()); err != nil {
-			return err
+// listJournal has a line of L for every image of a list, or of a shard of it, in their order
+// once the work has ended. Before it may have several for an image, of which the last one counts.
+type listJournal[L any, P listLine[L]] struct {
+	*journal
+	images []string // of the whole list
+	shard  Shard
+	sums   []string       // of the images whose lines stand
+	failed map[int]string // errors of the images that could not be read
+}
+
+// listLine is a line about an image of a list.
+type listLine[L any] interface {
+	*L
+	about() lineHead
+	check() error
+}
+
+// lineHead is what all lines about images of a list have: the image's number and name, the
+// hash of its file if the line stands, and why there is no more.
+type lineHead struct {
+	id               int
+	image, sum, fail string
+}
+
+func (l *ImageLabels) about() lineHead { return lineHead{l.ID, l.Image, l.SHA256, l.Error} }
+
+func (l *ImageLabels) check() error {
+	for _, t := range l.Top {
+		if t.Class < 0 {
+			return fmt.Errorf("class %d", t.Class)
 		}
 	}
 	return nil
 }
 
-// journal is the .jsonl file: a line for every image that is done, in their order. A line is
-// done once its newline is there.
-type journal struct {
-	path   string
-	images []string
-	file   *os.File
-	size   int64 // of all whole lines
-	lines  int
-}
+type documentsJournal = listJournal[ImageLabels, *ImageLabels]
 
-// Bounds on what is read of an earlier run.
-const (
-	maxSettingsBytes = 1 << 16
-	maxLineBytes     = 16 << 20
-)
-
-// openJournal begins the journal of a documents file, or opens the one that is there, as far
-// as it has whole lines.
-func openJournal(documents string, s documentsSettings, images []string, restart bool) (*journal, error) {
-	j := &journal{path: documents + ".jsonl", images: images}
-	settings := documents + ".settings.json"
-	if restart {
-		if err := os.Remove(j.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("dataset: %w", err)
-		}
-	}
-	var err error
-	j.file, err = os.OpenFile(j.path, os.O_RDWR, 0)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		err = j.begin(settings, s)
-	case err == nil:
-		err = j.resume(settings, s)
-	}
+// openDocuments opens the journal of a documents file as far as its lines are whole.
+func openDocuments(path string, s documentsSettings, images []string, shard Shard, restart bool) (*documentsJournal, error) {
+	dir, err := place.Open(filepath.Dir(path))
 	if err != nil {
-		j.close()
 		return nil, fmt.Errorf("dataset: %w", err)
 	}
-	return j, nil
+	base := filepath.Base(path)
+	return openList[ImageLabels](dir, base+".settings.json", &s, base+".jsonl", images, shard, restart)
 }
 
-// begin writes the settings first: a journal is never without.
-func (j *journal) begin(settings string, s documentsSettings) error {
-	text, err := json.MarshalIndent(s, "", "  ")
-	if err != nil {
-		return err
-	}
-	err = WriteFile(settings, func(w io.Writer) error {
-		_, err := w.Write(append(text, '\n'))
-		return err
+// openList opens the journal of a list as far as its lines are whole.
+func openList[L any, P listLine[L], S any](dir *place.Dir, settings string, s *S, file string, images []string, shard Shard, restart bool) (_ *listJournal[L, P], err error) {
+	j := &listJournal[L, P]{images: images, shard: shard, sums: make([]string, len(images)), failed: map[int]string{}}
+	j.journal, err = openJournal(dir, settings, s, nil, restart, j.load, file)
+	return j, err
+}
+
+func (j *listJournal[L, P]) load(files []*lines) error {
+	end, err := each(files[0], func(line *L, _ span) error {
+		l := P(line).about()
+		if l.id < 0 || l.id >= len(j.images) {
+			return fmt.Errorf("image %d, of %d", l.id, len(j.images))
+		}
+		if !j.shard.has(l.id) {
+			return fmt.Errorf("image %d, which is not of shard %v", l.id, j.shard)
+		}
+		if want := asRead(j.images[l.id]); l.image != want {
+			return fmt.Errorf("image %d is %.200q, want %.200q", l.id, l.image, want)
+		}
+		if l.sum != "" && l.sum == j.sums[l.id] {
+			return fmt.Errorf("image %d again, %.200q", l.id, l.image)
+		}
+		j.sums[l.id] = l.sum
+		if delete(j.failed, l.id); l.sum == "" {
+			j.failed[l.id] = l.fail
+		}
+		return P(line).check()
 	})
 	if err != nil {
 		return err
 	}
-	j.file, err = os.OpenFile(j.path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
-	return err
+	return files[0].cut(end)
 }
 
-// resume counts the whole lines that are there and cuts off what follows them.
-func (j *journal) resume(settings string, now documentsSettings) error {
-	refuse := func(err error) error {
-		return fmt.Errorf("%s: cannot go on with what is there: %w; restart, or write to another file", j.path, err)
+// asRead is a path as a line has it: JSON replaces bytes that are no UTF-8, as the conversion
+// to runes does.
+func asRead(path string) string { return string([]rune(path)) }
+
+// todo says which images have no line that stands, and how many of the others cannot be
+// compared with their lines.
+func (j *listJournal[L, P]) todo(ctx context.Context, threads int, progress func(phase string, done, total int)) (indices []int, unread int, err error) {
+	var inputs []input
+	for i, sum := range j.sums {
+		if sum != "" {
+			inputs = append(inputs, input{i, j.images[i], sum})
+		}
 	}
-	before, err := readSettings(settings)
+	again, unread, err := changed(ctx, threads, inputs, progress)
+	for _, i := range again {
+		j.sums[i] = ""
+	}
+	for i, sum := range j.sums {
+		if sum == "" && j.shard.has(i) {
+			indices = append(indices, i)
+		}
+	}
+	return indices, unread, err
+}
+
+// append adds the lines of images, but for those that could not be read before, either.
+func (j *listJournal[L, P]) append(of []L) error {
+	of = slices.DeleteFunc(of, func(line L) bool {
+		l := P(&line).about()
+		before, failed := j.failed[l.id]
+		return failed && l.sum == "" && l.fail == before
+	})
+	text, err := encode(of...)
 	if err != nil {
-		return refuse(err)
+		return fmt.Errorf("dataset: %s: %w", j.dir.Path(j.files[0].name), err)
 	}
-	if err := before.differs(now); err != nil {
-		return refuse(err)
-	}
-	if err := j.read(func(int, *ImageLabels) error { return nil }); err != nil {
-		return refuse(err)
-	}
-	return j.file.Truncate(j.size)
+	return j.files[0].append(text)
 }
 
-func readSettings(path string) (documentsSettings, error) {
-	var s documentsSettings
-	f, err := os.Open(path)
-	if err != nil {
-		return s, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxSettingsBytes))
-	if err == nil {
-		err = json.Unmarshal(text, &s)
-	}
-	if err != nil {
-		return s, fmt.Errorf("%s: %w", path, err)
-	}
-	return s, nil
-}
-
-// read visits all whole lines, and sets size and lines to what they are.
-func (j *journal) read(visit func(i int, line *ImageLabels) error) error {
-	if _, err := j.file.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	j.size, j.lines = 0, 0
-	text := bufio.NewScanner(j.file)
-	text.Buffer(make([]byte, 1<<16), maxLineBytes)
-	text.Split(wholeLines)
-	for text.Scan() {
-		if j.lines == len(j.images) {
-			return fmt.Errorf("line %d, of %d images", j.lines+1, len(j.images))
-		}
-		var line ImageLabels
-		if err := json.Unmarshal(text.Bytes(), &line); err != nil {
-			return fmt.Errorf("line %d: %w", j.lines+1, err)
-		}
-		// JSON replaces bytes that are no UTF-8, as the conversion to runes does.
-		if want := string([]rune(j.images[j.lines])); line.Image != want {
-			return fmt.Errorf("line %d is about %.200q, want %.200q", j.lines+1, line.Image, want)
-		}
-		for _, l := range line.Top {
-			if l.Class < 0 {
-				return fmt.Errorf("line %d: class %d", j.lines+1, l.Class)
-			}
-		}
-		if err := visit(j.lines, &line); err != nil {
-			return err
-		}
-		j.size += int64(len(text.Bytes()))
-		j.lines++
-	}
-	if err := text.Err(); err != nil {
-		return fmt.Errorf("line %d: %w", j.lines+1, err)
-	}
-	return nil
-}
-
-// wholeLines is a bufio.SplitFunc of lines with their newlines; a last line without one is
-// left out.
-func wholeLines(data []byte, atEOF bool) (advance int, line []byte, err error) {
-	if i := bytes.IndexByte(data, '\n'); i >= 0 {
-		return i + 1, data[:i+1], nil
-	}
-	if atEOF {
-		return len(data), nil, nil
-	}
-	return 0, nil, nil
-}
-
-// append adds whole lines. It notices another program that writes to the file.
-func (j *journal) append(text []byte, lines int) error {
-	info, err := j.file.Stat()
-	if err != nil {
-		return fmt.Errorf("dataset: %w", err)
-	}
-	if info.Size() != j.size {
-		return fmt.Errorf("dataset: %s: has %d bytes, %d were written: is another program at work on it?", j.path, info.Size(), j.size)
-	}
-	if _, err := j.file.WriteAt(text, j.size); err != nil {
-		return fmt.Errorf("dataset: %w", err)
-	}
-	j.size += int64(len(text))
-	j.lines += lines
-	return nil
-}
-
-func (j *journal) close() {
-	if j.file != nil {
-		j.file.Close()
-	}
+// finish brings the lines into the order of the images.
+func (j *listJournal[L, P]) finish() error {
+	return arrange(j.files[0], func(line *L) int { return P(line).about().id }, cmp.Compare, func(old, next int) bool { return old == next })
 }

@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 		images, _, err := List(folder)
 		if err == nil {
 			_, err = WriteDocuments(context.Background(), small(), images, out, DocumentsOptions{Batch: 3, Threads: 2,
-				Progress: func(int, int) { time.Sleep(3 * time.Millisecond) }})
+				Progress: func(string, int, int) { time.Sleep(3 * time.Millisecond) }})
 		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -138,36 +138,24 @@ func TestDoubtful(t *testing.T) {
 	cut := []Warning{{vision.NoteTruncated, "the picture's data end after 6 %"}}
 	turned := []Warning{{vision.NoteOrientationApplied, "turned"}}
 	lines := []ImageLabels{
-		{Image: "0", Top: top(2)}, {Image: "1", Top: top(3), Warnings: cut}, {Image: "2", Top: top(Undecided + 1)},
-		{Image: "3", Top: top(Undecided)}, {Image: "4", Top: top(1), Warnings: cut}, {Image: "5", Top: top(2), Warnings: turned},
+		{ID: 0, Top: top(2)}, {ID: 1, Top: top(3), Warnings: cut}, {ID: 2, Top: top(Undecided + 1)},
+		{ID: 3, Top: top(Undecided)}, {ID: 4, Top: top(1), Warnings: cut}, {ID: 5, Top: top(2), Warnings: turned},
 	}
-	var text bytes.Buffer
-	var images []string
-	for _, l := range lines {
-		b, err := json.Marshal(l)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text.Write(append(b, '\n'))
-		images = append(images, l.Image)
-	}
-	path := filepath.Join(t.TempDir(), "docs.jsonl")
-	if err := os.WriteFile(path, text.Bytes(), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	file, err := os.Open(path)
+	j, err := openDocuments(filepath.Join(t.TempDir(), "docs"), documentsSettings{}, make([]string, len(lines)), Shard{}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
+	defer j.close()
+	if err := j.append(lines); err != nil {
+		t.Fatal(err)
+	}
 	for keep, want := range map[bool]DocumentsResult{
 		false: {Documents: 3, Labels: 2 + Undecided + 2, Certain: 1, Damaged: 1, Undecided: 1},
 		true:  {Documents: 5, Labels: 2 + 3 + Undecided + 1 + Undecided + 2, Certain: 1},
 	} {
-		j := &journal{path: path, images: images, file: file, size: int64(text.Len()), lines: len(lines)}
 		var docs bytes.Buffer
 		var got DocumentsResult
-		if err := j.documents(&docs, &got, keep); err != nil || got != want {
+		if err := got.writeLines(&docs, j.files[0], keep); err != nil || got != want {
 			t.Errorf("keep %t: %+v, %v; want %+v", keep, got, err, want)
 		}
 		if n := bytes.Count(docs.Bytes(), []byte("\n")); n != want.Labels || bytes.Contains(docs.Bytes(), []byte("1, c000")) != keep {
@@ -205,7 +193,7 @@ func TestDocuments(t *testing.T) {
 				if count.Unreadable++; count.FirstError == "" {
 					count.FirstError = err.Error()
 				}
-				if line.Image != images[i] || line.Error != err.Error() || line.Top != nil {
+				if line.ID != i || line.Image != images[i] || line.Error != err.Error() || line.Top != nil || len(line.SHA256) != 64 {
 					t.Errorf("line %d: %s", i, text)
 				}
 				continue
@@ -221,7 +209,7 @@ func TestDocuments(t *testing.T) {
 					top = append(top, Label{ranked[k], prob[ranked[k]]})
 				}
 			}
-			if line.Image != images[i] || line.Cum != cum || !slices.Equal(line.Top, top) {
+			if line.ID != i || line.Image != images[i] || line.SHA256 != pic.SHA256 || line.Cum != cum || !slices.Equal(line.Top, top) {
 				t.Errorf("line %d: %s, want %d %v", i, text, cum, top)
 			}
 			if len(top) == 1 {
@@ -301,7 +289,10 @@ func TestDocumentsResume(t *testing.T) {
 		}
 		os.Remove(out)
 		first := -1
-		r := write(t, images, out, DocumentsOptions{Progress: func(done, total int) {
+		r := write(t, images, out, DocumentsOptions{Progress: func(phase string, done, total int) {
+			if phase == PhaseCheck {
+				return
+			}
 			if first < 0 {
 				first = done
 			}
@@ -364,7 +355,7 @@ func TestDocumentsInterrupted(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "docs.txt")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	_, err := WriteDocuments(ctx, small(), images, out, DocumentsOptions{Batch: 4, Progress: func(done, _ int) {
+	_, err := WriteDocuments(ctx, small(), images, out, DocumentsOptions{Batch: 4, Progress: func(_ string, done, _ int) {
 		if done >= 12 {
 			cancel()
 		}
@@ -421,12 +412,26 @@ func TestDocumentsRefuse(t *testing.T) {
 		{"bad line", func(_ **cwox.Classifier, _ *[]string, _ *DocumentsOptions, journal, _ string) error {
 			return edit(journal, func(lines []string) []string { lines[3] = "x\n"; return lines })
 		}, "line 4: invalid"},
-		{"line left out", func(_ **cwox.Classifier, _ *[]string, _ *DocumentsOptions, journal, _ string) error {
-			return edit(journal, func(lines []string) []string { return slices.Delete(lines, 3, 4) })
-		}, "line 4 is about "},
-		{"line too many", func(_ **cwox.Classifier, _ *[]string, _ *DocumentsOptions, journal, _ string) error {
+		{"foreign line", func(_ **cwox.Classifier, _ *[]string, _ *DocumentsOptions, journal, _ string) error {
+			return edit(journal, func(lines []string) []string {
+				lines[3] = strings.Replace(lines[3], `"id":3`, `"id":2`, 1)
+				return lines
+			})
+		}, "line 4: image 2 is "},
+		{"line twice", func(_ **cwox.Classifier, _ *[]string, _ *DocumentsOptions, journal, _ string) error {
 			return edit(journal, func(lines []string) []string { return append(lines, lines[0]) })
-		}, "line 13, of 12 images"},
+		}, "line 13: image 0 again"},
+		{"line too many", func(_ **cwox.Classifier, _ *[]string, _ *DocumentsOptions, journal, _ string) error {
+			return edit(journal, func(lines []string) []string {
+				return append(lines, strings.Replace(lines[0], `"id":0`, `"id":12`, 1))
+			})
+		}, "line 13: image 12, of 12"},
+		{"zeros", func(_ **cwox.Classifier, _ *[]string, _ *DocumentsOptions, journal, _ string) error {
+			return edit(journal, func(lines []string) []string {
+				lines[5] = strings.Repeat("\x00", len(lines[5])) + lines[5]
+				return lines
+			})
+		}, "line 6: invalid character '\\x00'"},
 		{"endless line", func(_ **cwox.Classifier, _ *[]string, _ *DocumentsOptions, journal, _ string) error {
 			return edit(journal, func(lines []string) []string { lines[1] = strings.Repeat("x", maxLineBytes+1); return lines })
 		}, "line 2: "},
@@ -447,8 +452,8 @@ func TestDocumentsRefuse(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := WriteDocuments(t.Context(), c, list, out, o); err == nil || !strings.Contains(err.Error(), tc.want) {
-			t.Errorf("%s: %v, want ...%s...", tc.name, err, tc.want)
+		if _, err := WriteDocuments(t.Context(), c, list, out, o); err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), "--restart") {
+			t.Errorf("%s: %v, want ...%s... and what to do", tc.name, err, tc.want)
 		}
 		if after, err := os.ReadFile(out + ".jsonl"); err != nil || !bytes.Equal(after, before) {
 			t.Errorf("%s: the journal was changed", tc.name)
@@ -497,7 +502,7 @@ func TestDocumentsOptions(t *testing.T) {
 func TestDocumentsTwoWriters(t *testing.T) {
 	_, images := smallImages(t, 12)
 	out := filepath.Join(t.TempDir(), "docs.txt")
-	_, err := WriteDocuments(t.Context(), small(), images, out, DocumentsOptions{Batch: 4, Progress: func(done, _ int) {
+	_, err := WriteDocuments(t.Context(), small(), images, out, DocumentsOptions{Batch: 4, Progress: func(_ string, done, _ int) {
 		if done == 4 {
 			f, err := os.OpenFile(out+".jsonl", os.O_APPEND|os.O_WRONLY, 0)
 			if err == nil {

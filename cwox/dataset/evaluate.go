@@ -2,9 +2,10 @@ package dataset
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
-	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 
@@ -31,12 +32,17 @@ type EvaluateOptions struct {
 
 	// MaxImages bounds the images that are evaluated; 0 evaluates all that qualify.
 	MaxImages int
-	// IgnoreOrientation leaves EXIF rotation alone, as the reference does.
-	IgnoreOrientation bool
+	// Decode steers and bounds the decoding of images. Of its limits nothing depends that is
+	// done: an image that they refuse is tried again.
+	Decode vision.Options
+	// Shard, if it is not the whole, is the part of the images to do: see [Shard]. It leaves
+	// MaxImages alone.
+	Shard Shard
 	// Restart throws away what earlier runs have left in the folder.
 	Restart bool
-	// Progress, if not nil, is told how far a phase has come: first of the images that
-	// are looked through for those that qualify, then of the pairs.
+	// Progress, if not nil, is told how far a phase has come: PhaseCheck of the images that
+	// earlier runs have lines of, PhaseSelect of those that are looked through for some that
+	// qualify, PhaseEvaluate of the pairs.
 	Progress func(phase string, done, total int)
 }
 
@@ -93,7 +99,7 @@ type EvaluatedImage struct {
 	Explainer string    `json:"explainer,omitempty"` // empty where no explainer came to it
 	Error     string    `json:"error,omitempty"`
 	Skipped   string    `json:"skipped,omitempty"` // why it does not qualify: one of the Skipped* constants
-	SHA256    string    `json:"sha256,omitempty"`
+	SHA256    string    `json:"sha256,omitempty"`  // of the file that the line is about; empty: it is tried again
 	Clusters  [][]int   `json:"clusters,omitempty"`
 	Rows      int       `json:"rows,omitempty"` // in results.jsonl
 	Warnings  []Warning `json:"warnings,omitempty"`
@@ -118,22 +124,40 @@ const (
 // error that names the difference.
 //
 // After an end of any kind the same call goes on where the last one stopped and comes to the
-// same bytes. An image that cannot be read costs a line.
-func Evaluate(ctx context.Context, c *cwox.Classifier, images []string, dir string, o EvaluateOptions) (*Evaluation, error) {
+// same bytes. An image that cannot be read, decoded or explained costs a line. An error that
+// would meet every other image, too, as too many open files, ends the work and makes no line.
+// A line stands as long as its image's file has the hash in it: images that were replaced, and
+// those that could not be read or explained, are tried again; but where an image that was
+// replaced has rows, with this or another model, it is an error that names it.
+//
+// A shard has the first three files alone, in its own folder, and its result counts images alone.
+func Evaluate(ctx context.Context, c *cwox.Classifier, images []string, dir string, o EvaluateOptions) (_ *Evaluation, err error) {
 	e := &evaluator{c: c, o: o}
 	if err := e.prepare(); err != nil {
 		return nil, err
 	}
 	defer e.close()
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return nil, fmt.Errorf("dataset: %w", err)
+	if drawn, _ := filepath.Glob(filepath.Join(dir, "truth-*.jsonl")); len(drawn) > 0 {
+		return nil, fmt.Errorf("dataset: %s: holds an evaluation of drawn scenes: write to another folder", dir)
+	}
+	if dir, err = o.Shard.claim(dir, dir); err != nil {
+		return nil, err
 	}
 	j, err := openEvaluation(dir, e.settings, o.Restart)
 	if err != nil {
 		return nil, err
 	}
-	defer j.close()
+	defer func() { err = errors.Join(err, j.close()) }()
 	images = slices.Compact(slices.Sorted(slices.Values(images)))
+	state, err := o.Shard.begin(j.dir, listed(commandEvaluate, images), o.Restart, e.runs()...)
+	if err != nil {
+		return nil, err
+	}
+	images = o.Shard.of(images)
+	unread, err := j.check(ctx, c.Arch.Name, images, o.Explain.Threads, e.o.Progress)
+	if err != nil {
+		return nil, err
+	}
 	jobs, err := e.choose(ctx, images, j)
 	if err != nil {
 		return nil, err
@@ -144,7 +168,26 @@ func Evaluate(ctx context.Context, c *cwox.Classifier, images []string, dir stri
 	if err := j.finish(); err != nil {
 		return nil, err
 	}
-	return Summarize(dir)
+	var all *Evaluation
+	if o.Shard.whole() {
+		all, err = Summarize(dir)
+	} else {
+		all = &Evaluation{Settings: *e.settings, Images: map[string]ImageCounts{}}
+		err = errors.Join(all.countImages(j.dir.Path(ImagesFile)), state.end(j.dir, e.runs()...))
+	}
+	if err != nil {
+		return nil, err
+	}
+	all.Unchecked = unread
+	return all, nil
+}
+
+// runs are the model with each explainer.
+func (e *evaluator) runs() (names []string) {
+	for _, x := range e.o.Explainers {
+		names = append(names, e.c.Arch.Name+"/"+x.Name())
+	}
+	return names
 }
 
 // evaluator holds what stays from image to image.
@@ -170,13 +213,11 @@ func (e *evaluator) prepare() (err error) {
 		}
 		o.Explainers = []saliency.Explainer{x}
 	}
-	for i, m := range o.Methods {
-		if !slices.Contains(cwox.Methods(), m) {
-			return fmt.Errorf("dataset: unknown method %q (known: %v)", m, cwox.Methods())
-		}
-		if slices.Contains(o.Methods[:i], m) {
-			return fmt.Errorf("dataset: method %s is given twice", m)
-		}
+	if o.Progress == nil {
+		o.Progress = func(string, int, int) {}
+	}
+	if err := checkMethods(o.Methods); err != nil {
+		return err
 	}
 	for i, x := range o.Explainers {
 		for _, other := range o.Explainers[:i] {
@@ -184,6 +225,9 @@ func (e *evaluator) prepare() (err error) {
 				return fmt.Errorf("dataset: explainer %s is given twice", x.Name())
 			}
 		}
+	}
+	if o.MaxImages > 0 && !o.Shard.whole() {
+		return errors.New("dataset: a bound on the images that qualify is one of the whole list: a shard cannot know it")
 	}
 	if o.MaxImages < 0 {
 		return fmt.Errorf("dataset: at most %d images: want 1 or more", o.MaxImages)
@@ -200,6 +244,18 @@ func (e *evaluator) prepare() (err error) {
 	e.selecting = cwox.New(e.c)
 	for range o.Explainers {
 		e.pipelines = append(e.pipelines, cwox.New(e.c))
+	}
+	return nil
+}
+
+func checkMethods(methods []cwox.Method) error {
+	for i, m := range methods {
+		if !slices.Contains(cwox.Methods(), m) {
+			return fmt.Errorf("dataset: unknown method %q (known: %v)", m, cwox.Methods())
+		}
+		if slices.Contains(methods[:i], m) {
+			return fmt.Errorf("dataset: method %s is given twice", m)
+		}
 	}
 	return nil
 }
@@ -230,15 +286,13 @@ func (e *evaluator) choose(ctx context.Context, images []string, j *evaluation) 
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if e.o.Progress != nil {
-			e.o.Progress(PhaseSelect, i, len(images))
-		}
-		if j.skipped[imageKey{e.c.Arch.Name, image}] {
+		e.o.Progress(PhaseSelect, i, len(images))
+		if other := j.other[unitKey{e.c.Arch.Name, asRead(image), ""}]; other != nil && other.SHA256 != "" {
 			continue
 		}
 		job := evaluateJob{image: image}
 		for k, x := range e.o.Explainers {
-			if _, done := j.done[unitKey{e.c.Arch.Name, image, x.Name()}]; !done {
+			if j.done[unitKey{e.c.Arch.Name, asRead(image), x.Name()}] == nil {
 				job.explainers = append(job.explainers, k)
 			}
 		}
@@ -250,16 +304,23 @@ func (e *evaluator) choose(ctx context.Context, images []string, j *evaluation) 
 		var clusters [][]int
 		pic, err := e.decode(&line)
 		if err == nil {
-			_, clusters, err = e.selecting.Cut(pic, e.o.Explain)
+			if _, clusters, err = e.selecting.Cut(pic, e.o.Explain); err != nil {
+				line.SHA256 = "" // it is tried again
+			}
 		}
-		if err != nil {
+		switch {
+		case err != nil && ofTheMoment(err):
+			return nil, err
+		case err != nil:
 			line.Error = err.Error()
-		} else if job.pairs, line.Skipped = pairs(clusters); line.Skipped == "" {
-			qualify++
-			jobs = append(jobs, job)
-			continue
+		default:
+			if job.pairs, line.Skipped = pairs(clusters); line.Skipped == "" {
+				qualify++
+				jobs = append(jobs, job)
+				continue
+			}
 		}
-		if err := j.append(nil, []EvaluatedImage{line}); err != nil {
+		if err := j.append(nil, line); err != nil {
 			return nil, err
 		}
 	}
@@ -287,11 +348,11 @@ func pairs(clusters [][]int) (n int, skipped string) {
 
 // decode reads an image and notes what it is in its line.
 func (e *evaluator) decode(line *EvaluatedImage) (*vision.Picture, error) {
-	pic, err := vision.DecodeFile(line.Image, vision.Options{IgnoreOrientation: e.o.IgnoreOrientation})
+	pic, sum, err := decodeImage(line.Image, e.o.Decode)
+	line.SHA256 = sum
 	if err != nil {
 		return nil, err
 	}
-	line.SHA256 = pic.SHA256
 	for _, n := range pic.Notes {
 		line.Warnings = append(line.Warnings, Warning(n))
 	}
@@ -306,17 +367,13 @@ func (e *evaluator) work(ctx context.Context, jobs []evaluateJob, j *evaluation)
 	}
 	for _, job := range jobs {
 		size := job.pairs * len(job.explainers)
-		report := func(share float64) {
-			if e.o.Progress != nil {
-				e.o.Progress(PhaseEvaluate, done+int(share*float64(size)), total)
-			}
-		}
+		report := func(share float64) { e.o.Progress(PhaseEvaluate, done+int(share*float64(size)), total) }
 		report(0)
 		rows, lines, err := e.image(ctx, job, j, report)
 		if err != nil {
 			return err
 		}
-		if err := j.append(rows, lines); err != nil {
+		if err := j.append(rows, lines...); err != nil {
 			return err
 		}
 		done += size
@@ -332,14 +389,17 @@ func (e *evaluator) image(ctx context.Context, job evaluateJob, j *evaluation, p
 		if ctx.Err() != nil {
 			return nil, nil, ctx.Err()
 		}
-		base.Error = err.Error()
+		if ofTheMoment(err) {
+			return nil, nil, err
+		}
+		base.Error, base.SHA256 = err.Error(), "" // it is tried again
 		return nil, []EvaluatedImage{base}, nil
 	}
 	pic, err := e.decode(&base)
 	if err != nil {
 		return failed(err)
 	}
-	if before := j.sums[imageKey{base.Model, base.Image}]; before != "" && before != base.SHA256 {
+	if before := j.sums[asRead(base.Image)]; before != "" && before != base.SHA256 { // since it was checked
 		return nil, nil, fmt.Errorf("dataset: %s: SHA-256 %s, it was evaluated with %s before: the image has changed", job.image, base.SHA256, before)
 	}
 	var rows []EvaluationRow

@@ -18,13 +18,7 @@ import (
 
 // write writes everything that is made of the rows.
 func (e *Evaluation) write(dir string, examples []example) error {
-	if err := writeJSON(filepath.Join(dir, SummaryFile), e); err != nil {
-		return err
-	}
-	if err := WriteFile(filepath.Join(dir, TablesCSV), e.writeCSV); err != nil {
-		return err
-	}
-	if err := writeTables(dir, e.tables(), e.notes()); err != nil {
+	if err := writeTables(dir, e, e.writeCSV, e.tables(), e.notes()); err != nil {
 		return err
 	}
 	return report.WriteArticle(filepath.Join(dir, report.PageFile), e.article(examples))

@@ -2,11 +2,11 @@ package dataset
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"math/bits"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,6 +14,7 @@ import (
 	"cwox/cwox"
 	"cwox/cwox/faithfulness"
 	"cwox/cwox/report"
+	"cwox/internal/outside"
 )
 
 // Evaluation is summary.json: what the rows of a folder say together.
@@ -25,6 +26,9 @@ type Evaluation struct {
 	Columns []EvaluationColumn `json:"columns"`
 	// Explainers compares the explainers of each model that has several (Table 3).
 	Explainers []ExplainerComparison `json:"explainers"`
+
+	// Unchecked counts the images with lines whose files cannot be read now to compare them.
+	Unchecked int `json:"-"`
 }
 
 // ImageCounts says what became of the images.
@@ -178,8 +182,14 @@ const (
 
 // Summarize computes the tables of a folder that Evaluate has written rows to, and writes
 // summary.json, tables.txt, tables.md, tables.csv and index.html. The same rows give the same bytes.
-func Summarize(dir string) (*Evaluation, error) {
+func Summarize(dir string) (*Evaluation, error) { return summarizeAs(dir, dir) }
+
+// summarizeAs is Summarize for a folder that messages call by another name.
+func summarizeAs(dir, name string) (*Evaluation, error) {
 	e, examples, err := summarize(dir)
+	if errors.Is(err, errNothing) {
+		return nil, fmt.Errorf("dataset: %s: %w: %s", name, err, e.nothing())
+	}
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)
 	}
@@ -191,7 +201,11 @@ func Summarize(dir string) (*Evaluation, error) {
 
 func summarize(dir string) (*Evaluation, []example, error) {
 	e := &Evaluation{Images: map[string]ImageCounts{}}
-	if err := readJSON(filepath.Join(dir, settingsFile), &e.Settings); err != nil {
+	text, err := outside.Read(filepath.Join(dir, settingsFile), maxSettingsBytes)
+	if err == nil {
+		err = json.Unmarshal(text, &e.Settings)
+	}
+	if err != nil {
 		return nil, nil, err
 	}
 	if err := e.countImages(filepath.Join(dir, ImagesFile)); err != nil {
@@ -199,7 +213,7 @@ func summarize(dir string) (*Evaluation, []example, error) {
 	}
 	columns := map[string]*EvaluationColumn{}
 	shared := map[string][]sharedPair{}
-	err := e.eachImage(filepath.Join(dir, ResultsFile), func(rows []EvaluationRow) error {
+	err = e.eachImage(filepath.Join(dir, ResultsFile), func(rows []EvaluationRow) error {
 		if err := e.addToColumns(columns, rows); err != nil {
 			return err
 		}
@@ -222,11 +236,13 @@ func summarize(dir string) (*Evaluation, []example, error) {
 		}
 	}
 	if len(e.Columns) == 0 {
-		return nil, nil, errors.New(dir + ": no image was evaluated: " + e.nothing())
+		return e, nil, errNothing
 	}
 	examples, err := e.examples(filepath.Join(dir, ResultsFile))
 	return e, examples, err
 }
+
+var errNothing = errors.New("no image was evaluated")
 
 // nothing says why there are no rows.
 func (e *Evaluation) nothing() string {
@@ -243,15 +259,10 @@ func (e *Evaluation) nothing() string {
 }
 
 func (e *Evaluation) countImages(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	evaluated := map[imageKey]bool{}
-	return eachLine(f, new(int64), func(line *EvaluatedImage, _ int64) error {
+	evaluated := map[unitKey]bool{}
+	return eachOf(path, func(line *EvaluatedImage, _ span) error {
 		n := e.Images[line.Model]
-		key := imageKey{line.Model, line.Image}
+		key := unitKey{line.Model, line.Image, ""}
 		switch {
 		case line.Error != "":
 			if n.Failed++; n.Failed == 1 {
@@ -273,11 +284,6 @@ func (e *Evaluation) countImages(path string) error {
 // eachImage visits the rows of an image with a model, explainer by explainer, pair by pair,
 // and method by method.
 func (e *Evaluation) eachImage(path string, visit func(rows []EvaluationRow) error) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
 	var rows []EvaluationRow
 	flush := func() error {
 		if len(rows) == 0 {
@@ -288,7 +294,7 @@ func (e *Evaluation) eachImage(path string, visit func(rows []EvaluationRow) err
 		return err
 	}
 	methods := e.Settings.Methods
-	err = eachLine(f, new(int64), func(row *EvaluationRow, _ int64) error {
+	err := eachOf(path, func(row *EvaluationRow, _ span) error {
 		if len(rows) > 0 && (rows[0].Model != row.Model || rows[0].Image != row.Image) {
 			if err := flush(); err != nil {
 				return err

@@ -525,7 +525,7 @@ func TestEvaluateRetries(t *testing.T) {
 	}
 	o.Explainers = append(o.Explainers, &pattern{"lime", 2})
 	_, err = Evaluate(t.Context(), small(), []string{first}, dir, o)
-	if err == nil || !strings.Contains(err.Error(), "the image has changed") {
+	if err == nil || !strings.Contains(err.Error(), "have changed since, 1 of 1: "+first+": ") {
 		t.Errorf("a changed image: %v", err)
 	}
 }
@@ -560,12 +560,24 @@ func TestEvaluateRefuses(t *testing.T) {
 		{"explainer", func(o *EvaluateOptions) { o.Explainers[1] = o.Explainers[0] }, nil, "gradcam is given twice"},
 		{"images", func(o *EvaluateOptions) { o.MaxImages = -1 }, nil, "at most -1 images"},
 		{"delta", func(o *EvaluateOptions) { o.Faithfulness.Delta = 2 }, nil, "delta 2"},
-		{"no settings", nil, func(dir string) error { return os.Remove(filepath.Join(dir, settingsFile)) }, "without settings.json beside it"},
-		{"broken settings", nil, edit(settingsFile, func(l []string) []string { return l[:2] }), "settings.json: unexpected end"},
-		{"lost row", nil, edit(ResultsFile, func(l []string) []string { return slices.Delete(l, 1, 2) }), "images.jsonl has"},
+		{"no settings", nil, func(dir string) error { return os.Remove(filepath.Join(dir, settingsFile)) }, "settings.json: missing"},
+		{"broken settings", nil, edit(settingsFile, func(l []string) []string { return l[:2] }), "settings.json: unexpected EOF"},
+		{"lost row", nil, edit(ResultsFile, func(l []string) []string { return slices.Delete(l, 1, 2) }), "of images.jsonl has"},
+		{"row twice", nil, edit(ResultsFile, func(l []string) []string { return slices.Insert(l, 1, l[0]) }), "of images.jsonl has"},
+		{"line twice", nil, edit(ImagesFile, func(l []string) []string {
+			i := slices.IndexFunc(l, func(s string) bool { return strings.Contains(s, `"rows"`) })
+			return slices.Insert(l, i, l[i])
+		}), "gradcam again, as in line"},
+		{"lost lines", nil, func(dir string) error { return os.Remove(filepath.Join(dir, ImagesFile)) }, "which images.jsonl lacks"},
+		{"zeros", nil, edit(ResultsFile, func(l []string) []string { l[2] = strings.Repeat("\x00", 99) + l[2]; return l }), "results.jsonl: line 3: invalid character '\\x00'"},
+		{"other file", nil, edit(ImagesFile, func(l []string) []string {
+			i := slices.IndexFunc(l, func(s string) bool { return strings.Contains(s, `"rise"`) })
+			l[i] = strings.Replace(l[i], `"sha256":"`, `"sha256":"0`, 1)
+			return l
+		}), "in an earlier line"},
 		{"foreign row", nil, edit(ResultsFile, func(l []string) []string {
 			return slices.Insert(l, 1, strings.Replace(l[0], `"model":"small"`, `"model":"large"`, 1))
-		}), "line 3: a finished image's row"},
+		}), "line 3: a row of "},
 		{"no JSON", nil, edit(ImagesFile, func(l []string) []string { l[1] = "?\n"; return l }), "images.jsonl: line 2: invalid character"},
 		{"broken curve", nil, edit(ResultsFile, func(l []string) []string {
 			for i := range l {

@@ -21,7 +21,7 @@ func ExampleWriteDocuments() {
 			return err
 		}
 		r, err := dataset.WriteDocuments(ctx, classifier, images, "docs.txt.gz", dataset.DocumentsOptions{
-			Progress: func(done, total int) { fmt.Fprintf(os.Stderr, "\r%d of %d", done, total) },
+			Progress: func(phase string, done, total int) { fmt.Fprintf(os.Stderr, "\r%s: %d of %d", phase, done, total) },
 		})
 		if err != nil {
 			return err

@@ -14,7 +14,7 @@ import (
 )
 
 // suffixes are the endings, in lower case, of the files that are taken for images in a folder.
-var suffixes = []string{".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"}
+var suffixes = []string{".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".pam", ".pfm"}
 
 // Bounds on a list of images.
 const (

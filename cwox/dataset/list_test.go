@@ -2,7 +2,6 @@ package dataset
 
 import (
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -103,47 +102,5 @@ func TestListErrors(t *testing.T) {
 	}
 	if _, _, err := List(t.TempDir()); err == nil || !strings.Contains(err.Error(), "no images in this folder") {
 		t.Error(err)
-	}
-}
-
-// A file keeps its old content, and nothing is left beside it, if writing fails.
-func TestWriteFile(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "f.txt")
-	text := func(s string, failure error) func(io.Writer) error {
-		return func(w io.Writer) error {
-			_, err := io.WriteString(w, s)
-			return errors.Join(err, failure)
-		}
-	}
-	if err := WriteFile(path, text("one", nil)); err != nil {
-		t.Fatal(err)
-	}
-	broken := errors.New("broken")
-	if err := WriteFile(path, text("two", broken)); !errors.Is(err, broken) || !strings.Contains(err.Error(), path) {
-		t.Error(err)
-	}
-	if got, err := os.ReadFile(path); err != nil || string(got) != "one" {
-		t.Errorf("%q, %v", got, err)
-	}
-	if err := WriteFile(path, text("three", nil)); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := os.ReadFile(path); err != nil || string(got) != "three" {
-		t.Errorf("%q, %v", got, err)
-	}
-	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
-		t.Errorf("%v, %v", entries, err)
-	}
-	for _, bad := range []string{dir, filepath.Join(dir, "no", "folder.txt")} {
-		if err := WriteFile(bad, text("x", nil)); err == nil {
-			t.Errorf("%s: no error", bad)
-		}
-	}
-	if err := WriteFile(os.DevNull, text("x", nil)); err != nil {
-		t.Error(err)
-	}
-	if info, err := os.Stat(os.DevNull); err != nil || info.Mode().IsRegular() {
-		t.Fatalf("%s was replaced: %v, %v", os.DevNull, info, err)
 	}
 }

@@ -8,13 +8,22 @@ import (
 	"text/tabwriter"
 
 	"cwox/cwox/report"
+	"cwox/internal/place"
 )
 
-// writeTables writes tables and notes into a folder, as text and as Markdown.
-func writeTables(dir string, tables []report.Table, notes []string) error {
-	for name, write := range map[string]func(io.Writer, []report.Table, []string) error{TablesFile: tablesText, TablesMarkdown: tablesMarkdown} {
-		err := WriteFile(filepath.Join(dir, name), func(w io.Writer) error { return write(w, tables, notes) })
-		if err != nil {
+// writeTables writes a summary into a folder as JSON, and its tables and notes as CSV, text
+// and Markdown.
+func writeTables(dir string, summary any, csv func(io.Writer) error, tables []report.Table, notes []string) error {
+	for _, f := range []struct {
+		name string
+		fill func(io.Writer) error
+	}{
+		{SummaryFile, asJSON(summary)},
+		{TablesCSV, csv},
+		{TablesFile, func(w io.Writer) error { return tablesText(w, tables, notes) }},
+		{TablesMarkdown, func(w io.Writer) error { return tablesMarkdown(w, tables, notes) }},
+	} {
+		if err := place.Write(filepath.Join(dir, f.name), f.fill); err != nil {
 			return err
 		}
 	}

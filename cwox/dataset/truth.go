@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -35,6 +36,8 @@ type TruthOptions struct {
 	// Threads is the number of scenes that are worked on at the same time (GOMAXPROCS).
 	// Results do not depend on it.
 	Threads int
+	// Shard, if it is not the whole, is the part of the scenes to do: see [Shard].
+	Shard Shard
 	// Restart throws away what earlier runs have left in the folder.
 	Restart bool
 	// Progress, if not nil, is told how many scenes of all are done with an explainer.
@@ -67,31 +70,61 @@ const maxTruthScenes = 1 << 20
 // that count are those of classes that are in the scene, if only as a rival: a sibling whose
 // part is drawn on the same body.
 //
-// The folder dir gets a file for every explainer, truth-<name>.jsonl (settings in its first
-// line, then a line of TruthScene each), and at the end summary.json, tables.txt, tables.md, tables.csv
-// and index.html. More scenes and other explainers can be added later; other settings are an
-// error that names the file. After an end of any kind the same call goes on where the last
-// one stopped and comes to the same bytes.
-func EvaluateTruth(ctx context.Context, c *cwox.Classifier, dir string, o TruthOptions) (*TruthSummary, error) {
-	o, err := o.withDefaults(c)
-	if err != nil {
+// The folder dir gets two files for every explainer, truth-<name>.jsonl (a line of TruthScene
+// each) and truth-<name>.settings.json, and at the end summary.json, tables.txt, tables.md,
+// tables.csv and index.html. More scenes and other explainers can be added later; other
+// settings are an error that names the difference. After an end of any kind the same call goes
+// on where the last one stopped and comes to the same bytes.
+//
+// A shard has the two files alone, in its own folder, and its summary tells the number of its
+// scenes alone.
+func EvaluateTruth(ctx context.Context, c *cwox.Classifier, dir string, o TruthOptions) (_ *TruthSummary, err error) {
+	if o, err = o.withDefaults(c); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return nil, fmt.Errorf("dataset: %w", err)
+	if dir, err = o.Shard.claim(dir, dir); err != nil {
+		return nil, err
 	}
-	for _, name := range []string{"images.jsonl", "results.jsonl"} {
+	for _, name := range []string{ImagesFile, ResultsFile} {
 		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
 			return nil, fmt.Errorf("dataset: %s: holds an evaluation of images: write to another folder", dir)
 		}
 	}
-	s := &TruthSummary{Model: c.Arch.Name, WeightsSHA256: c.WeightsSHA256, First: o.First, Methods: o.Methods, Step: o.Step}
+	work := shardWork{Command: commandTruth}
+	var runs []string
+	var journals []*truthJournal // all are open before work begins: nothing is refused after hours
 	for _, x := range o.Explainers {
-		settings, scenes, err := o.scenes(ctx, c, dir, x)
+		j, err := o.open(c, dir, x)
 		if err != nil {
 			return nil, err
 		}
-		s.add(x.Name, settings, scenes)
+		defer func() { err = errors.Join(err, j.close()) }()
+		journals = append(journals, j)
+		work.Scenes = append(work.Scenes, shardScenes{x.Name, x.Scenes})
+		runs = append(runs, x.Name)
+	}
+	state, err := o.Shard.begin(journals[0].dir, work, o.Restart, runs...)
+	if err != nil {
+		return nil, err
+	}
+	s := newTruthSummary(&journals[0].settings)
+	for i, x := range o.Explainers {
+		j := journals[i]
+		if err := o.scenes(ctx, c, x, j); err != nil {
+			return nil, err
+		}
+		if o.Shard.whole() {
+			err = s.add(x.Name, j.settings.ExplainerSettings, j.scenes[:x.Scenes]) // an earlier run may have wanted more
+		} else {
+			err = j.files[0].sync()
+			s.Explainers = append(s.Explainers, TruthResult{Explainer: x.Name, Scenes: o.Shard.count(x.Scenes)})
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if !o.Shard.whole() {
+		return s, state.end(journals[0].dir, runs...)
 	}
 	return s, s.write(dir)
 }
@@ -113,19 +146,17 @@ func (o TruthOptions) withDefaults(c *cwox.Classifier) (TruthOptions, error) {
 	if o.Threads == 0 {
 		o.Threads = runtime.GOMAXPROCS(0)
 	}
+	if o.Progress == nil {
+		o.Progress = func(string, int, int) {}
+	}
 	if c.Net.Classes() != len(drawnClasses) {
 		return o, fmt.Errorf("dataset: %s has %d classes, the drawn world has %d: its scenes are for --model demo", c.Arch.Name, c.Net.Classes(), len(drawnClasses))
 	}
 	if shape := c.Net.Input(); shape.H != shape.W {
 		return o, fmt.Errorf("dataset: an input of %d x %d: want a square", shape.H, shape.W)
 	}
-	for i, m := range o.Methods {
-		if !slices.Contains(cwox.Methods(), m) {
-			return o, fmt.Errorf("dataset: unknown method %q (known: %v)", m, cwox.Methods())
-		}
-		if slices.Contains(o.Methods[:i], m) {
-			return o, fmt.Errorf("dataset: method %s is given twice", m)
-		}
+	if err := checkMethods(o.Methods); err != nil {
+		return o, err
 	}
 	for i := range o.Explainers {
 		x := &o.Explainers[i]
@@ -150,25 +181,28 @@ func (o TruthOptions) withDefaults(c *cwox.Classifier) (TruthOptions, error) {
 	return o, nil
 }
 
-// scenes evaluates an explainer on its scenes, but for those that are done, and says what its
-// settings are.
-func (o *TruthOptions) scenes(ctx context.Context, c *cwox.Classifier, dir string, x TruthExplainer) (map[string]any, []TruthScene, error) {
-	first, err := newTruthWorker(c, o, x)
+// open opens the journal of an explainer.
+func (o *TruthOptions) open(c *cwox.Classifier, dir string, x TruthExplainer) (*truthJournal, error) {
+	w, err := newTruthWorker(c, o, x)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	settings := first.o.Explainer.Settings()
-	j, err := openTruth(filepath.Join(dir, "truth-"+x.Name+".jsonl"), first.settings(), o.Restart)
+	defer w.close()
+	settings, err := w.settings()
 	if err != nil {
-		first.close()
-		return nil, nil, err
+		return nil, err
 	}
-	defer j.close()
-	todo := make(chan int)
+	return openTruth(dir, x.Name, settings, o.Shard, o.Restart)
+}
+
+// scenes evaluates an explainer on its scenes, but for those that are done.
+func (o *TruthOptions) scenes(ctx context.Context, c *cwox.Classifier, x TruthExplainer, j *truthJournal) error {
+	todo := make(chan int) // of the shard
+	all := o.Shard.count(x.Scenes)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		defer close(todo)
-		for i := len(j.scenes); i < x.Scenes; i++ {
+		for i := len(j.scenes); i < all; i++ {
 			select {
 			case todo <- i:
 			case <-ctx.Done():
@@ -179,28 +213,23 @@ func (o *TruthOptions) scenes(ctx context.Context, c *cwox.Classifier, dir strin
 	})
 	var mu sync.Mutex
 	waiting := map[int]*TruthScene{} // done, but for one before them
-	report := func() {
-		if o.Progress != nil {
-			o.Progress(x.Name, len(j.scenes)+len(waiting), x.Scenes)
-		}
-	}
+	report := func() { o.Progress(x.Name, len(j.scenes)+len(waiting), all) }
 	report()
-	for n := range max(1, min(o.Threads, x.Scenes-len(j.scenes))) {
-		g.Go(func() (err error) {
-			w := first
-			if n > 0 {
-				if w, err = newTruthWorker(c, o, x); err != nil {
-					return err
-				}
+	for range max(1, min(o.Threads, all-len(j.scenes))) {
+		g.Go(func() error {
+			w, err := newTruthWorker(c, o, x)
+			if err != nil {
+				return err
 			}
 			defer w.close()
 			for i := range todo {
-				scene, err := w.scene(ctx, o.First+uint64(i))
+				number := o.First + uint64(o.Shard.unit(i))
+				scene, err := w.scene(ctx, number)
 				if err != nil {
 					if ctx.Err() != nil {
 						return ctx.Err()
 					}
-					return fmt.Errorf("dataset: scene %d with %s: %w", o.First+uint64(i), x.Name, err)
+					return fmt.Errorf("dataset: scene %d with %s: %w", number, x.Name, err)
 				}
 				mu.Lock()
 				waiting[i] = scene
@@ -217,11 +246,5 @@ func (o *TruthOptions) scenes(ctx context.Context, c *cwox.Classifier, dir strin
 			return nil
 		})
 	}
-	if err := g.Wait(); err != nil {
-		return nil, nil, err
-	}
-	if err := j.file.Sync(); err != nil {
-		return nil, nil, fmt.Errorf("dataset: %w", err)
-	}
-	return settings, j.scenes[:x.Scenes], nil // an earlier run may have wanted more
+	return g.Wait()
 }

@@ -18,13 +18,7 @@ import (
 
 // write writes summary.json, the tables and the page.
 func (s *TruthSummary) write(dir string) error {
-	err := writeJSON(filepath.Join(dir, SummaryFile), s)
-	if err == nil {
-		err = WriteFile(filepath.Join(dir, TablesCSV), s.writeCSV)
-	}
-	if err == nil {
-		err = writeTables(dir, s.tables(), s.notes())
-	}
+	err := writeTables(dir, s, s.writeCSV, s.tables(), s.notes())
 	if err == nil {
 		err = report.WriteArticle(filepath.Join(dir, report.PageFile), s.article())
 	}

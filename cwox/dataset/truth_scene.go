@@ -151,11 +151,11 @@ func (w *truthWorker) close() {
 	}
 }
 
-func (w *truthWorker) settings() truthSettings {
-	return truthSettings{Format: truthFormat, Model: w.c.Arch.Name, WeightsSHA256: w.c.WeightsSHA256, Precision: w.c.Net.Precision(),
-		Kernel: w.c.Net.Kernel(), Transform: &w.c.Transform, First: w.first, Step: w.step, Methods: w.methods, Explainer: w.o.Explainer.Name(),
-		Settings: w.o.Explainer.Settings(), Variant: w.o.Variant, ReLU: w.o.ReLU, Level: w.o.Level, TopK: w.o.TopK,
+func (w *truthWorker) settings() (truthSettings, error) {
+	s := truthSettings{Format: truthFormat, Model: w.c.Arch.Name, EvaluatedModel: evaluatedModel(w.c), First: w.first, Step: w.step, Methods: w.methods,
+		Explainer: w.o.Explainer.Name(), ExplainerSettings: w.o.Explainer.Settings(), Variant: w.o.Variant, ReLU: w.o.ReLU, Level: w.o.Level, TopK: w.o.TopK,
 		Cumulative: w.o.Cumulative, Delta: w.o.Delta, Epsilon: w.o.Epsilon, Seed: w.o.Seed}
+	return s, s.addTree(w.o.Tree)
 }
 
 // scene draws and explains a scene, and measures.

@@ -129,10 +129,10 @@ func TestEvaluateTruth(t *testing.T) {
 		fresh  bool
 		change func(o *TruthOptions)
 	}{
-		{"step", false, func(o *TruthOptions) { o.Step = 512 }},
-		{"seed", false, func(o *TruthOptions) { o.Explain.Seed = 1 }},
-		{"settings were", false, func(o *TruthOptions) { o.Methods = cwox.Methods()[1:] }},
-		{"first_scene", false, func(o *TruthOptions) { o.First = 1 }},
+		{"step was 1024 and is 512 now", false, func(o *TruthOptions) { o.Step = 512 }},
+		{"seed was 0 and is 1 now", false, func(o *TruthOptions) { o.Explain.Seed = 1 }},
+		{"methods was [", false, func(o *TruthOptions) { o.Methods = cwox.Methods()[1:] }},
+		{"first_scene was 0 and is 1 now", false, func(o *TruthOptions) { o.First = 1 }},
 		{"unknown method", true, func(o *TruthOptions) { o.Methods = []cwox.Method{"swax"} }},
 		{"given twice", true, func(o *TruthOptions) { o.Methods = []cwox.Method{cwox.SWOX, cwox.SWOX} }},
 		{"given twice", true, func(o *TruthOptions) { o.Explainers = append(o.Explainers, o.Explainers[0]) }},
@@ -168,40 +168,38 @@ func broken(err error) TruthExplainer {
 // TestOpenTruthHostile wants errors that name the line, and no panic.
 func TestOpenTruthHostile(t *testing.T) {
 	s := truthSettings{Format: truthFormat, First: 3}
-	path := filepath.Join(t.TempDir(), "truth-x.jsonl")
-	j, err := openTruth(path, s, false)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "truth-x.jsonl")
+	j, err := openTruth(dir, "x", s, Shard{}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	j.close()
-	header, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for text, want := range map[string]string{
-		"\n":                                    "settings were",
-		"{}\n":                                  "settings were",
-		string(header) + "{}\n":                 "line 2 is about scene 0, want 3",
-		string(header) + "[]\n":                 "line 2",
-		string(header) + "{\"scene\":3}\n\n":    "line 3",
-		"no newline":                            "",
-		string(header) + "{\"scene\":3}\n{\"sc": "",
+		"\n":                             "line 1: unexpected end of JSON input",
+		"{}\n":                           "line 1: scene 0, want 3",
+		"[]\n":                           "line 1: json: cannot unmarshal array",
+		"{\"scene\":3}\n\n":              "line 2",
+		"{\"scene\":3}\n{\"scene\":3}\n": "line 2: scene 3, want 4",
+		"{\"scene\":3}\n{\"scene\":5}\n": "line 2: scene 5, want 4",
+		"no newline":                     "",
+		"{\"scene\":3}\n{\"sc":           "",
+		"{\"scene\":3}\n\x00\x00\x00":    "",
 	} {
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		j, err := openTruth(path, s, false)
+		j, err := openTruth(dir, "x", s, Shard{}, false)
 		if err == nil {
 			j.close()
 		}
 		if want == "" && err == nil {
-			after, _ := os.ReadFile(path)
-			if !bytes.HasPrefix(after, header) || !bytes.HasSuffix(after, []byte("}\n")) {
+			if after, _ := os.ReadFile(path); string(after) != text[:strings.LastIndex(text, "\n")+1] {
 				t.Errorf("%q: opened as %q", text, after)
 			}
 			continue
 		}
-		if want == "" || err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
+		if want == "" || err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "--restart") {
 			t.Errorf("%q: %v, want ...%s...", text, err, want)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"cwox/internal/testdata"
 	"cwox/weights"
 )
 
@@ -90,7 +91,11 @@ func FuzzNPY(f *testing.F) {
 	f.Add(npy("{'descr': '<f4', 'fortran_order': True, 'shape': (), }"))
 	f.Add([]byte(npyMagic + "\x03\x00\x02\x00\x00\x00{}"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		h, err := parseNPY(data)
+		var h Heatmap
+		var err error
+		if n := testdata.Allocated(func() { h, err = parseNPY(data) }); n > 1<<16+10*int64(len(data)) {
+			t.Errorf("%d bytes took %d bytes", len(data), n)
+		}
 		if err == nil && (h.Height < 0 || h.Width < 0 || len(h.Data) != h.Height*h.Width || 4*len(h.Data) > len(data)) {
 			t.Errorf("%d x %d with %d values from %d bytes", h.Height, h.Width, len(h.Data), len(data))
 		}

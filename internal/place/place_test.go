@@ -1,6 +1,8 @@
 package place
 
 import (
+	"bytes"
+	"compress/gzip"
 	"errors"
 	"io"
 	"io/fs"
@@ -165,6 +167,99 @@ func TestLock(t *testing.T) {
 	}
 }
 
+// TestExchange: a file that is held stays so when another takes its name.
+func TestExchange(t *testing.T) {
+	dir := t.TempDir()
+	d, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	old, err := d.Hold("file")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Hold("file"); errors.Is(err, ErrLocked) {
+		if want := filepath.Join(dir, "file") + ": " + ErrLocked.Error(); err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	} else {
+		t.Skip("no locks here")
+	}
+	if err := os.Mkdir(filepath.Join(dir, "folder"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Hold("folder"); err == nil || !strings.HasPrefix(err.Error(), filepath.Join(dir, "folder")+": ") {
+		t.Errorf("a folder: %v", err)
+	}
+	f, err := d.Exchange("file", text("new"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	old.Close()
+	other, err := os.OpenFile(filepath.Join(dir, "file"), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if err := Lock(other); err != ErrLocked {
+		t.Errorf("the new file is not held: %v", err)
+	}
+	if _, err := f.WriteAt([]byte("er"), 3); err != nil {
+		t.Error(err)
+	}
+	if got, err := io.ReadAll(other); err != nil || string(got) != "newer" {
+		t.Errorf("%q, %v", got, err)
+	}
+	f.Close()
+	if err := Lock(other); err != nil {
+		t.Error(err)
+	}
+	if got := names(t, dir); !slices.Equal(got, []string{"file", "folder"}) {
+		t.Errorf("the folder holds %q", got)
+	}
+	broken := errors.New("broken")
+	if _, err := d.Exchange("file", func(io.Writer) error { return broken }); !errors.Is(err, broken) {
+		t.Error(err)
+	}
+	if got, _ := os.ReadFile(filepath.Join(dir, "file")); string(got) != "newer" {
+		t.Errorf("after a failure: %q", got)
+	}
+}
+
+func TestGzip(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a.txt", "b.gz", "c.GZ"} {
+		path := filepath.Join(dir, name)
+		if err := Write(path, Gzip(path, text("content"))); err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name != "a.txt" {
+			z, err := gzip.NewReader(bytes.NewReader(got))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if z.Name != "" || !z.ModTime.IsZero() {
+				t.Errorf("%s: %+v", name, z.Header)
+			}
+			if got, err = io.ReadAll(z); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if string(got) != "content" {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	broken := errors.New("broken")
+	if err := Gzip("x.gz", func(io.Writer) error { return broken })(io.Discard); err != broken {
+		t.Error(err)
+	}
+}
+
 func TestDirect(t *testing.T) {
 	if _, err := os.Stat("/dev/null"); err != nil {
 		t.Skip(err)
@@ -207,5 +302,69 @@ func TestName(t *testing.T) {
 		if got := Name(c[0]); got != c[1] {
 			t.Errorf("%q: %q, want %q", c[0], got, c[1])
 		}
+	}
+}
+
+// TestLink: a second name for the same bytes, also where there can be none.
+func TestLink(t *testing.T) {
+	from, to := t.TempDir(), t.TempDir()
+	a := filepath.Join(from, "a")
+	if err := os.WriteFile(a, []byte("content"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d, err := Open(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	for range 2 { // the second time the name is taken, so that it is copied
+		if err := d.Link(a, "b"); err != nil {
+			t.Fatal(err)
+		}
+		if text, err := os.ReadFile(d.Path("b")); err != nil || string(text) != "content" {
+			t.Errorf("%q, %v", text, err)
+		}
+	}
+	if err := d.Link(filepath.Join(from, "none"), "c"); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+}
+
+// TestNoLocks: where there are no locks files are written and held all the same, and what others
+// may be writing is left alone.
+func TestNoLocks(t *testing.T) {
+	old := lockFile
+	defer func() { lockFile = old }()
+	lockFile = func(*os.File) error { return errors.ErrUnsupported }
+	dir := t.TempDir()
+	theirs := filepath.Join(dir, tempPrefix+"1"+tempSuffix)
+	if err := os.WriteFile(theirs, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	for range 2 {
+		f, err := d.Hold("held")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+	}
+	if err := d.Write("x", text("content")); err != nil {
+		t.Error(err)
+	}
+	f, err := d.Exchange("held", text("exchanged"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := Lock(f); !errors.Is(err, errors.ErrUnsupported) {
+		t.Error(err)
+	}
+	if _, err := os.Stat(theirs); err != nil {
+		t.Error("another program's file was swept away")
 	}
 }

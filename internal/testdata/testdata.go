@@ -39,3 +39,13 @@ func root() string {
 	_, file, _, _ := runtime.Caller(0)
 	return filepath.Join(filepath.Dir(file), "..", "..", "..", "shared", "data")
 }
+
+// Allocated is how many bytes a function allocates, whatever of it is garbage by its end: what
+// files from outside may cost is asserted with it. Nothing else may run at the same time.
+func Allocated(do func()) int64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	do()
+	runtime.ReadMemStats(&after)
+	return int64(after.TotalAlloc - before.TotalAlloc)
+}

@@ -1,20 +1,24 @@
 package vision
 
-import (
-	"encoding/binary"
-
-	"golang.org/x/image/bmp"
-)
+import "cwox/nn/vision/internal/bmp"
 
 func openBMP(data []byte) (*source, error) {
-	s, err := open(data, bmp.DecodeConfig, bmp.Decode)
+	h, err := bmp.DecodeHeader(data)
 	if err != nil {
 		return nil, err
 	}
-	s.memory = 7 * s.pixels()
-	depth := int64(binary.LittleEndian.Uint16(data[28:]))
-	if s.pixels()/8*depth > int64(len(data)) {
-		return nil, s.tooShort(len(data))
-	}
-	return s, nil
+	return &source{width: h.Width, height: h.Height, memory: h.Memory, decode: func() (*Picture, error) {
+		m, err := bmp.Decode(data)
+		if err != nil {
+			return nil, err
+		}
+		p := &Picture{Width: m.Width, Height: m.Height, Pix: m.Pix}
+		if m.Damage != "" {
+			p.note(NoteTruncated, "damaged file, part of the picture may be missing: %s", m.Damage)
+		}
+		if m.Alpha {
+			p.note(NoteAlphaDropped, "transparency dropped, not composited")
+		}
+		return p, nil
+	}}, nil
 }

@@ -23,9 +23,23 @@ const (
 	DefaultMaxMemory = 512 << 20 // 512 MiB
 )
 
+// ErrLimit is the kind of errors that say that a limit of Options refuses a picture, whatever
+// is in it: errors.Is tells.
+var ErrLimit = errors.New("over the limit")
+
+type limitError struct{ error }
+
+func (limitError) Is(target error) bool { return target == ErrLimit }
+
+// A side may have so many pixels, or that share of MaxPixels if it is more.
+const (
+	maxSide   = 1 << 16
+	sideShare = 800
+)
+
 // DecodeFile reads and decodes an image file. Errors name the file. See Decode.
 func DecodeFile(path string, o Options) (*Picture, error) {
-	data, err := outside.Read(path, o.maxBytes())
+	data, err := outside.Read(path, o.FileLimit())
 	if errors.Is(err, outside.ErrTooLarge) {
 		return nil, fmt.Errorf("vision: %w; the limit is an eighth of --max-memory", err)
 	}
@@ -35,15 +49,15 @@ func DecodeFile(path string, o Options) (*Picture, error) {
 	return Decode(path, data, o)
 }
 
-// Decode decodes the first picture of a JPEG, PNG, GIF, WebP, BMP or TIFF file, told
+// Decode decodes the first picture of a JPEG, PNG, GIF, WebP, BMP, TIFF or PNM file, told
 // apart by content; name only serves error messages. The size of the picture and
 // what the decoder will need are compared with the limits of o before anything is
 // allocated. Alpha is dropped, 16-bit samples give their high byte, the rotation that
 // EXIF or XMP tell is carried out unless o says otherwise, colour profiles are ignored,
-// and of a damaged JPEG, PNG or GIF file as much as can be decoded is: the picture's
-// Notes tell. The error for a file of another kind names the kind and what converts it.
+// and of a damaged file as much as can be decoded is: the picture's Notes tell. The error
+// for a file of another kind names the kind and what converts it.
 //
-// JPEG, PNG, GIF, BMP, TIFF and WebP pixels are those of Pillow's convert("RGB"),
+// JPEG, PNG, GIF, BMP, TIFF, PNM and WebP pixels are those of Pillow's convert("RGB"),
 // except that Pillow saturates 16-bit grey.
 func Decode(name string, data []byte, o Options) (*Picture, error) {
 	p, err := decode(data, o)
@@ -54,8 +68,8 @@ func Decode(name string, data []byte, o Options) (*Picture, error) {
 }
 
 func decode(data []byte, o Options) (p *Picture, err error) {
-	if limit := o.maxBytes(); int64(len(data)) > limit {
-		return nil, fmt.Errorf("%d bytes or more, the limit is %d", len(data), limit)
+	if limit := o.FileLimit(); int64(len(data)) > limit {
+		return nil, limitError{fmt.Errorf("%d bytes or more, the limit is %d", len(data), limit)}
 	}
 	if len(data) == 0 {
 		return nil, errors.New("the file is empty")
@@ -65,7 +79,7 @@ func decode(data []byte, o Options) (p *Picture, err error) {
 		if what := identify(data); what != "" {
 			return nil, fmt.Errorf("the file is %s", what)
 		}
-		return nil, fmt.Errorf("not a JPEG, PNG, GIF, WebP, BMP or TIFF file: it begins with %q", data[:min(len(data), 8)])
+		return nil, fmt.Errorf("not a JPEG, PNG, GIF, WebP, BMP, TIFF or PNM file: it begins with %q", data[:min(len(data), 8)])
 	}
 	// Decoders of other packages have panicked on hostile files before.
 	defer func() {
@@ -117,21 +131,26 @@ func (s *source) check(o Options) error {
 	if s.width <= 0 || s.height <= 0 {
 		return fmt.Errorf("size %dx%d", s.width, s.height)
 	}
-	if limit := orDefault(o.MaxPixels, DefaultMaxPixels); int64(s.width) > limit || int64(s.height) > limit || s.pixels() > limit {
-		return fmt.Errorf("%dx%d are %d pixels, the limit is %d; --max-pixels %[3]d allows it", s.width, s.height, s.pixels(), limit)
+	limit := orDefault(o.MaxPixels, DefaultMaxPixels)
+	if int64(s.width) > limit || int64(s.height) > limit || s.pixels() > limit {
+		return limitError{fmt.Errorf("%dx%d are %d pixels, the limit is %d; --max-pixels %[3]d allows it", s.width, s.height, s.pixels(), limit)}
+	}
+	// A line of pixels is no picture, but takes as long as one.
+	if longer := int64(max(s.width, s.height)); longer > max(maxSide, limit/sideShare) {
+		return limitError{fmt.Errorf("%dx%d pixels, the limit of a side is %d; --max-pixels %d allows it", s.width, s.height, max(maxSide, limit/sideShare), sideShare*longer)}
 	}
 	need := s.memory
 	if s.orientation > 1 && !o.IgnoreOrientation {
 		need += 3 * s.pixels()
 	}
 	if limit := orDefault(o.MaxMemory, DefaultMaxMemory); need > limit {
-		return fmt.Errorf("decoding %dx%d pixels takes %d bytes, the limit is %d; --max-memory %[3]d allows it", s.width, s.height, need, limit)
+		return limitError{fmt.Errorf("decoding %dx%d pixels takes %d bytes, the limit is %d; --max-memory %[3]d allows it", s.width, s.height, need, limit)}
 	}
 	return nil
 }
 
-// maxBytes is the limit of the file's size.
-func (o Options) maxBytes() int64 {
+// FileLimit is the limit of the file's size, in bytes.
+func (o Options) FileLimit() int64 {
 	return orDefault(o.MaxBytes, orDefault(o.MaxMemory, DefaultMaxMemory)/8)
 }
 

@@ -13,14 +13,8 @@ import (
 
 // Tags of TIFF structures, which EXIF data are too.
 const (
-	tagWidth        = 256
-	tagHeight       = 257
-	tagCompression  = 259
-	tagOrientation  = 274
-	tagRowsPerStrip = 278
-	tagTileWidth    = 322
-	tagTileHeight   = 323
-	tagPictures     = 45057 // how many there are, of multi-picture segments
+	tagOrientation = 274
+	tagPictures    = 45057 // how many there are, of multi-picture segments
 )
 
 // firstIFD returns the first values of the tags of the first directory of a TIFF

@@ -1,10 +1,7 @@
 package vision
 
 import (
-	"bytes"
 	"fmt"
-	"image"
-	"io"
 )
 
 // format is a kind of file. open reads its header, without allocating by what that
@@ -23,6 +20,17 @@ var formats = []format{
 	{"bmp", "BM", openBMP},
 	{"tiff", "II*\x00", openTIFF},
 	{"tiff", "MM\x00*", openTIFF},
+	{"tiff", "II+\x00", openTIFF},
+	{"tiff", "MM\x00+", openTIFF},
+	{"pnm", "P1", openPNM},
+	{"pnm", "P2", openPNM},
+	{"pnm", "P3", openPNM},
+	{"pnm", "P4", openPNM},
+	{"pnm", "P5", openPNM},
+	{"pnm", "P6", openPNM},
+	{"pnm", "P7", openPNM},
+	{"pnm", "Pf", openPNM},
+	{"pnm", "PF", openPNM},
 }
 
 // sniff returns the format of a file, or nil.
@@ -45,21 +53,6 @@ func matches(data []byte, magic string) bool {
 		}
 	}
 	return true
-}
-
-// open reads the header of a file that another package decodes.
-func open(data []byte, config func(io.Reader) (image.Config, error), decode func(io.Reader) (image.Image, error)) (*source, error) {
-	c, err := config(bytes.NewReader(data))
-	if err != nil {
-		return nil, err
-	}
-	return &source{width: c.Width, height: c.Height, decode: func() (*Picture, error) {
-		m, err := decode(bytes.NewReader(data))
-		if err != nil {
-			return nil, err
-		}
-		return FromImage(m), nil
-	}}, nil
 }
 
 // tooShort is the error of a file that cannot hold the picture it claims.

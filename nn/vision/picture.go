@@ -13,7 +13,7 @@ type Picture struct {
 	Width, Height int
 	Pix           []uint8 // [Height][Width][3]
 
-	Format      string // "jpeg", "png", "gif", "webp", "bmp", "tiff"; empty for pictures not decoded here
+	Format      string // "jpeg", "png", "gif", "webp", "bmp", "tiff", "pnm"; empty for pictures not decoded here
 	SHA256      string // of the file's bytes, hex; empty for pictures not read from a file
 	Orientation int    // EXIF orientation found in the file (EXIF, XMP), 1..8; 0 when there is none
 	Notes       []Note // what a reader of a report should know

@@ -2,10 +2,10 @@ package vision
 
 import (
 	"bytes"
+	"cwox/internal/testdata"
 	"hash/crc32"
 	"image"
 	"math"
-	"runtime"
 	"testing"
 )
 
@@ -279,11 +279,8 @@ func TestInputMemory(t *testing.T) {
 		for i := range p.Pix {
 			p.Pix[i] = 77
 		}
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		q := c.t.Input(p)
-		runtime.ReadMemStats(&after)
-		allocated := after.TotalAlloc - before.TotalAlloc
+		var q *Picture
+		allocated := testdata.Allocated(func() { q = c.t.Input(p) })
 		t.Logf("%dx%d %s: %d bytes", c.width, c.height, c.t, allocated)
 		if allocated > 80<<20 {
 			t.Errorf("%dx%d, %s: %d bytes allocated", c.width, c.height, c.t, allocated)

@@ -1,42 +1,42 @@
 package vision
 
-import (
-	"errors"
-	"fmt"
-
-	"golang.org/x/image/tiff"
-)
+import "cwox/nn/vision/internal/tiff"
 
 func openTIFF(data []byte) (*source, error) {
-	s, err := open(data, tiff.DecodeConfig, tiff.Decode)
+	h, err := tiff.DecodeHeader(data)
 	if err != nil {
 		return nil, err
 	}
-	tags := firstIFD(data)
-	if v := tags[tagOrientation]; v <= 8 {
-		s.orientation = int(v)
+	s := &source{width: h.Width, height: h.Height, memory: h.Memory}
+	s.describe(metadata{xmp: func() []byte { return h.XMP }, profile: func() []byte { return h.Profile }})
+	if h.Orientation > 0 {
+		s.orientation = h.Orientation
 	}
-	// The decoder takes at most 8 bytes a pixel for the image, and as much for a
-	// strip or tile.
-	s.memory = s.pixels() * (8 + 8 + 3)
-	const maxBlocks = 1 << 17
-	blocks := int64(s.height)
-	if n := int64(tags[tagRowsPerStrip]); n > 0 {
-		blocks /= n
-	}
-	if w, h := int64(tags[tagTileWidth]), int64(tags[tagTileHeight]); w > 0 && h > 0 {
-		blocks = (int64(s.width)/w + 1) * (int64(s.height)/h + 1)
-	}
-	if blocks > maxBlocks {
-		return nil, fmt.Errorf("%d strips or tiles, the limit is %d", blocks, maxBlocks)
-	}
-	// Readers disagree about black and white in these.
-	if c := tags[tagCompression]; 2 <= c && c <= 4 {
-		return nil, errors.New("fax compression is not supported")
-	}
-	// LZW, the densest of the others, makes at most 4096 bytes of a code of 9 bits.
-	if s.pixels()/8/4096 > int64(len(data)) {
-		return nil, s.tooShort(len(data))
+	s.decode = func() (*Picture, error) {
+		m, err := tiff.Decode(data)
+		if err != nil {
+			return nil, err
+		}
+		p := &Picture{Width: m.Width, Height: m.Height, Pix: m.Pix}
+		if m.Damage != "" {
+			p.note(NoteTruncated, "damaged file, part of the picture may be missing: %s", m.Damage)
+		}
+		if m.Pages > 1 {
+			p.note(NoteFirstFrame, "%d pictures in the file: only the first was read", m.Pages)
+		}
+		if m.CMYK {
+			p.note(NoteCMYK, "CMYK converted without a colour profile")
+		}
+		if m.Alpha {
+			p.note(NoteAlphaDropped, "transparency dropped, not composited")
+		}
+		if m.Extra > 0 {
+			p.note(NoteAlphaDropped, "samples that are neither colour nor alpha were dropped: %d a pixel", m.Extra)
+		}
+		if m.Depth != "" {
+			p.note(NoteDepthReduced, "%s", m.Depth)
+		}
+		return p, nil
 	}
 	return s, nil
 }

@@ -14,7 +14,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -84,11 +83,9 @@ func TestAttacks(t *testing.T) {
 	expected := readTensors(t, "attacks_images_expected.safetensors")
 	for _, c := range golden.Images {
 		path := testdata.Path(t, "golden", "attacks", filepath.FromSlash(c.File))
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		p, err := DecodeFile(path, reference)
-		runtime.ReadMemStats(&after)
-		allocated := after.TotalAlloc - before.TotalAlloc
+		var p *Picture
+		var err error
+		allocated := testdata.Allocated(func() { p, err = DecodeFile(path, reference) })
 		got := "ok"
 		switch {
 		case err != nil:
@@ -158,20 +155,18 @@ func TestRefused(t *testing.T) {
 		{"gif without frame", []byte("GIF89a\x01\x00\x01\x00\x00\x00\x00;         "), "no frame"},
 		{"gif cut in an extension", []byte("GIF89a\x01\x00\x01\x00\x00\x00\x00!\xfe\x20        "), "unexpected EOF"},
 		{"bmp", bmp, "too few for 4096x4096"},
-		{"tiff", tiffFile([2]uint32{tagWidth, 4096}, [2]uint32{tagHeight, 4096}, [2]uint32{depth, 8}, [2]uint32{tagCompression, 5}, [2]uint32{photometric, 1}), "too few for 4096x4096"},
-		{"tiff fax", tiffFile([2]uint32{tagWidth, 8}, [2]uint32{tagHeight, 8}, [2]uint32{depth, 1}, [2]uint32{tagCompression, 4}, [2]uint32{photometric, 1}), "fax compression is not supported"},
-		{"tiff tiles", tiffFile([2]uint32{tagWidth, 4096}, [2]uint32{tagHeight, 4096}, [2]uint32{depth, 8}, [2]uint32{tagCompression, 5}, [2]uint32{photometric, 1}, [2]uint32{tagTileWidth, 8}, [2]uint32{tagTileHeight, 8}), "263169 strips or tiles"},
+		{"tiff", tiffFile([2]uint32{tagWidth, 4096}, [2]uint32{tagHeight, 4096}, [2]uint32{depth, 8}, [2]uint32{tagCompression, 5}, [2]uint32{photometric, 1}, [2]uint32{273, 8}), "too few for 4096x4096"},
+		{"tiff LogL", tiffFile([2]uint32{tagWidth, 8}, [2]uint32{tagHeight, 8}, [2]uint32{depth, 16}, [2]uint32{photometric, 32844}), "PhotometricInterpretation (262) is 32844, LogL, which is not read"},
+		{"tiff tiles", tiffFile([2]uint32{tagWidth, 4104}, [2]uint32{tagHeight, 4104}, [2]uint32{depth, 8}, [2]uint32{tagCompression, 5}, [2]uint32{photometric, 1}, [2]uint32{tagTileWidth, 8}, [2]uint32{tagTileHeight, 8}), "263169 strips or tiles"},
 		{"webp animated", []byte("RIFF\x16\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00\x00"), "animation without a frame"},
 		{"webp cut", []byte("RIFF\x16\x00\x00\x00WEBPVP8X\xff\xff\xff\xff"), "webp"},
 	} {
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		_, err := Decode("x", c.data, Options{})
-		runtime.ReadMemStats(&after)
+		var err error
+		n := testdata.Allocated(func() { _, err = Decode("x", c.data, Options{}) })
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %q", c.name, err, c.want)
 		}
-		if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
+		if n > 1<<20 {
 			t.Errorf("%s: %d bytes allocated", c.name, n)
 		}
 	}
@@ -197,6 +192,29 @@ func TestLimits(t *testing.T) {
 		_, err := Decode("x.png", file.Bytes(), c.o)
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%+v: error %v, want %q", c.o, err, c.want)
+		}
+	}
+}
+
+// TestLongSides: a line of pixels is refused by its header.
+func TestLongSides(t *testing.T) {
+	for _, c := range []struct {
+		width, height int
+		o             Options
+		want          string
+	}{
+		{65536, 1, Options{}, ""},
+		{1, 65537, Options{}, "1x65537 pixels, the limit of a side is 65536; --max-pixels 52429600 allows it"},
+		{65537, 1, Options{MaxPixels: 800 * 65537}, ""},
+		{1, 65538, Options{MaxPixels: 800 * 65537}, "the limit of a side is 65537; --max-pixels 52430400 allows it"},
+	} {
+		var file bytes.Buffer
+		if err := png.Encode(&file, image.NewGray(image.Rect(0, 0, c.width, c.height))); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Decode("x.png", file.Bytes(), c.o)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%dx%d, %+v: error %v, want %q", c.width, c.height, c.o, err, c.want)
 		}
 	}
 }
@@ -557,7 +575,7 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var p *Picture
 		var err error
-		n := allocated(func() { p, err = Decode("fuzz", data, o) })
+		n := testdata.Allocated(func() { p, err = Decode("fuzz", data, o) })
 		// Beside what the guard counts: what grows with the file, tables and texts.
 		if limit := counted(data, o) + 4*int64(len(data)) + 8<<20; n > limit {
 			t.Fatalf("%d bytes allocated, at most %d are counted; error %v", n, limit, err)
@@ -571,19 +589,10 @@ func FuzzDecode(f *testing.F) {
 		if n := int64(p.Width) * int64(p.Height); n <= 0 || n > o.MaxPixels || int64(len(p.Pix)) != 3*n {
 			t.Fatalf("%dx%d with %d bytes", p.Width, p.Height, len(p.Pix))
 		}
-		if n := allocated(func() { p.Resize(224, 224) }); n > 80<<20 { // as in TestInputMemory
+		if n := testdata.Allocated(func() { p.Resize(224, 224) }); n > 80<<20 { // as in TestInputMemory
 			t.Fatalf("%d bytes allocated to resize %dx%d", n, p.Width, p.Height)
 		}
 	})
-}
-
-// allocated returns how many bytes f allocates.
-func allocated(f func()) int64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return int64(after.TotalAlloc - before.TotalAlloc)
 }
 
 // counted is what the guard counts for a file that it lets pass, else 0.
@@ -618,7 +627,7 @@ func TestMemoryCounted(t *testing.T) {
 	}
 	for name, data := range files {
 		want := counted(data, Options{})
-		got := allocated(func() {
+		got := testdata.Allocated(func() {
 			if _, err := Decode(name, data, Options{}); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}

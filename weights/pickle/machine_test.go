@@ -4,10 +4,11 @@ import (
 	"fmt"
 	"math"
 	"reflect"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
+
+	"cwox/internal/testdata"
 )
 
 func run(t *testing.T, program string) any {
@@ -217,12 +218,8 @@ func TestBounds(t *testing.T) {
 		"frozen sets":   "(" + strings.Repeat("(\x91", n) + "t",
 		"list of lists": "]" + strings.Repeat("](NNNNNNNNNNe0", n/10),
 	} {
-		runtime.GC()
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		_, _, err := NewMachine().Run([]byte(program + "."))
-		runtime.ReadMemStats(&after)
-		alloc := int(after.TotalAlloc - before.TotalAlloc)
+		var err error
+		alloc := int(testdata.Allocated(func() { _, _, err = NewMachine().Run([]byte(program + ".")) }))
 		t.Logf("%-14s %5d KiB: %6d KiB allocated, %v", name, len(program)>>10, alloc>>10, err)
 		// The program itself, twice for what the counting leaves out.
 		if most := 2*MaxMemory + len(program); alloc > most {
@@ -253,11 +250,10 @@ func FuzzRun(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		v, n, err := NewMachine().Run(data)
-		runtime.ReadMemStats(&after)
-		if alloc := after.TotalAlloc - before.TotalAlloc; alloc > 1<<20+1000*uint64(len(data)) {
+		var v any
+		var n int
+		var err error
+		if alloc := testdata.Allocated(func() { v, n, err = NewMachine().Run(data) }); alloc > 1<<20+1000*int64(len(data)) {
 			t.Fatalf("a pickle of %d bytes took %d bytes", len(data), alloc)
 		}
 		if err == nil && (n < 1 || n > len(data) || data[n-1] != '.') {

@@ -19,10 +19,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"cwox/cwox"
-	"cwox/cwox/dataset"
 	"cwox/hlta"
 	"cwox/internal/demo"
 	"cwox/internal/drawnworld"
+	"cwox/internal/place"
 	"cwox/nn"
 )
 
@@ -72,7 +72,7 @@ func run(ctx context.Context, out string, scenes int) error {
 	if err != nil {
 		return err
 	}
-	if err := dataset.WriteFile(out, tree.WriteJSON); err != nil {
+	if err := place.Write(out, place.Gzip(out, tree.WriteJSON)); err != nil {
 		return err
 	}
 	return describe(tree, torn)

@@ -9,11 +9,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"cwox/internal/testdata"
 )
 
 // files are a made picture, saved with Pillow 12.3.0 (libjpeg-turbo) in many ways,
@@ -358,11 +359,8 @@ func FuzzDecode(f *testing.F) {
 		if h.Memory > 16<<20 {
 			return
 		}
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		m, err := Decode(data)
-		runtime.ReadMemStats(&after)
-		if n := int64(after.TotalAlloc - before.TotalAlloc); n > h.Memory+1<<20 {
+		var m *Image
+		if n := testdata.Allocated(func() { m, err = Decode(data) }); n > h.Memory+1<<20 {
 			t.Fatalf("%d bytes allocated, the header says %d", n, h.Memory)
 		}
 		if err != nil {
