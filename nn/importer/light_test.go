@@ -27,7 +27,7 @@ func TestLight(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer f.Close()
-			network, err := importer.Import(f.Model(), importer.Options{Work: 1 << 31})
+			network, err := importer.Import(f.Model(), importer.Options{Work: math.MaxInt / 16})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -36,9 +36,9 @@ const (
 // Fold settles the shapes of all tensors and evaluates what depends on none of the inputs.
 func (m *Model) Fold(o FoldOptions) (*Program, error) {
 	f := &folder{model: m, options: o, values: map[string]*Value{}, opsets: m.Opsets}
-	f.budget = &budget{bytes: foldedFree + foldedRatio*m.bytes, work: foldedWork + foldedRatio*m.bytes}
+	f.budget = &budget{bytes: foldedFree + foldedRatio*m.bytes, work: foldedWork + foldedRatio*int64(m.bytes)}
 	if o.Work > 0 {
-		f.budget.bytes, f.budget.work = 8*o.Work, o.Work
+		f.budget.bytes, f.budget.work = 8*o.Work, int64(o.Work)
 	}
 	p := &Program{Opset: m.Opsets[""]}
 	if err := f.inputs(p); err != nil {

@@ -516,7 +516,7 @@ func localNorm(s *Step) (*Value, error) {
 	if !fill || err != nil {
 		return out, err
 	}
-	if err := s.effort(x.Len() * min(int(size), x.Shape[1])); err != nil {
+	if err := s.effort(int64(x.Len()) * min(size, int64(x.Shape[1]))); err != nil {
 		return nil, err
 	}
 	alpha, beta, bias := s.Float("alpha", 1e-4), s.Float("beta", 0.75), s.Float("bias", 1)
@@ -577,7 +577,7 @@ func (s *Step) product(a, b *Value) (*Value, error) {
 	if !fill || err != nil {
 		return out, err
 	}
-	if err := s.effort(out.Len() * min(inner, 1<<31)); err != nil {
+	if err := s.effort(int64(out.Len()) * int64(inner)); err != nil {
 		return nil, err
 	}
 	fullA, fullB := append(slices.Clone(outer), rowsA, inner), append(slices.Clone(outer), inner, columns)

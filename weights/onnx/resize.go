@@ -94,7 +94,7 @@ func (s *Step) Resamplings(shape []int) ([]Resampling, error) {
 				}
 				taps = []Tap{{at, 1}}
 			case how.Antialias && scale < 1:
-				if err := s.effort(int(2/scale) + 2); err != nil {
+				if err := s.effort(int64(2/scale) + 2); err != nil {
 					return nil, err
 				}
 				taps = triangle(x, scale)

@@ -18,8 +18,8 @@ type Step struct {
 
 // budget bounds what folding makes and does.
 type budget struct {
-	bytes int // of values
-	work  int // multiplications and the like
+	bytes int   // of values
+	work  int64 // multiplications and the like
 }
 
 // Bounds on folding: constants that are made of constants take at most foldedFree bytes and
@@ -196,11 +196,11 @@ func (s *Step) room(n int) error {
 	if n > s.budget.bytes/8 {
 		return fmt.Errorf("constants that are too large for a file of this size: %d elements more", n)
 	}
-	return s.effort(n)
+	return s.effort(int64(n))
 }
 
 // effort counts operations.
-func (s *Step) effort(n int) error {
+func (s *Step) effort(n int64) error {
 	if n > s.budget.work {
 		return fmt.Errorf("constants that are too much to compute for a file of this size")
 	}

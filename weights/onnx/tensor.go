@@ -99,7 +99,7 @@ type Tensor struct {
 // the file: 8 GiB of float32.
 const (
 	mostRank     = 16
-	mostElements = 1 << 31
+	mostElements = 1<<31 - 1
 )
 
 // elements is the number of elements of a shape.

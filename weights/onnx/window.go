@@ -104,6 +104,11 @@ func (w *Window) inThree() {
 	}
 }
 
+// places is the size of the kernel, of three axes.
+func (w *Window) places() int64 {
+	return int64(w.Kernel[0]) * int64(w.Kernel[1]) * int64(w.Kernel[2])
+}
+
 // taps calls f for each element of the window at an output's place: its places in the kernel and
 // in the map, which has three axes; inside says whether the map has it, padded whether the map
 // with its padding has it.
@@ -183,8 +188,8 @@ func convolution(s *Step) (*Value, error) {
 		return out, err
 	}
 	w.inThree()
-	ins, taps := channels/groups, w.Kernel[0]*w.Kernel[1]*w.Kernel[2]
-	if err := s.effort(out.Len() * min(ins*taps, 1<<31)); err != nil {
+	ins, taps := channels/groups, w.places()
+	if err := s.effort(int64(out.Len()) * min(int64(ins)*taps, 1<<31)); err != nil {
 		return nil, err
 	}
 	in, wt := x.doubles(), weight.doubles()
@@ -203,7 +208,7 @@ func convolution(s *Step) (*Value, error) {
 				w.taps(size, at, func(k, i int, inside, _ bool) {
 					if inside {
 						for c := range ins {
-							sum += wt[(o*ins+c)*taps+k] * in[base+c*plane+i]
+							sum += wt[(o*ins+c)*int(taps)+k] * in[base+c*plane+i]
 						}
 					}
 				})
@@ -230,7 +235,7 @@ func pooling(s *Step, of func(w *Window, size, at [3]int, plane []float64) float
 		return out, err
 	}
 	w.inThree()
-	if err := s.effort(out.Len() * min(w.Kernel[0]*w.Kernel[1]*w.Kernel[2], 1<<31)); err != nil {
+	if err := s.effort(int64(out.Len()) * min(w.places(), 1<<31)); err != nil {
 		return nil, err
 	}
 	size, room, in := three(spatial), three(w.Out), x.doubles()
