@@ -205,6 +205,32 @@ func TestMerge(t *testing.T) {
 	}
 }
 
+// TestMergeLinked: a shard may lie elsewhere, as on scratch, with a link in its place.
+func TestMergeLinked(t *testing.T) {
+	images := shardImages(t, 6)
+	c := shardCommands(t, images)[0]
+	dir := t.TempDir()
+	out, scratch := filepath.Join(dir, "out"), filepath.Join(t.TempDir(), "scratch")
+	for i := range 2 {
+		if err := c.run(t.Context(), out, Shard{i, 2}, 1, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	place := Shard{1, 2}.dir(out)
+	if err := os.Rename(place, scratch); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(scratch, place); err != nil {
+		t.Skip(err)
+	}
+	if err := c.run(t.Context(), out, Shard{1, 2}, 1, nil); err != nil {
+		t.Error(err)
+	}
+	if _, err := Merge(t.Context(), out); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestMergeNothing: of images none of which qualifies there are no tables, as of one run.
 func TestMergeNothing(t *testing.T) {
 	_, images := smallImages(t, 7)

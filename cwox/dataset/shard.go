@@ -256,7 +256,11 @@ func shardsOf(dir string) (all []Shard, err error) {
 	}
 	for _, e := range entries {
 		i, n, ok := strings.Cut(e.Name(), "-of-")
-		if s, ok := shardOf(i, n, ok); ok && e.IsDir() {
+		s, ok := shardOf(i, n, ok)
+		if !ok {
+			continue
+		}
+		if info, err := os.Stat(filepath.Join(dir, e.Name())); err == nil && info.IsDir() { // or a link to one elsewhere
 			all = append(all, s)
 		}
 	}
