@@ -2,7 +2,17 @@
 
 package asm
 
-// neon gives the bits of avx2 in all float32 kernels.
+// neon gives the bits of avx2 in all float32 kernels. It was run in an emulator alone, so its
+// speed is known on paper: the loop of the 6x16 product has 1.25 instructions for each multiply-add
+// (four lanes), a test holds that. A core that starts one multiply-add and three instructions a
+// cycle (Cortex-A72) or two and four (A76, Neoverse N1) is bound by the multiply-adds, as is one of
+// four and eight (Neoverse V1, V2, Apple). The in-order A53 and A55, which wait for what they have
+// just loaded, are not: there tiles with more of B under way would be worth more. On such a
+// machine
+//
+//	cwox bench kernels --json; cwox bench layers --json
+//
+// tells.
 var neon = Kernels{
 	Tier:         "neon",
 	GemmF32:      GemmF32{Name: "gemmF32NEON", Rows: []int{6, 5, 4, 3, 2, 1}, MaxVecs: 1, Run: gemmF32NEON},
