@@ -23,6 +23,20 @@ func TestEncodingsNEON(t *testing.T) {
 		{"mov v22.16b, v3.16b", 0x4ea31c76},
 		{"ldr q30, [x17, #48]", 0x3dc00e3e},
 		{"str q23, [x16, #32]", 0x3d800a17},
+		{"fmls v18.4s, v6.4s, v31.s[1]", 0x4fbf50d2},
+		{"fmul v17.4s, v6.4s, v30.s[3]", 0x4fbe98d1},
+		{"fsub v20.4s, v3.4s, v17.4s", 0x4eb1d474},
+		{"fmul v16.4s, v19.4s, v17.4s", 0x6e31de70},
+		{"fdiv v3.4s, v3.4s, v16.4s", 0x6e30fc63},
+		{"fmin v0.4s, v17.4s, v29.4s", 0x4ebdf620},
+		{"fsqrt v17.4s, v16.4s", 0x6ea1fa11},
+		{"fcmgt v19.4s, v7.4s, v3.4s", 0x6ea3e4f3},
+		{"fcmge v2.4s, v0.4s, v13.4s", 0x6e2de402},
+		{"fcmeq v23.4s, v7.4s, v7.4s", 0x4e27e4f7},
+		{"bif v3.16b, v7.16b, v23.16b", 0x6ef71ce3},
+		{"fcvtzs v1.4s, v30.4s", 0x4ea1bbc1},
+		{"scvtf v3.4s, v21.4s", 0x4e21daa3},
+		{"ext v17.16b, v20.16b, v21.16b, #12", 0x6e156291},
 	} {
 		want = append(want, encoding{e.text, binary.LittleEndian.AppendUint32(nil, e.code)})
 	}

@@ -223,6 +223,20 @@ TEXT ·encodingsNEON(SB), NOSPLIT, $0-0
 	MOV4(22, 3)
 	LDRQ(30, 17, 3)
 	STRQ(23, 16, 2)
+	FMLSE(18, 6, 31, 1)
+	FMULE(17, 6, 30, 3)
+	FSUB4(20, 3, 17)
+	FMUL4(16, 19, 17)
+	FDIV4(3, 3, 16)
+	FMIN4(0, 17, 29)
+	FSQRT4(17, 16)
+	FCMGT4(19, 7, 3)
+	FCMGE4(2, 0, 13)
+	FCMEQ4(23, 7, 7)
+	BIF(3, 7, 23)
+	FCVTZS4(1, 30)
+	SCVTF4(3, 21)
+	EXT(17, 20, 21, 12)
 	RET
 
 // func encodingsNEONAddress() uintptr

@@ -20,3 +20,19 @@
 #define FMULE(d, n, m, i) WORD $(0x4F809000 | (((i)&1)<<21) | (((i)>>1)<<11) | ((m)<<16) | ((n)<<5) | (d))
 // FSUB Vd.4S, Vn.4S, Vm.4S
 #define FSUB4(d, n, m) WORD $(0x4EA0D400 | ((m)<<16) | ((n)<<5) | (d))
+// FMUL, FDIV and FMIN Vd.4S, Vn.4S, Vm.4S; FSQRT Vd.4S, Vn.4S
+#define FMUL4(d, n, m) WORD $(0x6E20DC00 | ((m)<<16) | ((n)<<5) | (d))
+#define FDIV4(d, n, m) WORD $(0x6E20FC00 | ((m)<<16) | ((n)<<5) | (d))
+#define FMIN4(d, n, m) WORD $(0x4EA0F400 | ((m)<<16) | ((n)<<5) | (d))
+#define FSQRT4(d, n) WORD $(0x6EA1F800 | ((n)<<5) | (d))
+// FCMGT, FCMGE and FCMEQ Vd.4S, Vn.4S, Vm.4S: all ones where n is greater than, not below, equal to m
+#define FCMGT4(d, n, m) WORD $(0x6EA0E400 | ((m)<<16) | ((n)<<5) | (d))
+#define FCMGE4(d, n, m) WORD $(0x6E20E400 | ((m)<<16) | ((n)<<5) | (d))
+#define FCMEQ4(d, n, m) WORD $(0x4E20E400 | ((m)<<16) | ((n)<<5) | (d))
+// BIF Vd.16B, Vn.16B, Vm.16B: the bits of n where those of m are not set
+#define BIF(d, n, m) WORD $(0x6EE01C00 | ((m)<<16) | ((n)<<5) | (d))
+// FCVTZS and SCVTF Vd.4S, Vn.4S
+#define FCVTZS4(d, n) WORD $(0x4EA1B800 | ((n)<<5) | (d))
+#define SCVTF4(d, n) WORD $(0x4E21D800 | ((n)<<5) | (d))
+// EXT Vd.16B, Vn.16B, Vm.16B, #i: the bytes from i on of n and then m
+#define EXT(d, n, m, i) WORD $(0x6E000000 | ((m)<<16) | ((i)<<11) | ((n)<<5) | (d))
