@@ -834,14 +834,6 @@ func share(p float64) template.CSS {
 	return template.CSS(strconv.FormatFloat(100*min(max(p, 0), 1), 'f', 2, 64) + "%")
 }
 
-// short is a positive number in three digits, "" for 0.
-func short(v float32) string {
-	if v == 0 {
-		return ""
-	}
-	return strconv.FormatFloat(float64(v), 'g', 3, 64)
-}
-
 // shown is a name as a page shows it: plain, and not longer than a line.
 func shown(s string) string { return clip(plain(s), 80) }
 
