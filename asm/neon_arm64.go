@@ -15,7 +15,7 @@ package asm
 // tells.
 var neon = Kernels{
 	Tier:         "neon",
-	GemmF32:      GemmF32{Name: "gemmF32NEON", Rows: []int{6, 5, 4, 3, 2, 1}, MaxVecs: 1, Run: gemmF32NEON},
+	GemmF32:      GemmF32{Name: "gemmF32NEON", Rows: []int{6, 5, 4, 3, 2, 1}, MaxVecs: 2, Run: gemmF32NEON},
 	Winograd2F32: WinogradF32{"winograd2F32NEON", 2, 4, winogradIn2F32NEON, winogradOut2F32NEON, &winograd2},
 	Winograd4F32: WinogradF32{"winograd4F32NEON", 4, 6, winogradIn4F32NEON, winogradOut4F32NEON, &winograd4},
 	MaxPoolF32:   runMaxPoolF32NEON,
@@ -32,7 +32,16 @@ var neon = Kernels{
 }
 
 func gemmF32NEON(args *GemmF32Args) {
-	checkGemmF32(args, 6, 1)
+	checkGemmF32(args, 6, 2)
+	gemmF32NEONx16(args)
+	if args.Vecs == 2 {
+		second := secondVector(args)
+		gemmF32NEONx16(&second)
+	}
+}
+
+// gemmF32NEONx16 runs a tile of one vector.
+func gemmF32NEONx16(args *GemmF32Args) {
 	switch args.Rows {
 	case 1:
 		gemmF32NEON_1x16(args)
