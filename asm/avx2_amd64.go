@@ -10,6 +10,9 @@ var avx2 = Kernels{
 	MaxPoolF32:   runMaxPoolF32AVX2,
 	LRNF32:       lrnF32AVX2,
 	GaussF32:     gaussF32AVX2,
+	DepthwiseF32: runDepthwiseF32AVX2,
+	MapF32:       mapF32AVX2,
+	SigmoidF32:   sigmoidF32AVX2,
 	PeakF32:      Peak{Name: "peakF32AVX2", MACs: 12 * 8, Run: peakF32AVX2},
 
 	GemmBF16:      ref.GemmBF16,
@@ -56,6 +59,11 @@ func gemmF32AVX2x16(args *GemmF32Args) {
 	case 6:
 		gemmF32AVX2_6x16(args)
 	}
+}
+
+func runDepthwiseF32AVX2(args *DepthwiseF32Args) {
+	checkDepthwiseF32(args)
+	depthwiseF32AVX2(args)
 }
 
 func runMaxPoolF32AVX2(args *MaxPoolF32Args) {
@@ -113,3 +121,12 @@ func winogradOut4F32AVX2(args *WinogradOutF32Args)
 
 //go:noescape
 func winogradOut2F32AVX2(args *WinogradOutF32Args)
+
+//go:noescape
+func depthwiseF32AVX2(args *DepthwiseF32Args)
+
+//go:noescape
+func mapF32AVX2(args *MapF32Args)
+
+//go:noescape
+func sigmoidF32AVX2(args *SigmoidF32Args)

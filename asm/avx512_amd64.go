@@ -13,6 +13,9 @@ var avx512 = Kernels{
 	MaxPoolF32:   runMaxPoolF32AVX512,
 	LRNF32:       lrnF32AVX512,
 	GaussF32:     gaussF32AVX2,
+	DepthwiseF32: runDepthwiseF32AVX512,
+	MapF32:       mapF32AVX512,
+	SigmoidF32:   sigmoidF32AVX512,
 	PeakF32:      Peak{Name: "peakF32AVX512", MACs: 24 * 16, Run: peakF32AVX512},
 
 	GemmBF16:      ref.GemmBF16,
@@ -37,6 +40,11 @@ var gemmF32AVX512Tiles = [2][14]func(*GemmF32Args){
 		gemmF32AVX512_1x32, gemmF32AVX512_2x32, gemmF32AVX512_3x32, gemmF32AVX512_4x32, gemmF32AVX512_5x32, gemmF32AVX512_6x32, gemmF32AVX512_7x32,
 		gemmF32AVX512_8x32, gemmF32AVX512_9x32, gemmF32AVX512_10x32, gemmF32AVX512_11x32, gemmF32AVX512_12x32, gemmF32AVX512_13x32, gemmF32AVX512_14x32,
 	},
+}
+
+func runDepthwiseF32AVX512(args *DepthwiseF32Args) {
+	checkDepthwiseF32(args)
+	depthwiseF32AVX512(args)
 }
 
 func runMaxPoolF32AVX512(args *MaxPoolF32Args) {
@@ -156,3 +164,12 @@ func runMaxPoolBF16AVX512(args *MaxPoolBF16Args) {
 
 //go:noescape
 func maxPoolBF16AVX512(args *MaxPoolBF16Args)
+
+//go:noescape
+func depthwiseF32AVX512(args *DepthwiseF32Args)
+
+//go:noescape
+func mapF32AVX512(args *MapF32Args)
+
+//go:noescape
+func sigmoidF32AVX512(args *SigmoidF32Args)

@@ -18,6 +18,8 @@
 //	Winograd*F32   the transforms around GemmF32 that make 3x3 convolutions cheaper
 //	MaxPoolF32, LRNF32
 //	GaussF32       the kernel of kernel regression
+//	DepthwiseF32   convolutions of each channel by itself
+//	MapF32, SigmoidF32  functions of every element
 //	*BF16          the same in bfloat16 with float32 sums, and conversions
 //	Peak*          multiply-adds between registers: the speed that bounds the others
 //

@@ -14,6 +14,9 @@ type Kernels struct {
 	MaxPoolF32                 func(*MaxPoolF32Args)
 	LRNF32                     func(*LRNF32Args)
 	GaussF32                   func(*GaussF32Args)
+	DepthwiseF32               func(*DepthwiseF32Args)
+	MapF32                     func(*MapF32Args)
+	SigmoidF32                 func(*SigmoidF32Args)
 	PeakF32                    Peak
 
 	// BF16 says that the tier has bfloat16 arithmetic of its own. Without, the kernels

@@ -2,7 +2,7 @@
 
 package asm
 
-// neon gives the bits of avx2 in all float32 kernels. It was run in an emulator alone, so its
+// neon gives the bits of avx2 in the float32 kernels that are its own. It was run in an emulator alone, so its
 // speed is known on paper: the loop of the 6x16 product has 1.25 instructions for each multiply-add
 // (four lanes), a test holds that. A core that starts one multiply-add and three instructions a
 // cycle (Cortex-A72) or two and four (A76, Neoverse N1) is bound by the multiply-adds, as is one of
@@ -21,6 +21,9 @@ var neon = Kernels{
 	MaxPoolF32:   runMaxPoolF32NEON,
 	LRNF32:       lrnF32NEON,
 	GaussF32:     gaussF32NEON,
+	DepthwiseF32: ref.DepthwiseF32,
+	MapF32:       ref.MapF32,
+	SigmoidF32:   ref.SigmoidF32,
 	PeakF32:      Peak{Name: "peakF32NEON", MACs: 24 * 4, Run: peakF32NEON},
 
 	GemmBF16:      ref.GemmBF16,

@@ -18,6 +18,9 @@ var ref = Kernels{
 	MaxPoolF32:   maxPoolF32Ref,
 	LRNF32:       lrnF32Ref,
 	GaussF32:     gaussF32Ref,
+	DepthwiseF32: depthwiseF32Ref,
+	MapF32:       mapF32Ref,
+	SigmoidF32:   sigmoidF32Ref,
 	PeakF32:      Peak{Name: "peakF32Ref", MACs: 8, Run: peakF32Ref},
 
 	GemmBF16:      GemmBF16{Name: "gemmBF16Ref", Rows: []int{14, 7, 4, 2, 1}, MaxVecs: 2, Run: gemmBF16Ref},

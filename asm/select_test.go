@@ -86,7 +86,7 @@ func TestTiersComplete(t *testing.T) {
 			k.GemmBF16.Name == "" || k.GemmBF16.Run == nil || k.GemmBF16.MaxVecs < 1 || k.MaxPoolBF16 == nil || k.NarrowBF16 == nil ||
 			k.Winograd2BF16.Input == nil || k.Winograd2BF16.Output == nil || k.WidenBF16 == nil ||
 			k.PeakBF16.Name == "" || k.PeakBF16.MACs < 1 || k.PeakBF16.Run == nil ||
-			k.MaxPoolF32 == nil || k.LRNF32 == nil || k.GaussF32 == nil || k.PeakF32.Name == "" || k.PeakF32.MACs < 1 || k.PeakF32.Run == nil {
+			k.MaxPoolF32 == nil || k.LRNF32 == nil || k.GaussF32 == nil || k.DepthwiseF32 == nil || k.MapF32 == nil || k.SigmoidF32 == nil || k.PeakF32.Name == "" || k.PeakF32.MACs < 1 || k.PeakF32.Run == nil {
 			t.Errorf("%s: incomplete table %+v", k.Tier, k)
 		}
 		for _, rows := range [][]int{k.GemmF32.Rows, k.GemmBF16.Rows} {

@@ -25,6 +25,8 @@ type Options struct {
 
 	// Load makes the network; nil means one with random weights, which Compile belongs to.
 	Load func() (*nn.Model, error)
+	// Arch is that of Load's network; nil means Model's.
+	Arch *zoo.Arch
 }
 
 func (o Options) withDefaults() Options {

@@ -208,7 +208,7 @@ func TestExplainGeometry(t *testing.T) {
 	for _, shape := range []nn.Shape{{C: 1, H: 24, W: 40}, {C: 3, H: 40, W: 24}} {
 		load := func() (*nn.Model, error) {
 			g := nn.NewGraph(shape)
-			x := g.ReLU("relu", g.Conv("conv", g.Input(), nn.Conv{Weight: RandomParameter("conv.weight", []int{16, shape.C, 3, 3}), Out: 16, KH: 3, KW: 3, Stride: 2, Pad: 1}))
+			x := g.ReLU("relu", g.Conv("conv", g.Input(), nn.Conv{Weight: RandomParameter("conv.weight", []int{16, shape.C, 3, 3}), Out: 16, Window: nn.Square(3, 2, 1)}))
 			g.Linear("fc", g.MeanPool("pool", x), RandomParameter("fc.weight", []int{6, 16}), make([]float32, 6), 6)
 			return nn.Compile(g, nn.CompileOptions{})
 		}
@@ -236,7 +236,7 @@ func TestExplainGeometry(t *testing.T) {
 	}
 	four, err := nn.Compile(func() *nn.Graph {
 		g := nn.NewGraph(nn.Shape{C: 4, H: 8, W: 8})
-		x := g.Conv("conv", g.Input(), nn.Conv{Weight: make([]float32, 16), Out: 4, KH: 1, KW: 1, Stride: 1})
+		x := g.Conv("conv", g.Input(), nn.Conv{Weight: make([]float32, 16), Out: 4, Window: nn.Square(1, 1, 0)})
 		g.Linear("fc", g.MeanPool("pool", x), make([]float32, 8), nil, 2)
 		return g
 	}(), nn.CompileOptions{})
@@ -255,7 +255,7 @@ func TestExplainGeometry(t *testing.T) {
 // fourClasses is a network that has not enough to explain.
 func fourClasses() (*nn.Model, error) {
 	g := nn.NewGraph(nn.Shape{C: 3, H: 224, W: 224})
-	x := g.ReLU("relu", g.Conv("conv", g.Input(), nn.Conv{Weight: make([]float32, 16*3), Out: 16, KH: 1, KW: 1, Stride: 1}))
+	x := g.ReLU("relu", g.Conv("conv", g.Input(), nn.Conv{Weight: make([]float32, 16*3), Out: 16, Window: nn.Square(1, 1, 0)}))
 	g.Linear("fc", g.MeanPool("pool", x), make([]float32, 4*16), make([]float32, 4), 4)
 	return nn.Compile(g, nn.CompileOptions{})
 }

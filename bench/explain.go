@@ -28,9 +28,11 @@ func Explain(ctx context.Context, o Options, emit func(Record)) error {
 		o.Batch = 8
 	}
 	o = o.withDefaults()
-	arch, err := zoo.Lookup(o.Model)
-	if err != nil {
-		return err
+	arch, err := o.Arch, error(nil)
+	if arch == nil {
+		if arch, err = zoo.Lookup(o.Model); err != nil {
+			return err
+		}
 	}
 	if o.Load == nil {
 		o.Load = rebuilder(arch, o.Compile)

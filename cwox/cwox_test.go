@@ -158,9 +158,9 @@ func tinyNetwork(t *testing.T, shape nn.Shape, tr vision.Transform) *Classifier 
 		return x
 	}
 	g := nn.NewGraph(shape)
-	x := g.Conv("conv1", g.Input(), nn.Conv{Weight: made(16*9*shape.C, 1), Out: 16, KH: 3, KW: 3, Stride: 2, Pad: 1})
+	x := g.Conv("conv1", g.Input(), nn.Conv{Weight: made(16*9*shape.C, 1), Out: 16, Window: nn.Square(3, 2, 1)})
 	x = g.ReLU("relu1", x)
-	x = g.Conv("conv2", x, nn.Conv{Weight: made(32*144, 0.5), Out: 32, KH: 3, KW: 3, Stride: 2, Pad: 1})
+	x = g.Conv("conv2", x, nn.Conv{Weight: made(32*144, 0.5), Out: 32, Window: nn.Square(3, 2, 1)})
 	x = g.ReLU("relu2", x)
 	x = g.MeanPool("pool", x)
 	g.Linear("fc", x, made(320, 2), made(10, 0.2), 10)
@@ -470,7 +470,7 @@ func headOf(t *testing.T, rows []float32, classes int) *nn.Model {
 	t.Helper()
 	inputs := len(rows) / classes
 	g := nn.NewGraph(nn.Shape{C: 1, H: 2, W: 2})
-	x := g.Conv("conv", g.Input(), nn.Conv{Weight: make([]float32, inputs), Out: inputs, KH: 1, KW: 1, Stride: 1})
+	x := g.Conv("conv", g.Input(), nn.Conv{Weight: make([]float32, inputs), Out: inputs, Window: nn.Square(1, 1, 0)})
 	g.Linear("fc", g.MeanPool("pool", g.ReLU("relu", x)), rows, nil, classes)
 	m, err := nn.Compile(g, nn.CompileOptions{})
 	if err != nil {

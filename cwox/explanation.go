@@ -23,6 +23,7 @@ type Explanation struct {
 	Settings  map[string]any // of the explainer, both stages
 	Seed      uint64
 	Warnings  []Warning
+	Truth     string             // what is known to be in the picture; empty for pictures of the world
 	Seconds   map[string]float64 // stage -> wall time
 }
 
@@ -69,7 +70,9 @@ type Cluster struct {
 	Base, Rest  *saliency.Map // what Map came from; nil where the method uses none
 	// Noise says how settled the map is, before rectification, where the explainer
 	// samples: of the contrast in the paper variant of Eq. 1, else of Base.
-	Noise *saliency.Noise
+	Noise  *saliency.Noise
+	Effect *Effect // Options.Effects; nil without a map, or of a blank one
+	Aim    *Aim
 }
 
 // Class is a class with its contrastive heatmap (Eq. 2). Map.Data is nil where the
@@ -80,6 +83,16 @@ type Class struct {
 	Map        saliency.Map
 	Base, Foil *saliency.Map
 	Noise      *saliency.Noise // as Cluster.Noise, of Eq. 2
+	Effect     *Effect
+	Aim        *Aim
+}
+
+// Aim is where a map should point, of pictures that were drawn so that it is known.
+type Aim struct {
+	Name   string    // "the sail"
+	Cover  []float32 // [Height][Width] of the map, 0..1
+	Share  float64   // of the map's sum that lies there
+	Chance float64   // what that is of a map that is the same everywhere
 }
 
 // Warning is something a reader of the explanation must know.

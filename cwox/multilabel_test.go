@@ -27,8 +27,8 @@ func tinyHead(t *testing.T, rows, bias []float32) *Classifier {
 		return x
 	}
 	g := nn.NewGraph(nn.Shape{C: 3, H: 32, W: 32})
-	x := g.ReLU("relu1", g.Conv("conv1", g.Input(), nn.Conv{Weight: made(16*27, 1), Out: 16, KH: 3, KW: 3, Stride: 2, Pad: 1}))
-	x = g.ReLU("relu2", g.Conv("conv2", x, nn.Conv{Weight: made(32*144, 0.5), Out: 32, KH: 3, KW: 3, Stride: 2, Pad: 1}))
+	x := g.ReLU("relu1", g.Conv("conv1", g.Input(), nn.Conv{Weight: made(16*27, 1), Out: 16, Window: nn.Square(3, 2, 1)}))
+	x = g.ReLU("relu2", g.Conv("conv2", x, nn.Conv{Weight: made(32*144, 0.5), Out: 32, Window: nn.Square(3, 2, 1)}))
 	g.Linear("fc", g.MeanPool("pool", x), rows, bias, len(bias))
 	net, err := nn.Compile(g, nn.CompileOptions{})
 	if err != nil {

@@ -53,6 +53,10 @@ type Options struct {
 	// which leaves its value open.
 	Epsilon float64
 
+	// Effects has each map's marked pixels erased, to see what becomes of the probabilities: a
+	// forward pass a map.
+	Effects bool
+
 	Seed    uint64 // of everything random
 	Threads int    // 0 means GOMAXPROCS
 

@@ -235,6 +235,13 @@ func (p *Pipeline) explainAll(ctx context.Context, s subject, o Options, methods
 		e.Warnings = append(e.Warnings, j.remarks(e, p.classifier)...)
 		e.Seconds = maps.Clone(seconds)
 		e.Seconds["combine"] = time.Since(start).Seconds()
+		if o.Effects {
+			start = time.Now()
+			if err := p.effects(ctx, in, e); err != nil {
+				return nil, err
+			}
+			e.Seconds["effects"] = time.Since(start).Seconds()
+		}
 		out[i] = e
 	}
 	return out, nil
@@ -282,7 +289,7 @@ func (p *Pipeline) forward(what subject, keep []string, threads int) (*saliency.
 		p.session, p.sessionFor = s, key
 	}
 	in.Session, in.Threads = p.session, threads
-	in.Logits = slices.Clone(p.session.Forward(in.X))
+	in.Logits = p.logits(p.session.Forward(in.X))
 	for i, z := range in.Logits {
 		if math.IsNaN(float64(z)) || math.IsInf(float64(z), 0) {
 			return nil, fmt.Errorf("cwox: %s: the logit of class %d is %g: the network's output cannot be ranked", c.Arch.Name, i, z)
@@ -291,14 +298,20 @@ func (p *Pipeline) forward(what subject, keep []string, threads int) (*saliency.
 	if p.statistics, err = p.measured(in.X, o.Moments); err != nil {
 		return nil, err
 	}
-	if c.Arch.OneLogit() { // -z/2 and z/2 are shown as 0 and z
-		first := in.Logits[0]
-		for i := range in.Logits {
-			in.Logits[i] -= first
-		}
-	}
 	in.Output, in.Prob = c.Output(), c.Output().Probabilities(in.Logits)
 	return in, nil
+}
+
+// logits is a copy of the network's output for an input.
+func (p *Pipeline) logits(out []float32) []float32 {
+	out = slices.Clone(out)
+	if p.classifier.Arch.OneLogit() { // -z/2 and z/2 are shown as 0 and z
+		first := out[0]
+		for i := range out {
+			out[i] -= first
+		}
+	}
+	return out
 }
 
 // measured are the statistics of an input, nil if nobody asked for them; inSession says that

@@ -108,6 +108,15 @@ func (k knownTree) name(word string) string {
 	return ""
 }
 
+// Clusters groups classes, whatever their probabilities, as Explain groups the top ones.
+func Clusters(c *Classifier, classes []int, o Options) ([][]int, error) {
+	o, err := New(c).options(o)
+	if err != nil {
+		return nil, err
+	}
+	return o.cut(classes)
+}
+
 // treeUse is a tree that has been matched with a pipeline's classifier.
 type treeUse struct {
 	tree     *hlta.Tree

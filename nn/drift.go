@@ -34,7 +34,10 @@ func (s *Session) Drift(image int) []Drift {
 }
 
 // measured says that a node is one whose moments are taken.
-func (n *Node) measured() bool { return n.kind == kindNorm && n.shape.H*n.shape.W > 1 }
+func (n *Node) measured() bool {
+	b, ok := n.op.(*norm)
+	return ok && !b.affine && n.shape.H*n.shape.W > 1
+}
 
 // momentStep sums a batch normalisation's output and its square over each map.
 type momentStep struct {
@@ -74,7 +77,7 @@ func (s *momentStep) run(w *worker, first, _, item int) {
 // drift compares the moments of an image with the running statistics.
 func (s *momentStep) drift(image int) Drift {
 	const least = 1e-5
-	p := s.n.norm
+	p := s.n.op.(*norm)
 	area := float64(s.src.h * s.src.w)
 	d := Drift{Layer: s.n.names[0], Pixels: s.src.h * s.src.w}
 	count := 0.0

@@ -16,7 +16,7 @@ func TestDrift(t *testing.T) {
 		}
 		return out
 	}
-	norm := func(g *Graph, name string, x *Node, seed uint64) *Node {
+	normed := func(g *Graph, name string, x *Node, seed uint64) *Node {
 		c := x.Shape().C
 		b := BatchNorm{Gamma: values(c, seed, 2, 0.3), Beta: values(c, seed+1, 1, 0), Mean: values(c, seed+2, 1, 0), Var: values(c, seed+3, 1, 1), Eps: 1e-3}
 		b.Gamma[1] = 0 // tells nothing of what came in
@@ -24,14 +24,14 @@ func TestDrift(t *testing.T) {
 	}
 	g := NewGraph(Shape{C: 3, H: 18, W: 22})
 	conv := func(name string, x *Node, out, k, stride int, seed uint64) *Node {
-		return g.Conv(name, x, Conv{Weight: values(out*x.Shape().C*k*k, seed, 1, 0), Out: out, KH: k, KW: k, Stride: stride, Pad: k / 2})
+		return g.Conv(name, x, Conv{Weight: values(out*x.Shape().C*k*k, seed, 1, 0), Out: out, Window: Square(k, stride, k/2)})
 	}
 	inputs := map[string]string{"bn1": "conv1", "bn2": "conv2", "bn3": "conv3"}
-	x := g.ReLU("relu1", norm(g, "bn1", conv("conv1", g.Input(), 20, 3, 1, 11), 21))
-	y := norm(g, "bn2", conv("conv2", x, 24, 3, 2, 12), 31)
-	z := norm(g, "bn3", conv("conv3", x, 24, 1, 2, 13), 41)
+	x := g.ReLU("relu1", normed(g, "bn1", conv("conv1", g.Input(), 20, 3, 1, 11), 21))
+	y := normed(g, "bn2", conv("conv2", x, 24, 3, 2, 12), 31)
+	z := normed(g, "bn3", conv("conv3", x, 24, 1, 2, 13), 41)
 	p := g.MeanPool("pool", g.ReLU("sum.relu", g.Add("sum", y, z)))
-	p = norm(g, "bn4", p, 51) // of a single pixel: not measured
+	p = normed(g, "bn4", p, 51) // of a single pixel: not measured
 	g.Linear("fc", p, values(5*24, 14, 1, 0), nil, 5)
 	m, err := Compile(g, CompileOptions{})
 	if err != nil {
@@ -110,8 +110,8 @@ func TestDrift(t *testing.T) {
 			for _, v := range act[c*area:][:area] {
 				variance += (float64(v) - mean) * (float64(v) - mean) / float64(area)
 			}
-			running := float64(n.norm.Var[c])
-			want.Z += math.Abs(mean-float64(n.norm.Mean[c])) / math.Sqrt(running+1e-5) / float64(shape.C-1)
+			running := float64(n.op.(*norm).Var[c])
+			want.Z += math.Abs(mean-float64(n.op.(*norm).Mean[c])) / math.Sqrt(running+1e-5) / float64(shape.C-1)
 			want.LogVar += math.Abs(math.Log((variance+1e-5)/(running+1e-5))) / float64(shape.C-1)
 		}
 		if d.Pixels != area || math.Abs(d.Z-want.Z) > 1e-5*want.Z || math.Abs(d.LogVar-want.LogVar) > 1e-5*want.LogVar {

@@ -39,6 +39,11 @@ func (v *view) at(image, blk, y, x int) int {
 	return v.off + image*v.image + blk*v.plane + y*v.row + x*block
 }
 
+// line is a row of a block.
+func (v *view) line(mem []float32, image, blk, y int) []float32 {
+	return mem[v.at(image, blk, y, 0):][:v.w*block]
+}
+
 // channels is the part of v from channel c0 (a multiple of 16) on, c channels wide.
 func (v *view) channels(c0, c int) view {
 	p := *v

@@ -246,8 +246,8 @@ func TestGradient(t *testing.T) {
 				smooth, logits := 0, all[len(all)-1]
 				for e := 0; e < size; e += 1 + size/16 {
 					const h = 1e-6
-					up := from(g, all, n, e, h)
-					down := from(g, all, n, e, -h)
+					up := moved(g, all, n, e, h)
+					down := moved(g, all, n, e, -h)
 					if kink(down, logits, up) {
 						continue
 					}
@@ -284,58 +284,25 @@ func kink(down, mid, up []float64) bool {
 	return false
 }
 
-// from re-evaluates the network after element e of node n is moved by h, and returns the
+// moved re-evaluates the network after element e of node n is moved by h, and returns the
 // logits.
-func from(g *Graph, all [][]float64, n *Node, e int, h float64) []float64 {
-	part := *g
-	part.nodes = nil
+func moved(g *Graph, all [][]float64, n *Node, e int, h float64) []float64 {
 	changed := map[int]bool{n.id: true}
 	vals := slices.Clone(all)
 	v := slices.Clone(all[n.id])
 	v[e] += h
 	vals[n.id] = v
 	for _, node := range g.nodes {
-		dep := false
-		for _, in := range node.in {
-			dep = dep || changed[in.id]
-		}
-		if !dep || node.id == n.id {
-			continue
-		}
-		changed[node.id] = true
-		// A graph of inputs and this one node.
-		sub := &Graph{input: node.in[0].shape}
-		in := make([]*Node, len(node.in))
-		var y []float64
+		in := make([][]float64, len(node.in))
 		for i, p := range node.in {
-			in[i] = &Node{kind: kindInput, id: i, shape: p.shape}
+			changed[node.id] = changed[node.id] || changed[p.id]
+			in[i] = vals[p.id]
 		}
-		one := *node
-		one.id, one.in = len(in), in
-		y = evaluateOne(sub, &one, vals, node.in)
-		vals[node.id] = y
+		if changed[node.id] && node.id != n.id {
+			vals[node.id] = evaluateOne(node, in)
+		}
 	}
 	return vals[len(vals)-1]
-}
-
-func evaluateOne(g *Graph, n *Node, vals [][]float64, in []*Node) []float64 {
-	if len(in) == 1 {
-		g.nodes = []*Node{n.in[0], n}
-		n.id = 1
-		return evaluate(g, vals[in[0].id])[1]
-	}
-	var y []float64
-	switch n.kind {
-	case kindAdd:
-		for i, v := range vals[in[0].id] {
-			y = append(y, v+vals[in[1].id][i])
-		}
-	case kindConcat:
-		for _, p := range in {
-			y = append(y, vals[p.id]...)
-		}
-	}
-	return y
 }
 
 func TestExcitationConserves(t *testing.T) {
@@ -379,6 +346,16 @@ func TestNoAllocation(t *testing.T) {
 	if n := testing.AllocsPerRun(10, func() { s.Forward(x) }); n != 0 {
 		t.Errorf("Forward allocates %v times", n)
 	}
+	for seed := range uint64(40) {
+		g := arbitrary(seed)
+		x := newRandom(13).normal(g.input.Size(), 1)
+		s := session(t, compile(t, g, nil), SessionOptions{Threads: 2})
+		s.Forward(x)
+		if n := testing.AllocsPerRun(3, func() { s.Forward(x) }); n != 0 {
+			t.Errorf("seed %d: Forward allocates %v times", seed, n)
+		}
+		s.Close()
+	}
 }
 
 func TestSessionEndsItsGoroutines(t *testing.T) {
@@ -401,7 +378,7 @@ func TestSessionEndsItsGoroutines(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	g := NewGraph(Shape{3, 8, 8})
-	x := g.Conv("a", g.Input(), Conv{Weight: make([]float32, 7), Out: 2, KH: 1, KW: 1, Stride: 1})
+	x := g.Conv("a", g.Input(), Conv{Weight: make([]float32, 7), Out: 2, Window: Square(1, 1, 0)})
 	g.Linear("fc", g.MeanPool("mean", x), make([]float32, 4), nil, 2)
 	if _, err := Compile(g, CompileOptions{}); err == nil || !strings.Contains(err.Error(), "a: 7 weights, want 2 x 3 x 1 x 1") {
 		t.Errorf("wrong weights: %v", err)

@@ -14,7 +14,7 @@ type plan struct {
 	// large, and one image's stay in cache from layer to layer. The others run over
 	// the whole batch, to share their weights.
 	split  int
-	input  *inputStep
+	feed   *feed
 	values []value // by node id
 	size   int     // elements of memory
 	// moments are the steps that measure batch normalisations.
@@ -27,20 +27,20 @@ type value struct {
 	hasF32, hasBF16 bool
 }
 
-// fused is a run of nodes that one step computes: a convolution with the batch
-// normalisation, residual sum and ReLU that follow it, or a single other node.
+// fused is a run of nodes that one step computes: a convolution with the linear function of
+// its channels, residual sum and ReLU that follow it, or a single other node.
 type fused struct {
 	root *Node // the first node
 	norm *Node // nil for none
 	add  *Node
 	res  *Node // the other operand of add
-	relu *Node
+	act  *Node
 	last *Node // whose value the step writes
 }
 
 // fuse groups the graph's nodes into steps. Nodes in keep, and all if whole is set, get a
-// value of their own.
-func (m *Model) fuse(keep []bool, whole bool) []fused {
+// value of their own, and what functions are of from node keepFrom on.
+func (m *Model) fuse(keep []bool, keepFrom int, whole bool) []fused {
 	var out []fused
 	taken := make([]bool, len(m.graph.nodes))
 	for _, n := range m.graph.nodes {
@@ -48,49 +48,64 @@ func (m *Model) fuse(keep []bool, whole bool) []fused {
 			continue
 		}
 		f := fused{root: n, last: n}
-		if n.kind == kindConv && !whole {
-			f.extend(m, keep)
-		}
-		for _, part := range []*Node{f.root, f.norm, f.add, f.relu} {
-			if part != nil {
-				taken[part.id] = true
-			}
+		for !whole && f.extend(m, keep, keepFrom) {
+			taken[f.last.id] = true
 		}
 		out = append(out, f)
 	}
-	slices.SortStableFunc(out, func(a, b fused) int { return a.root.id - b.root.id })
 	return out
 }
 
-// extend takes in the nodes after a convolution that can be computed in its epilogue.
-func (f *fused) extend(m *Model, keep []bool) {
-	for {
-		if f.last.users != 1 || keep[f.last.id] {
-			return
-		}
-		next := m.user[f.last.id]
-		switch {
-		case next.kind == kindNorm && f.norm == nil && f.add == nil && f.relu == nil:
-			f.norm = next
-		case next.kind == kindAdd && f.add == nil && f.relu == nil:
-			other := next.in[1]
-			if other == f.last {
-				other = next.in[0]
-			}
-			if other.id >= f.root.id { // not yet computed when this step runs
-				return
-			}
-			f.add, f.res = next, other
-		case next.kind == kindReLU && f.relu == nil:
-			f.relu = next
-		default:
-			return
-		}
-		f.last = next
-		if f.relu != nil {
-			return
-		}
+// extend takes in the node after the others if it can be computed along with them: in a
+// convolution's epilogue, or as a function of what is written row by row.
+func (f *fused) extend(m *Model, keep []bool, keepFrom int) bool {
+	if f.last.users != 1 || keep[f.last.id] || f.act != nil {
+		return false
 	}
+	next := m.user[f.last.id]
+	_, product := f.root.op.(*conv)
+	switch op := next.op.(type) {
+	case *norm:
+		if !product || f.norm != nil || f.add != nil {
+			return false
+		}
+		f.norm = next
+	case *binary:
+		other := next.in[1]
+		if other == f.last {
+			other = next.in[0]
+		}
+		// The other operand must be computed before this step runs.
+		if !product || op.what != addition || f.add != nil || other.shape != f.last.shape || other.id >= f.root.id {
+			return false
+		}
+		f.add, f.res = next, other
+	case *elementwise:
+		if !f.takes(m, op, next.id >= keepFrom) {
+			return false
+		}
+		f.act = next
+	default:
+		return false
+	}
+	f.last = next
+	return true
+}
+
+// takes says that a function of the last node can be computed along with it. A ReLU's
+// derivative is known by its output; what other functions are of must stay where it is wanted.
+// The kernels of bfloat16 have no others.
+func (f *fused) takes(m *Model, a *elementwise, wanted bool) bool {
+	if a.Function != ReLU && wanted {
+		return false
+	}
+	switch op := f.root.op.(type) {
+	case *conv:
+		return a.Function == ReLU || !m.bf16 || op.depthwise()
+	case *norm, *binary:
+		return true
+	}
+	return false
 }
 
 // batchMaps is the largest map, in pixels, from which on a plan runs over the whole batch.
@@ -101,14 +116,16 @@ type layout struct {
 	*plan
 	m        *Model
 	o        SessionOptions
-	keepFrom int
+	survives []bool // by node id: its value in float32 is still there after Forward
 	groups   []fused
-	made     []int   // by node id: the group that computes it, -1 for none
-	lastUse  []int   // by node id: the last group that reads it
-	home     []*Node // by node id: the concatenation in whose memory it is computed
-	need     []needs // by node id
-	border   []int   // by node id
-	split    int     // the first group that runs over the whole batch
+	made     []int      // by node id: the group that computes it, -1 for none
+	lastUse  []int      // by node id: the last group that reads it
+	home     []*Node    // by node id: the concatenation in whose memory it is computed
+	need     []needs    // by node id
+	live     []bool     // by node id: its value is wanted, or leads to one that is
+	border   []int      // by node id
+	image    *imageStep // nil where nobody reads the interleaved input
+	split    int        // the first group that runs over the whole batch
 	arena    arena
 }
 
@@ -117,11 +134,12 @@ type needs struct{ f32, bf16 bool }
 
 // newPlan lays out the graph for a batch. Values of nodes from keepFrom on survive.
 func (m *Model) newPlan(o SessionOptions, keep []bool, keepFrom int) *plan {
-	l := &layout{plan: &plan{values: make([]value, len(m.graph.nodes))}, m: m, o: o, keepFrom: keepFrom}
-	l.groups = m.fuse(keep, o.Whole)
+	l := &layout{plan: &plan{values: make([]value, len(m.graph.nodes)), feed: &feed{}}, m: m, o: o, survives: m.survivors(keepFrom)}
+	l.groups = m.fuse(keep, keepFrom, o.Whole)
 	l.border = m.borders()
 	l.uses()
-	for i, f := range l.groups {
+	for i := range l.groups {
+		f := &l.groups[i]
 		op := f.describe()
 		for _, s := range l.steps(i, f) {
 			l.plan.steps = append(l.plan.steps, s)
@@ -142,10 +160,41 @@ func (m *Model) newPlan(o SessionOptions, keep []bool, keepFrom int) *plan {
 	return l.plan
 }
 
+// furnish gives a worker the scratch memory that the steps will ask it for.
+func (p *plan) furnish(w *worker) {
+	row := 0
+	for i := range p.values {
+		row = max(row, p.values[i].f32.w*block)
+	}
+	w.scratch(2 * row)
+	w.inner = alignedFloats(max(row, 32*block)) // a row, or a tile of a convolution
+	for _, s := range p.steps {
+		switch s := s.(type) {
+		case *setStep:
+			w.buffers(s.values, s.most())
+		case *imageStep:
+			w.scratch(s.dst.w * s.size.C)
+		}
+	}
+}
+
+// survivors are the nodes whose values backward steps may read: those from keepFrom on, and what
+// these were multiplied by.
+func (m *Model) survivors(keepFrom int) []bool {
+	out := make([]bool, len(m.graph.nodes))
+	for _, n := range m.graph.nodes[keepFrom:] {
+		out[n.id] = true
+		for _, in := range n.in {
+			out[in.id] = out[in.id] || n.op.remembers()
+		}
+	}
+	return out
+}
+
 // uses finds which group makes and which reads each value, and in which type.
 func (l *layout) uses() {
 	nodes := l.m.graph.nodes
-	l.made, l.lastUse, l.need = make([]int, len(nodes)), make([]int, len(nodes)), make([]needs, len(nodes))
+	l.made, l.lastUse, l.need, l.live = make([]int, len(nodes)), make([]int, len(nodes)), make([]needs, len(nodes)), make([]bool, len(nodes))
 	for i := range l.made {
 		l.made[i] = -1
 	}
@@ -153,31 +202,62 @@ func (l *layout) uses() {
 		l.made[f.last.id] = i
 	}
 	l.home = l.m.concatHomes(l.made, l.o.Whole)
-	for i, f := range l.groups {
-		half := l.isHalf(f)
-		for _, in := range f.inputs() {
-			l.lastUse[in.id] = max(l.lastUse[in.id], i)
-			if h := l.home[in.id]; h != nil {
-				l.lastUse[h.id] = max(l.lastUse[h.id], i)
-				if h == f.last {
-					continue // nothing is read: the operand is already there
-				}
-			}
-			l.need[in.id].f32 = l.need[in.id].f32 || !half
-			l.need[in.id].bf16 = l.need[in.id].bf16 || half
-		}
-	}
 	output := nodes[len(nodes)-1]
 	l.lastUse[output.id] = len(l.groups)
 	l.need[output.id].f32 = true
-	for _, n := range nodes {
-		l.need[n.id].f32 = l.need[n.id].f32 || n.id >= l.keepFrom || l.o.Moments && n.measured()
+	for _, n := range nodes[1:] {
+		l.need[n.id].f32 = l.need[n.id].f32 || l.survives[n.id] || l.o.Moments && n.measured()
+		l.live[n.id] = l.need[n.id].f32
 	}
-	// A concatenation is read where its operands are, and they where it is.
+	l.live[0] = true
+	for i := range slices.Backward(l.groups) {
+		f := &l.groups[i]
+		half := l.isHalf(f)
+		for k, in := range f.inputs() {
+			switch {
+			case !l.live[f.last.id]:
+			case k == 0 && f.root.op.readsImage(f.root):
+				l.readImage(in, half)
+			default:
+				l.read(i, in, half)
+			}
+		}
+	}
+	l.need[0].f32 = l.need[0].f32 || l.survives[0] && l.need[0].bf16
+	l.shareNeeds()
+	l.findSplit()
+}
+
+// read notes that group i reads a node's value in an element type.
+func (l *layout) read(i int, in *Node, half bool) {
+	l.live[in.id] = true
+	l.lastUse[in.id] = max(l.lastUse[in.id], i)
+	if h := l.home[in.id]; h != nil {
+		l.lastUse[h.id] = max(l.lastUse[h.id], i)
+		if h == l.groups[i].last {
+			return // nothing is read: the operand is already there
+		}
+	}
+	l.need[in.id].f32 = l.need[in.id].f32 || !half
+	l.need[in.id].bf16 = l.need[in.id].bf16 || half
+}
+
+// readImage notes that the interleaved input is read, as what imageOf says of node in.
+func (l *layout) readImage(in *Node, half bool) {
+	if l.image == nil {
+		l.image = newImageStep(l.m.kernels, l.m.graph, in, l.feed, l.border[in.id], l.o.Batch, half, &l.arena)
+	}
+}
+
+// shareNeeds sees to it that a concatenation is read where its operands are, and they where it
+// is, if they are computed in its memory.
+func (l *layout) shareNeeds() {
+	nodes := l.m.graph.nodes
 	for _, n := range nodes {
 		if h := l.home[n.id]; h != nil {
 			l.need[h.id].f32 = l.need[h.id].f32 || l.need[n.id].f32
 			l.need[h.id].bf16 = l.need[h.id].bf16 || l.need[n.id].bf16
+			l.survives[h.id] = l.survives[h.id] || l.survives[n.id]
 		}
 	}
 	for _, n := range nodes {
@@ -185,8 +265,10 @@ func (l *layout) uses() {
 			l.need[n.id] = l.need[h.id]
 		}
 	}
+}
 
-	// The first group whose output, and all outputs after it, are small maps.
+// findSplit finds the first group whose output, and all outputs after it, are small maps.
+func (l *layout) findSplit() {
 	l.split = len(l.groups)
 	for i := len(l.groups) - 1; i >= 0; i-- {
 		if s := l.groups[i].last.shape; s.H*s.W > batchMaps {
@@ -199,14 +281,9 @@ func (l *layout) uses() {
 	}
 }
 
-// isHalf says that f reads bfloat16: in a bfloat16 model the convolutions but the last layer,
-// and max-pooling.
-func (l *layout) isHalf(f fused) bool {
-	if !l.m.bf16 || l.o.Whole {
-		return false
-	}
-	n := f.root
-	return n.kind == kindMaxPool || n.kind == kindConv && n.in[0].shape.H*n.in[0].shape.W > 1
+// isHalf says that f reads bfloat16.
+func (l *layout) isHalf(f *fused) bool {
+	return l.m.bf16 && !l.o.Whole && f.root.op.half(f.root)
 }
 
 // place finds memory for group i's value in an element type, at its first use.
@@ -219,7 +296,7 @@ func (l *layout) place(i int, n *Node, half bool) view {
 	if !ok {
 		end := max(l.lastUse[target.id], i) // it is written, even if nobody reads it
 		images := l.o.Batch
-		if !half && target.id >= l.keepFrom {
+		if !half && l.survives[target.id] {
 			end = len(l.groups)
 		} else if i < l.split && end < l.split && l.made[target.id] < l.split {
 			images = 1
@@ -280,7 +357,7 @@ func (f *fused) inputs() []*Node {
 	if f.res == nil {
 		return f.root.in
 	}
-	return []*Node{f.root.in[0], f.res}
+	return append(slices.Clone(f.root.in), f.res)
 }
 
 // concatHomes finds for each node the concatenation in whose memory its value can be
@@ -288,16 +365,14 @@ func (f *fused) inputs() []*Node {
 func (m *Model) concatHomes(made []int, whole bool) []*Node {
 	home := make([]*Node, len(m.graph.nodes))
 	for _, n := range m.graph.nodes {
-		if n.kind != kindConcat || whole {
+		if _, ok := n.op.(*concat); !ok || whole {
 			continue
 		}
 		fits := true
 		for i, in := range n.in {
-			whole := in.shape.C%block == 0 || i == len(n.in)-1
-			fits = fits && whole && home[in.id] == nil && made[in.id] >= 0 && in.kind != kindInput && in.kind != kindConcat
-		}
-		for i, in := range n.in {
-			fits = fits && !slices.Contains(n.in[:i], in)
+			_, nested := in.op.(*concat)
+			full := in.shape.C%block == 0 || i == len(n.in)-1
+			fits = fits && full && !nested && home[in.id] == nil && made[in.id] >= 0 && in.id > 0 && !slices.Contains(n.in[:i], in)
 		}
 		if fits {
 			for _, in := range n.in {
@@ -312,23 +387,14 @@ func (m *Model) concatHomes(made []int, whole bool) []*Node {
 func (m *Model) borders() []int {
 	b := make([]int, len(m.graph.nodes))
 	for _, n := range m.graph.nodes {
-		need := 0
-		switch n.kind {
-		case kindConv:
-			need = n.conv.Pad
-		case kindMaxPool:
-			in := n.in[0].shape
-			overH := (n.shape.H-1)*n.pool.Stride - n.pool.Pad + n.pool.Size - in.H
-			overW := (n.shape.W-1)*n.pool.Stride - n.pool.Pad + n.pool.Size - in.W
-			need = max(n.pool.Pad, overH, overW)
-		}
+		need := n.op.border(n)
 		for _, in := range n.in {
 			b[in.id] = max(b[in.id], need)
 		}
 	}
 	// Operands computed inside a concatenation share its layout.
 	for _, n := range m.graph.nodes {
-		if n.kind == kindConcat {
+		if _, ok := n.op.(*concat); ok {
 			for _, in := range n.in {
 				b[n.id] = max(b[n.id], b[in.id])
 			}
@@ -340,101 +406,67 @@ func (m *Model) borders() []int {
 // steps makes the steps of group i: those that compute its value in the type in which they
 // come naturally, and a conversion where it is read in the other, too. There are none where the
 // operands of a concatenation already lie in place.
-func (l *layout) steps(i int, f fused) []step {
+func (l *layout) steps(i int, f *fused) []step {
 	n := f.last
-	if f.root.kind == kindInput {
-		l.input = newInputStep(l.m.kernels, l.m.graph, l.border[n.id], l.o.Batch, l.m.bf16 && !l.o.Whole, &l.arena)
-		l.values[n.id].f32, l.values[n.id].hasF32 = l.input.dst, true
-		return []step{l.input}
+	need := l.need[n.id]
+	var out []step
+	if n.id == 0 && l.image != nil {
+		out = append(out, l.image)
+		if !need.f32 && !need.bf16 {
+			return out
+		}
 	}
-	if f.root.kind == kindConcat && l.home[f.root.in[0].id] == f.root {
+	if len(f.root.in) > 0 && l.home[f.root.in[0].id] == f.root {
 		return nil
 	}
-	half := l.isHalf(f)
-	src := func(n *Node) view {
-		v, ok := l.values[n.id].in(half)
-		if !ok && n.kind != kindInput {
-			panic("nn: a value is read in a type in which it was not made")
-		}
-		if n.kind == kindInput {
-			v = l.values[n.id].f32
-		}
-		return v
+	if !l.live[n.id] {
+		return nil
 	}
-	need := l.need[n.id]
-	if !need.f32 && !need.bf16 {
-		need.f32 = true // nobody reads it, but it must go somewhere
+	j := &job{fused: *f, i: i, half: l.isHalf(f)}
+	j.src = func(in *Node) view { return l.operand(j, in) }
+	j.natural = l.natural(j, need)
+	j.dst = l.result(j, need)
+	out = append(out, f.root.op.forward(l, j)...)
+	if st, ok := out[len(out)-1].(*rowStep); ok && f.act != nil {
+		st.kernels, st.act = l.m.kernels, f.act.op.(*elementwise)
 	}
-	// The products of a direct convolution can be written in float32 as well.
-	direct := f.root.kind == kindConv && l.m.winogradKernel(f.root) == nil && f.res == nil
-	natural := half && (need.bf16 || !direct) // else float32
-	var dst view
-	if (natural && need.bf16) || (!natural && need.f32) {
-		dst = l.place(i, n, natural)
-	} else {
-		images := l.o.Batch
-		if i < l.split {
-			images = 1
-		}
-		dst = l.view(n.shape, 0, images, natural, i, i)
-	}
-	out := l.compute(i, f, half, natural, src, dst)
 	switch {
-	case natural && need.f32:
-		out = append(out, newConvertStep(l.m.kernels, false, dst, l.place(i, n, false)))
-	case !natural && need.bf16:
-		out = append(out, newConvertStep(l.m.kernels, true, dst, l.place(i, n, true)))
+	case j.natural && need.f32:
+		out = append(out, newConvertStep(l.m.kernels, false, j.dst, l.place(i, n, false)))
+	case !j.natural && need.bf16:
+		out = append(out, newConvertStep(l.m.kernels, true, j.dst, l.place(i, n, true)))
 	}
 	return out
 }
 
-// compute makes the steps that compute f into dst. half says that the operands are read in
-// bfloat16, natural that dst is written in it.
-func (l *layout) compute(i int, f fused, half, natural bool, src func(*Node) view, dst view) []step {
-	m, n := l.m, f.root
-	in := src(n.in[0])
-	switch n.kind {
-	case kindConv:
-		var res *view
-		if f.res != nil {
-			v := src(f.res)
-			res = &v
-		}
-		if k := m.winogradKernel(n); k != nil && !l.o.Whole {
-			s := m.newWinograd(k, n, f.norm, l.o.Batch, i >= l.split && l.o.Batch > 1, func(size int) int { return l.arena.alloc(size, i, i) })
-			s.src, s.dst, s.res, s.relu = in, dst, res, f.relu != nil
-			return s.steps()
-		}
-		if half {
-			s := newConvStep(m.kernels.GemmBF16.Rows, m.kernels.GemmBF16.MaxVecs, 2, m.weights(n, f.norm, true), in, dst, res, f.relu != nil)
-			s.bf16, s.wide = &m.kernels.GemmBF16, !natural
-			return []step{s}
-		}
-		w := m.weights(n, f.norm, false)
-		if n.in[0].kind != kindInput && in.h == 1 && in.w == 1 && dst.h == 1 && dst.w == 1 && res == nil && n.conv.KH == 1 {
-			return []step{newLinearStep(&m.kernels.GemmF32, w, in, dst, f.relu != nil, l.o.Batch)}
-		}
-		return []step{m.newConvStep(w, in, dst, res, f.relu != nil)}
-	case kindNorm:
-		return []step{newNormStep(n.norm, in, dst)}
-	case kindReLU:
-		return []step{&reluStep{src: in, dst: dst}}
-	case kindAdd:
-		return []step{&addStep{a: in, b: src(n.in[1]), dst: dst}}
-	case kindMaxPool:
-		return []step{newMaxPoolStep(m.kernels, *n.pool, half, in, dst)}
-	case kindMeanPool:
-		return []step{&meanPoolStep{src: in, dst: dst}}
-	case kindLRN:
-		return []step{newLRNStep(m.kernels, *n.lrn, in, dst)}
-	case kindConcat:
-		var srcs []view
-		for _, op := range n.in {
-			srcs = append(srcs, src(op))
-		}
-		return []step{&concatStep{srcs: srcs, dst: dst}}
+// result is where a job writes: its value's place, or memory of its own if that is only read
+// in the other type.
+func (l *layout) result(j *job, need needs) view {
+	if (j.natural && need.bf16) || (!j.natural && need.f32) {
+		return l.place(j.i, j.last, j.natural)
 	}
-	panic("nn: operator without a step")
+	images := l.o.Batch
+	if j.i < l.split {
+		images = 1
+	}
+	return l.view(j.last.shape, 0, images, j.natural, j.i, j.i)
+}
+
+// natural says that a job's result comes in bfloat16, not in float32. The products of a direct
+// convolution can be written in float32 as well.
+func (l *layout) natural(j *job, need needs) bool {
+	_, product := j.root.op.(*conv)
+	direct := product && l.m.winogradKernel(j.root) == nil && j.res == nil
+	return j.half && (need.bf16 || !direct)
+}
+
+// operand is where a job finds an operand.
+func (l *layout) operand(j *job, in *Node) view {
+	v, ok := l.values[in.id].in(j.half)
+	if !ok {
+		panic("nn: a value is read in a type in which it was not made")
+	}
+	return v
 }
 
 // describe says what the step of f does.
@@ -443,9 +475,9 @@ func (f *fused) describe() Operator {
 	if len(f.root.in) > 0 {
 		o.In = f.root.in[0].shape
 	}
-	if c := f.root.conv; c != nil {
-		o.Name, o.Kernel, o.Stride = f.root.names[0], c.KH, c.Stride
-		o.MACs = int64(f.root.shape.Size()) * int64(o.In.C*c.KH*c.KW)
+	if c, ok := f.root.op.(*conv); ok {
+		o.Name, o.Kernel, o.Stride = f.root.names[0], c.KH, c.StrideH
+		o.MACs = int64(f.root.shape.Size()) * int64(c.in/c.Groups*c.KH*c.KW)
 	}
 	return o
 }

@@ -20,7 +20,7 @@ type Session struct {
 	logits   []float32
 	images   int // of the last Forward
 	groups   []fused
-	backs    map[string]*backward // by rule and layers
+	sweeps   map[string]*sweep // by rule and layers
 }
 
 // NewSession allocates memory for a batch and plans the work. A layer in Keep that does not
@@ -49,12 +49,15 @@ func (m *Model) NewSession(o SessionOptions) (*Session, error) {
 	for _, n := range nodes {
 		keep[n.id] = keep[n.id] || o.Moments && n.measured()
 	}
-	s := &Session{model: m, batch: o.Batch, keepFrom: keepFrom, whole: o.Whole, groups: m.fuse(keep, o.Whole)}
+	s := &Session{model: m, batch: o.Batch, keepFrom: keepFrom, whole: o.Whole, groups: m.fuse(keep, keepFrom, o.Whole)}
 	s.plan = m.newPlan(o, keep, keepFrom)
 	s.mem = alignedFloats(s.plan.size)
 	s.crew = newCrew(o.Threads)
+	for _, w := range s.crew.workers {
+		s.plan.furnish(w)
+	}
 	s.runs = make([]*run, o.Batch+1)
-	s.backs = map[string]*backward{}
+	s.sweeps = map[string]*sweep{}
 	s.logits = make([]float32, o.Batch*m.Classes())
 	runtime.AddCleanup(s, func(c *crew) { c.close() }, s.crew)
 	return s, nil
@@ -70,7 +73,7 @@ func (s *Session) Batch() int { return s.batch }
 // included.
 func (s *Session) MemoryBytes() int64 {
 	n := len(s.mem)
-	for _, b := range s.backs {
+	for _, b := range s.sweeps {
 		n += len(b.mem)
 	}
 	return 4 * int64(n)
@@ -104,12 +107,12 @@ func (s *Session) ForwardMasked(x, masks []float32) []float32 {
 func (s *Session) forward(x, masks []float32, n int) []float32 {
 	s.crew.check("Forward")
 	s.images = n
-	s.plan.input.x, s.plan.input.masks = x, masks
+	s.plan.feed.x, s.plan.feed.masks = x, masks
 	if s.runs[n] == nil {
 		s.runs[n] = newRun(s.mem, s.plan.schedule(n))
 	}
 	s.crew.do(s.runs[n])
-	s.plan.input.x, s.plan.input.masks = nil, nil
+	*s.plan.feed = feed{}
 	classes := s.model.Classes()
 	v := &s.plan.values[len(s.model.graph.nodes)-1].f32
 	for i := range n {
@@ -139,7 +142,7 @@ func (s *Session) Activation(image int, layer string) ([]float32, Shape, error) 
 	if err != nil {
 		return nil, Shape{}, err
 	}
-	if n.kind == kindInput {
+	if n.id == 0 {
 		return nil, Shape{}, fmt.Errorf("nn: layer %q is the image itself", layer)
 	}
 	if n.id < s.keepFrom || !s.plan.values[n.id].hasF32 {
@@ -172,8 +175,8 @@ type Timing struct {
 func (s *Session) Profile(x []float32) []Timing {
 	n := len(x) / s.model.graph.input.Size()
 	s.Forward(x)
-	s.plan.input.x = x
-	defer func() { s.plan.input.x = nil }()
+	s.plan.feed.x = x
+	defer func() { s.plan.feed.x = nil }()
 	var out []Timing
 	time1 := func(i, first, n int) {
 		r := newRun(s.mem, []scheduled{{s.plan.steps[i], first, n}})

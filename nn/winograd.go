@@ -18,9 +18,9 @@ type winogradWeights struct {
 
 // packWinograd transforms and packs the weights of convolution c; scale, if not nil, multiplies
 // output channel o.
-func packWinograd(kernel *asm.WinogradF32, c *Conv, in int, scale []float64, bias []float32, group int) *winogradWeights {
-	nb, depth := blocks(c.Out), blocks(in)*block
-	w := &winogradWeights{in: in, out: c.Out, xi: nb * block * depth, bias: bias}
+func packWinograd(kernel *asm.WinogradF32, c *conv, scale []float64, bias []float32, group int) *winogradWeights {
+	nb, depth := blocks(c.Out), blocks(c.in)*block
+	w := &winogradWeights{in: c.in, out: c.Out, xi: nb * block * depth, bias: bias}
 	places := kernel.In * kernel.In
 	w.panels = alignedFloats(places * w.xi)
 	parallel((nb+group-1)/group, func(gi int) {
@@ -28,10 +28,10 @@ func packWinograd(kernel *asm.WinogradF32, c *Conv, in int, scale []float64, bia
 		width := min(group, nb-b0) * block
 		u := make([]float32, places)
 		var g [9]float32
-		for i := range in {
+		for i := range c.in {
 			for j := 0; j < width && b0*block+j < c.Out; j++ {
 				o := b0*block + j
-				copy(g[:], c.Weight[(o*in+i)*9:])
+				copy(g[:], c.Weight[(o*c.in+i)*9:])
 				if scale != nil {
 					for k := range g {
 						g[k] = float32(float64(g[k]) * scale[o])
@@ -55,13 +55,7 @@ func (w *winogradWeights) toHalf(places, group int) {
 	parallel(places, func(xi int) {
 		for b0 := 0; b0 < nb; b0 += group {
 			width := min(group, nb-b0) * block
-			at := xi*w.xi + b0*block*depth
-			for k := 0; k < depth; k += 2 {
-				for j := range width {
-					w.half[at+k*width+2*j] = asm.BF16(w.panels[at+k*width+j])
-					w.half[at+k*width+2*j+1] = asm.BF16(w.panels[at+(k+1)*width+j])
-				}
-			}
+			pairUp(w.half, w.panels, xi*w.xi+b0*block*depth, depth, width)
 		}
 	})
 	w.panels = nil
@@ -71,12 +65,13 @@ func (w *winogradWeights) toHalf(places, group int) {
 // nil for the direct sum. The choice must not depend on the batch, since it changes the last
 // bits of the result.
 func (m *Model) winogradKernel(n *Node) *asm.WinogradF32 {
-	c := n.conv
-	if m.direct || c.KH != 3 || c.KW != 3 || c.Stride != 1 || c.Pad != 1 || n.in[0].kind == kindInput {
+	c, ok := n.op.(*conv)
+	if !ok || m.direct || c.Groups > 1 || c.readsImage(n) {
 		return nil
 	}
-	in, out := n.in[0].shape.C, c.Out
-	if in < 32 || out < 32 || n.shape.H*n.shape.W < 6*6 {
+	want := Square(3, 1, 1)
+	want.DilationH, want.DilationW = 1, 1
+	if c.Window != want || c.in < 32 || c.Out < 32 || n.shape.H*n.shape.W < 6*6 {
 		return nil // too few products to pay for the transforms
 	}
 	// Large tiles save more products, but on small maps much of them lies outside, and their
@@ -91,14 +86,14 @@ func (m *Model) winogradKernel(n *Node) *asm.WinogradF32 {
 // multiply, transform back. It works on groups of tile rows that keep the scratch memory
 // small enough for the caches.
 type winograd struct {
+	kernels  *asm.Kernels
 	kernel   *asm.WinogradF32
 	gemm     *asm.GemmF32
 	bf16     *asm.WinogradBF16 // instead of kernel: maps and products in bfloat16
 	gemmBF16 *asm.GemmBF16
 	w        *winogradWeights
 	src, dst view
-	res      *view
-	relu     bool
+	epilogue
 
 	tileRows, tileCols int
 	rows               int  // tile rows per group; all of them where images are taken together
@@ -119,7 +114,7 @@ const winogradBytes = 1 << 20
 
 // newWinograd plans a convolution. whole says that it runs over the whole batch at once.
 func (m *Model) newWinograd(kernel *asm.WinogradF32, n, norm *Node, batch int, whole bool, alloc func(size int) int) *winograd {
-	s := &winograd{kernel: kernel, gemm: &m.kernels.GemmF32, w: m.winogradWeights(kernel, n, norm), whole: whole}
+	s := &winograd{kernels: m.kernels, kernel: kernel, gemm: &m.kernels.GemmF32, w: m.winogradWeights(kernel, n, norm), whole: whole}
 	if m.bf16 {
 		s.bf16, s.gemmBF16 = &m.kernels.Winograd2BF16, &m.kernels.GemmBF16
 	}
@@ -318,7 +313,7 @@ func (s *winogradOut) run(w *worker, first, n, item int) {
 		A:     &w.mem[s.m.off+b*s.m.plane+tile*block],
 		C:     &w.mem[s.dst.at(first+image, b, y, 0)],
 		ATile: 4 * block, AXi: 4 * s.m.xi, CRow: 4 * s.dst.row, Tiles: s.tileCols,
-		Rows: s.dst.h - y, Cols: s.dst.w, Relu: s.relu,
+		Rows: s.dst.h - y, Cols: s.dst.w, Relu: s.relu(),
 	}
 	if s.w.bias != nil {
 		w.winOut.Bias = &s.w.bias[b*block]
@@ -328,6 +323,9 @@ func (s *winogradOut) run(w *worker, first, n, item int) {
 		w.winOut.ResRow = 4 * s.res.row
 	}
 	s.kernel.Output(&w.winOut)
+	for ; y < min(s.dst.h, (ty+1)*s.kernel.Out); y++ {
+		s.finish(s.kernels, w, b, s.dst.c, s.dst.line(w.mem, first+image, b, y))
+	}
 }
 
 func (s *winogradOut) runBF16(w *worker, image, b, y, tile int) {
@@ -336,7 +334,7 @@ func (s *winogradOut) runBF16(w *worker, image, b, y, tile int) {
 		A:     &w.mem[s.m.off+b*s.m.plane+tile*block],
 		C:     &w.half[s.dst.at(image, b, y, 0)],
 		ATile: 4 * block, AXi: 4 * s.m.xi, CRow: 2 * s.dst.row, Tiles: s.tileCols,
-		Rows: s.dst.h - y, Cols: s.dst.w, Relu: s.relu,
+		Rows: s.dst.h - y, Cols: s.dst.w, Relu: s.relu(),
 	}
 	if s.w.bias != nil {
 		w.winOutHalf.Bias = &s.w.bias[b*block]

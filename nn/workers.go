@@ -14,11 +14,18 @@ import (
 type worker struct {
 	mem  []float32 // the memory of the plan being run
 	half []uint16  // the same memory as bfloat16
-	row  []float32 // scratch for an input row
+	row  []float32 // scratch for a row; see scratch
+
+	inner []float32 // scratch for what a function is of; see elementwise.gelu
+
+	wide, cut [][]float64 // scratch vectors; see buffers
 
 	// Arguments of kernels, here so that calls do not allocate.
 	gemm       asm.GemmF32Args
 	gemmHalf   asm.GemmBF16Args
+	depthwise  asm.DepthwiseF32Args
+	affine     asm.MapF32Args
+	sigmoid    asm.SigmoidF32Args
 	pool       asm.MaxPoolF32Args
 	lrn        asm.LRNF32Args
 	winIn      asm.WinogradInF32Args

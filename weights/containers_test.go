@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"cwox/weights/half"
 )
 
 func gzipOf(data string) string {
@@ -311,8 +313,8 @@ func TestForeign(t *testing.T) {
 		{"\x1c\x00\x00\x00TFL3\x00\x00", "TensorFlow Lite"},
 		{"GGUF\x03\x00\x00\x00", "GGUF"},
 		{"lmgg\x03\x00\x00\x00", "GGML"},
-		{"\x08\x07\x12\x07pytorch\x1a\x052.0.0:\xe5", "ONNX"},
-		{"\x08\x0a:\xe5\x01\x0a", "ONNX"},
+		{"\x08\x07\x12\x07pytorch\x1a\x052.0.0:\xe5", "onnx: field 7"},
+		{"\x08\x0a:\xe5\x01\x0a", "onnx: field 7"},
 		{"\x08\x01\x12\xe5\x01\x0a\x10*\x0esaved", "SavedModel"},
 		{"\x08\x05\x12\x20\x0a\x10\x0a\x05image\x1a", "Core ML"},
 		{"\x0a\x20\x0a\x05input\x12\x0bPlaceholder", "TensorFlow (.pb)"},
@@ -367,7 +369,7 @@ func TestFloat8(t *testing.T) {
 	}
 	// E5M2 is the upper half of binary16.
 	for i := range 256 {
-		if want := halfToFloat(uint16(i) << 8); e5m2[i] != want && want == want {
+		if want := half.Float32(uint16(i) << 8); e5m2[i] != want && want == want {
 			t.Errorf("E5M2 %#x: %g, want %g", i, e5m2[i], want)
 		}
 	}

@@ -14,9 +14,10 @@
 // Containers are told apart by content, never by suffix: safetensors; torch.save, in a zip
 // archive (stored or deflated) or the legacy form; torch.jit.save (TorchScript, scripted or
 // traced); torch.export.save (.pt2); numpy.savez; a pickle of NumPy arrays; one of these in
-// gzip or alone in a zip archive; safetensors or .bin files with an index.json; and a folder
-// with one model in it, as of Hugging Face or timm, whose config.json and
-// preprocessor_config.json are kept as they are. What is not read is named, with what to do
+// gzip or alone in a zip archive; safetensors or .bin files with an index.json; ONNX, which is
+// a whole network (File.Model, package onnx), with its external data; and a folder with one
+// model in it, as of Hugging Face or timm, whose config.json and preprocessor_config.json are
+// kept as they are. What is not read is named, with what to do
 // (sniff.go).
 //
 // Of a pickle the state dict is read, wherever it lies: usualKeys in statedict.go states
@@ -44,7 +45,7 @@
 // and both values. What a tensor beside the state dict is made of does not matter.
 //
 // No file can make this package panic, hang, run code, or open a file outside the folder
-// of an index. Bounds: 4 Mi opcodes and 160 MiB of values of all pickles together; 65,536
+// of an index or an ONNX model. Bounds: 4 Mi opcodes and 160 MiB of values of all pickles together; 65,536
 // tensors of at most 16 dimensions; what is decompressed is at most 32 MiB and 32 times
 // the file's size, never more than 4 GiB; all tensors together at most four times the file
 // (with what was decompressed) and 1 MiB; modules 64 deep; JSON texts of 2 Mi tokens, 64

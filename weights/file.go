@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
-	"cwox/internal/outside"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -19,6 +18,9 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"cwox/internal/outside"
+	"cwox/weights/onnx"
 )
 
 // Format is the container a file was recognised as. An archive or gzip around a single
@@ -34,6 +36,7 @@ const (
 	TorchExport Format = "torch-export" // torch.export.save: .pt2
 	NPZ         Format = "npz"          // numpy.savez
 	Pickle      Format = "pickle"       // pickle.dump of NumPy arrays
+	ONNX        Format = "onnx"         // a network, not tensors alone: File.Model
 	Sharded     Format = "sharded"      // several files with an index.json
 
 	gzipped Format = "gzip" // never that of a File
@@ -54,6 +57,8 @@ type File struct {
 	closed     atomic.Bool
 	holders    atomic.Int64 // beside the file itself, until it is closed
 	shards     []*File      // of an index, sorted by name
+	model      *onnx.Model
+	beside     map[string][]byte // external data of a model, by location
 	options    Options
 
 	format   Format
@@ -110,12 +115,12 @@ func openFile(path string, o Options) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("weights: %w", err)
 	}
-	f, err := parseOptions(filepath.Base(path), data, o)
-	if err != nil {
-		unmap()
+	f := newFile(filepath.Base(path), data, o)
+	f.path, f.unmap = path, unmap
+	if err := f.parseAll(); err != nil {
+		f.unmap()
 		return nil, err
 	}
-	f.path, f.unmap = path, unmap
 	return f, nil
 }
 
@@ -124,11 +129,22 @@ func openFile(path string, o Options) (*File, error) {
 func Parse(name string, data []byte) (*File, error) { return parseOptions(name, data, Options{}) }
 
 func parseOptions(name string, data []byte, o Options) (*File, error) {
-	f := &File{name: name, data: data, options: o, byName: map[string]*Tensor{}, inflateLeft: inflateBudget(len(data))}
-	if err := f.parse(data, 0); err != nil {
-		return nil, fmt.Errorf("weights: %s: %w", name, err)
+	f := newFile(name, data, o)
+	if err := f.parseAll(); err != nil {
+		return nil, err
 	}
 	return f, nil
+}
+
+func newFile(name string, data []byte, o Options) *File {
+	return &File{name: name, data: data, options: o, byName: map[string]*Tensor{}, inflateLeft: inflateBudget(len(data))}
+}
+
+func (f *File) parseAll() error {
+	if err := f.parse(f.data, 0); err != nil {
+		return fmt.Errorf("weights: %s: %w", f.name, err)
+	}
+	return nil
 }
 
 // Bare is a file that holds some tensors and says nothing beside them: what WriteFile would
@@ -189,6 +205,9 @@ func (f *File) Release() {
 	}
 	if f.unmap != nil && !f.closed.Load() {
 		release(f.data)
+		for _, data := range f.beside {
+			release(data)
+		}
 	}
 }
 
@@ -227,7 +246,8 @@ func (f *File) Metadata() map[string]string { return maps.Clone(f.metadata) }
 func (f *File) Globals() []string { return slices.Clone(f.globals) }
 
 // SHA256 is the hash of the file's bytes in lower-case hex: of a folder that of its
-// weight file, of sharded weights that of the shards one after the other, sorted by name.
+// weight file, of sharded weights that of the shards one after the other, sorted by name; of
+// an ONNX model with external data that of the model, then of those files, sorted by name.
 // It is computed once; after Close it is an error unless it was asked for before.
 func (f *File) SHA256() (string, error) {
 	f.hashOnce.Do(func() {
@@ -236,8 +256,12 @@ func (f *File) SHA256() (string, error) {
 		case f.shards != nil:
 			f.hash = sumShards(f.shards)
 		default:
-			sum := sha256.Sum256(f.data)
-			f.hash = hex.EncodeToString(sum[:])
+			h := sha256.New()
+			h.Write(f.data)
+			for _, data := range f.besideInOrder() {
+				h.Write(data)
+			}
+			f.hash = hex.EncodeToString(h.Sum(nil))
 		}
 	})
 	if f.hash == "" {
@@ -278,6 +302,8 @@ func (f *File) parse(data []byte, nested int) error {
 		return wrap("pth (legacy)", f.parseLegacy(data))
 	case Pickle:
 		return wrap("a plain pickle", f.parsePickle(data))
+	case ONNX:
+		return wrap("onnx", f.parseONNX(data, nested))
 	case gzipped:
 		return wrap("gzip", f.parseGzip(data, nested))
 	default:

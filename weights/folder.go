@@ -31,7 +31,7 @@ const (
 // usualFiles are the names of the weights in a folder, the first to be taken first.
 var usualFiles = []string{
 	"model.safetensors", "model.safetensors" + indexSuffix,
-	"pytorch_model.safetensors", "pytorch_model.bin", "pytorch_model.bin" + indexSuffix,
+	"pytorch_model.safetensors", "pytorch_model.bin", "pytorch_model.bin" + indexSuffix, "model.onnx",
 }
 
 var weightSuffixes = []string{
@@ -105,13 +105,13 @@ func pickWeights(names []string) (string, error) {
 		case strings.HasSuffix(name, ".distcp"):
 			return "", errors.New("a folder of torch.distributed.checkpoint: convert it with python -m torch.distributed.checkpoint.format_utils dcp_to_torch")
 		case name == "saved_model.pb":
-			return "", errors.New("a TensorFlow SavedModel: " + toPyTorch("tf2onnx"))
+			return "", errors.New("a TensorFlow SavedModel: " + toONNX("tf2onnx"))
 		case name == "zero_to_fp32.py":
 			return "", errors.New("a folder of DeepSpeed: run python zero_to_fp32.py . model.pth in it")
 		case name == "data.pkl":
 			return "", errors.New("the unpacked archive of torch.save: pack it again with zip -0 -r, or take the file it came from")
 		case name == "Manifest.json":
-			return "", errors.New("a Core ML package: " + toPyTorch("the program that made it"))
+			return "", errors.New("a Core ML package: " + toONNX("the program that made it"))
 		}
 	}
 	switch {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"cwox/weights/onnx"
 )
 
 // foreign are the files that people take for weight files of PyTorch, and what to do.
@@ -15,9 +17,9 @@ var foreign = []struct {
 	remedy string
 }{
 	{begins("version https://git-lfs.github.com/"), "a Git LFS pointer, not the file itself: run git lfs install, then git lfs pull"},
-	{begins("\x89HDF\r\n\x1a\n"), "an HDF5 file (Keras .h5, MATLAB 7.3): " + toPyTorch("tf2onnx")},
+	{begins("\x89HDF\r\n\x1a\n"), "an HDF5 file (Keras .h5, MATLAB 7.3): " + toONNX("tf2onnx")},
 	{begins("GGUF", "lmgg", "ggml", "fmgg", "tjgg", "algg"), "a GGUF or GGML file of llama.cpp: take the .safetensors it was made of"},
-	{at(4, "TFL3"), "a TensorFlow Lite model: " + toPyTorch("tf2onnx")},
+	{at(4, "TFL3"), "a TensorFlow Lite model: " + toONNX("tf2onnx")},
 	{begins("MATLAB 5.0"), "a MATLAB .mat file: save the arrays with numpy.savez"},
 	{isNPY, "a single NumPy array (.npy): save all arrays with numpy.savez"},
 	{begins("7z\xbc\xaf\x27\x1c"), "a 7z archive: unpack it"},
@@ -26,7 +28,7 @@ var foreign = []struct {
 	{begins("BZh"), "compressed by bzip2: unpack it with bzip2 -d"},
 	{begins("\x28\xb5\x2f\xfd"), "compressed by zstd: unpack it with zstd -d"},
 	{begins("\x04\x22\x4d\x18"), "compressed by lz4: unpack it with lz4 -d"},
-	{begins("\x12\x01\x00\x00\x00\x00\x00\x00"), "an MXNet .params file: " + toPyTorch("mxnet's exporter")},
+	{begins("\x12\x01\x00\x00\x00\x00\x00\x00"), "an MXNet .params file: " + toONNX("mxnet's exporter")},
 	{begins("7767517"), "an ncnn .param file, which has no weights: take the model that it was made of"},
 	{begins("ftrt", "ptrt"), "a TensorRT engine: take the model that it was made of"},
 	{begins("\x89PNG", "\xff\xd8\xff", "GIF8"), "a picture, not a weight file"},
@@ -37,15 +39,14 @@ var foreign = []struct {
 	{isHTML, "an HTML page, not a weight file (a download that failed?)"},
 	{isXML, "an XML text, not a weight file"},
 	{isJSON, "a JSON text, not a weight file (a config.json? give its folder, or the weights beside it)"},
-	{isONNX, "an ONNX model, which this release does not read: give the PyTorch weights that it was exported from, or bring it to PyTorch with onnx2torch and save the state_dict"},
-	{isSavedModel, "a TensorFlow SavedModel (saved_model.pb): " + toPyTorch("tf2onnx")},
-	{isCoreML, "a Core ML model: take the model that it was made of, or " + toPyTorch("the program that made it")},
-	{isGraphDef, "a protocol buffer of TensorFlow (.pb) or Caffe (.caffemodel): " + toPyTorch("tf2onnx")},
+	{isSavedModel, "a TensorFlow SavedModel (saved_model.pb): " + toONNX("tf2onnx")},
+	{isCoreML, "a Core ML model: take the model that it was made of, or " + toONNX("the program that made it")},
+	{isGraphDef, "a protocol buffer of TensorFlow (.pb) or Caffe (.caffemodel): " + toONNX("tf2onnx")},
 }
 
-// toPyTorch is the remedy for models of other frameworks.
-func toPyTorch(exporter string) string {
-	return "bring it to PyTorch (by ONNX: " + exporter + ", then onnx2torch) and save the state_dict"
+// toONNX is the remedy for models of other frameworks.
+func toONNX(exporter string) string {
+	return "export it to ONNX with " + exporter + ", and give that file"
 }
 
 func begins(with ...string) func([]byte) bool {
@@ -78,6 +79,8 @@ func sniff(data []byte) (Format, error) {
 		return PTHLegacy, nil
 	case isPickle(data):
 		return Pickle, nil
+	case onnx.Is(data):
+		return ONNX, nil
 	}
 	for _, f := range foreign {
 		if f.is(data) {
@@ -125,30 +128,13 @@ func isJSON(data []byte) bool {
 	return (strings.HasPrefix(s, "{") || strings.HasPrefix(s, "[")) && !strings.Contains(s, "\x00")
 }
 
-// The protocol buffers begin with the field of a version, a small number, then with the
-// first field of length: the name of the producer in ONNX, a message in the others.
+// Other protocol buffers than ONNX's begin with the field of a version, a small number, then
+// with a message.
 
-func isONNX(data []byte) bool {
-	if len(data) < 5 || data[0] != 0x08 || data[1] == 0 || data[1] > 64 {
-		return false
-	}
-	switch data[2] {
-	case 0x12: // producer_name
-		n := int(data[3])
-		if n > 64 || len(data) < 4+n {
-			return false
-		}
-		return !bytes.ContainsFunc(data[4:4+n], func(r rune) bool { return r < ' ' || r > '~' })
-	case 0x3a, 0x42: // graph, opset_import
-		return true
-	}
-	return false
-}
-
-func isSavedModel(data []byte) bool { return begins("\x08\x01\x12")(data) && !isONNX(data) }
+func isSavedModel(data []byte) bool { return begins("\x08\x01\x12")(data) }
 
 func isCoreML(data []byte) bool {
-	return len(data) > 4 && data[0] == 0x08 && data[1] > 1 && data[1] < 16 && data[2] == 0x12 && !isONNX(data)
+	return len(data) > 4 && data[0] == 0x08 && data[1] > 1 && data[1] < 16 && data[2] == 0x12
 }
 
 func isGraphDef(data []byte) bool {

@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"unsafe"
+
+	"cwox/weights/half"
 )
 
 // DType is the element type of a stored tensor, spelled as safetensors does.
@@ -107,7 +109,7 @@ func NewF16(name string, shape []int, data []float32) *Tensor {
 	}
 	t := &Tensor{Name: name, DType: F16, Shape: slices.Clone(shape), data: make([]byte, 0, 2*len(data))}
 	for _, v := range data {
-		t.data = binary.LittleEndian.AppendUint16(t.data, floatToHalf(v))
+		t.data = binary.LittleEndian.AppendUint16(t.data, half.FromFloat32(v))
 	}
 	return t
 }
@@ -252,7 +254,7 @@ func convert[T float32 | float64](d DType, b []byte, n int) []T {
 		}
 	case F16:
 		for i := range out {
-			out[i] = T(halfToFloat(le.Uint16(b[2*i:])))
+			out[i] = T(half.Float32(le.Uint16(b[2*i:])))
 		}
 	case BF16:
 		for i := range out {
@@ -335,32 +337,4 @@ func float8Table(exponentBits, fractionBits int) (table [256]float32) {
 		table[i] = float32(v)
 	}
 	return table
-}
-
-// halfToFloat widens an IEEE 754 binary16, exactly.
-func halfToFloat(h uint16) float32 {
-	sign := uint32(h>>15) << 31
-	exp, frac := uint32(h>>10)&31, uint32(h)&1023
-	switch exp {
-	case 0: // zero or subnormal: frac * 2^-24
-		return math.Float32frombits(sign | math.Float32bits(float32(frac)*0x1p-24))
-	case 31: // infinity or NaN
-		return math.Float32frombits(sign | 0xff<<23 | frac<<13)
-	}
-	return math.Float32frombits(sign | (exp+127-15)<<23 | frac<<13)
-}
-
-// floatToHalf rounds to the nearest binary16, ties to even.
-func floatToHalf(v float32) uint16 {
-	bits := math.Float32bits(v)
-	sign, abs := uint16(bits>>16)&0x8000, bits&0x7fffffff
-	switch {
-	case abs > 0x7f800000: // NaN
-		return sign | 0x7e00
-	case abs < 0x38800000: // below 2^-14: subnormal, in steps of 2^-24
-		return sign | uint16(math.RoundToEven(float64(math.Float32frombits(abs))*0x1p24))
-	}
-	// Drop 13 bits of the fraction; a carry goes into the exponent, as it should.
-	h := (abs - (127-15)<<23 + 0xfff + abs>>13&1) >> 13
-	return sign | uint16(min(h, 0x7c00))
 }

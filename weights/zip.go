@@ -170,11 +170,11 @@ func (f *File) parseZip(data []byte, nested int) error {
 		case base == exportWeights, base == exportState:
 			exports = append(exports, name)
 		case base == "model.weights.h5":
-			return errors.New("a Keras archive (.keras): " + toPyTorch("tf2onnx"))
+			return errors.New("a Keras archive (.keras): " + toONNX("tf2onnx"))
 		case base == "saved_model.pb":
-			return errors.New("a TensorFlow SavedModel in a zip archive: " + toPyTorch("tf2onnx"))
+			return errors.New("a TensorFlow SavedModel in a zip archive: " + toONNX("tf2onnx"))
 		case base == "coremldata.bin", strings.Contains(name, "com.apple.CoreML/"):
-			return errors.New("a Core ML package: " + toPyTorch("the program that made it"))
+			return errors.New("a Core ML package: " + toONNX("the program that made it"))
 		case isWeightFile(base):
 			checkpoints = append(checkpoints, name)
 		}

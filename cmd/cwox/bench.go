@@ -42,11 +42,16 @@ bench/peers/run in the source tree compares with ONNX Runtime and OpenVINO.`,
 			if err := m.check(c); err != nil {
 				return err
 			}
-			if m.model == "" {
+			if m.model == "" && m.weights == "" {
 				m.model = defaultModel
 			}
 			o.Model, o.Threads, o.Compile = m.model, m.threads, m.compile()
 			if m.weights != "" {
+				var err error
+				if o.Arch, err = m.arch(); err != nil {
+					return err
+				}
+				o.Model = o.Arch.Name
 				var closers []func()
 				defer func() {
 					for _, f := range closers {

@@ -30,7 +30,7 @@ func newDemo() *cobra.Command {
 		Short: "Explain a drawn scene with the embedded model: no files, no network",
 		Long: `Draw a scene, show it to the embedded network and explain what it says. The things in
 these scenes come in families that share their body and differ in one part, so what a
-heatmap should point at is known: how well it does is printed, too.
+heatmap should point at is known: the page outlines it and says how well the map does.
 
 Writes what explain writes, and scene.png, truth.json and the masks that it names.`,
 		Example: `  cwox demo
@@ -89,15 +89,17 @@ func runDemo(c *cobra.Command, m *modelFlags, f *explainFlags, scene *drawnworld
 	if err != nil {
 		return err
 	}
+	tellTruth(scene, e)
 	if err := finish(f.out, e, m); err != nil || m.json {
 		return err
 	}
-	describeTruth(stdout, scene, e)
+	describeTruth(stdout, e)
 	return nil
 }
 
-// describeTruth prints how well the maps point at what they should.
-func describeTruth(w *say.Voice, scene *drawnworld.Scene, e *cwox.Explanation) {
+// tellTruth adds to an explanation of a drawn scene what is known of that: what is in it, and
+// where the maps should point.
+func tellTruth(scene *drawnworld.Scene, e *cwox.Explanation) {
 	classes, families := drawnworld.Classes(), drawnworld.Families()
 	var things []string
 	for _, o := range scene.Objects {
@@ -107,29 +109,46 @@ func describeTruth(w *say.Voice, scene *drawnworld.Scene, e *cwox.Explanation) {
 		}
 		things = append(things, name)
 	}
-	w.Printf("In the scene: %s.\n", strings.Join(things, ", "))
+	e.Truth = "In the scene: " + strings.Join(things, ", ") + ". It was drawn, so it is known where the maps should point."
 	size := e.Model.Width
-	line := func(what, where string, cover, m []float32) {
+	aim := func(name string, cover, m []float32) *cwox.Aim {
 		r := drawnworld.NewRegion(cover, size)
-		w.Printf("  %-20s %3.0f %% of the map lies on the %s, %.0f %% would by chance\n", what, 100*r.Locate(m).Energy, where, 100*r.Chance().Energy)
+		return &cwox.Aim{Name: name, Cover: cover, Share: r.Locate(m).Energy, Chance: r.Chance().Energy}
 	}
-	for i, cluster := range e.Clusters {
-		at := slices.IndexFunc(cluster.Classes, func(class int) bool { _, ok := scene.ObjectOf(class); return ok })
-		if at < 0 || cluster.Map.Data == nil {
+	for i := range e.Clusters {
+		k := &e.Clusters[i]
+		at := slices.IndexFunc(k.Classes, func(class int) bool { _, ok := scene.ObjectOf(class); return ok })
+		if at < 0 || k.Map.Data == nil {
 			continue
 		}
-		object, _ := scene.ObjectOf(cluster.Classes[at])
-		family := families[classes[cluster.Classes[at]].Family]
-		line("cluster "+strconv.Itoa(i+1), family.Name, scene.BodyMask(object, size), cluster.Map.Data)
+		object, _ := scene.ObjectOf(k.Classes[at])
+		k.Aim = aim("the "+families[classes[k.Classes[at]].Family].Name, scene.BodyMask(object, size), k.Map.Data)
 	}
-	for _, class := range e.Classes {
-		object, ok := scene.ObjectOf(class.Class)
-		if !ok || class.Map.Data == nil {
+	for i := range e.Classes {
+		k := &e.Classes[i]
+		object, ok := scene.ObjectOf(k.Class)
+		if !ok || k.Map.Data == nil {
 			continue
 		}
-		if part := scene.Evidence(object, class.Class, e.Clusters[class.Cluster].Classes, size); part != nil {
-			line(classes[class.Class].Name, "telling parts", part, class.Map.Data)
+		if part := scene.Evidence(object, k.Class, e.Clusters[k.Cluster].Classes, size); part != nil {
+			k.Aim = aim("the telling parts", part, k.Map.Data)
 		}
+	}
+}
+
+// describeTruth prints how well the maps point at what they should.
+func describeTruth(w *say.Voice, e *cwox.Explanation) {
+	w.Printf("%s\n", e.Truth)
+	line := func(what string, a *cwox.Aim) {
+		if a != nil {
+			w.Printf("  %-20s %3.0f %% of the map lies on %s, %.0f %% would by chance\n", what, 100*a.Share, a.Name, 100*a.Chance)
+		}
+	}
+	for i, k := range e.Clusters {
+		line("cluster "+strconv.Itoa(i+1), k.Aim)
+	}
+	for _, k := range e.Classes {
+		line(drawnworld.Classes()[k.Class].Name, k.Aim)
 	}
 }
 

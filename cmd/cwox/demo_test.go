@@ -48,6 +48,14 @@ func TestDemo(t *testing.T) {
 	if err := json.Unmarshal(text, &truth); err != nil || len(truth.Objects) < 2 || truth.Seed != demoSeed {
 		t.Errorf("truth.json: %v: %s", err, text)
 	}
+	page, err := os.ReadFile(filepath.Join(dirs[0], report.PageFile))
+	if err != nil || !strings.Contains(string(page), "In the scene: sail boat (with oars, too), dormer house.") ||
+		strings.Count(string(page), `class="outline"`) != 4 || strings.Count(string(page), "of the map lies on the telling parts (outlined)") != 2 {
+		t.Errorf("the page does not show what is known: %v", err)
+	}
+	if a, b := r.Clusters[0].Aim, r.Classes[0].Aim; a == nil || b == nil || !(a.Share > a.Chance) || !(b.Share > b.Chance) {
+		t.Errorf("report.json: aims %+v, %+v", a, b)
+	}
 	if code, out, stderr := cli(t, "verify", dirs[0]); code != 0 || !strings.Contains(out, "agree to the byte") {
 		t.Errorf("verify: exit code %d: %s%s", code, out, stderr)
 	}

@@ -16,6 +16,7 @@ import (
 func newDocuments() *cobra.Command {
 	var m modelFlags
 	var o dataset.DocumentsOptions
+	var shard shardFlag
 	var out string
 	c := &cobra.Command{
 		Use:   "documents [flags] -o FILE DIR|LIST",
@@ -29,13 +30,18 @@ FILE.jsonl gets a line per image, with classes, probabilities and errors: an ima
 cannot be read costs a line, not the run. FILE.settings.json says what it was made with.
 After an interruption of any kind the same command goes on where it stopped. It compares the
 images that are done with the hashes in their lines, and does those again that were replaced
-or could not be read. One program at a time can work on FILE.`,
+or could not be read. One program at a time can work on FILE.
+
+` + shardHelp,
 		Example: `  cwox documents -o docs.txt.gz photos/
   cwox documents --model googlenet --max-labels 5 -o docs.txt list.txt
   cwox tree learn docs.txt.gz -o tree.json`,
 		Args: exactly(1, "a folder or a list of images"),
-		RunE: func(c *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) (err error) {
 			if err := checkDocuments(c, &o, out); err != nil {
+				return err
+			}
+			if o.Shard, err = shard.read(c); err != nil {
 				return err
 			}
 			if err := m.check(c); err != nil {
@@ -55,6 +61,7 @@ or could not be read. One program at a time can work on FILE.`,
 		},
 	}
 	m.add(c)
+	shard.add(c)
 	s := c.Flags()
 	s.StringVarP(&out, "output", "o", "", "file of documents to write, compressed if named .gz")
 	s.IntVar(&o.MaxLabels, "max-labels", 0, "at most this many labels per image (default: all)")
@@ -76,25 +83,37 @@ func checkDocuments(c *cobra.Command, o *dataset.DocumentsOptions, out string) e
 func documents(ctx context.Context, cl *cwox.Classifier, images []string, out string, o dataset.DocumentsOptions, w *say.Voice, m *modelFlags) error {
 	start := time.Now()
 	bars := phases{quiet: m.quiet, units: map[string]string{dataset.PhaseCheck: "images", dataset.PhaseLabel: "images"}}
-	reached, first := 0, true
-	o.Progress = func(phase string, done, total int) {
+	reached, total, first := 0, 0, true
+	o.Progress = func(phase string, done, all int) {
+		total = all
 		if reached = done; phase == dataset.PhaseCheck {
-			reached = total
+			reached = all
 		} else if first {
 			if first = false; done > 0 && !m.quiet {
-				stderr.Printf("cwox: going on after %d of %d images\n", done, total)
+				stderr.Printf("cwox: going on after %d of %d images\n", done, all)
 			}
 		}
-		bars.update(phase, done, total)
+		bars.update(phase, done, all)
 	}
 	r, err := dataset.WriteDocuments(ctx, cl, images, out, o)
 	bars.finish()
 	switch {
 	case errors.Is(err, context.Canceled):
-		return resumable{err, fmt.Sprintf("the same command goes on after %d of %d images", reached, len(images))}
+		return resumable{err, fmt.Sprintf("the same command goes on after %d of %d images", reached, total)}
 	case err != nil:
 		return err
 	}
+	if r.Unchecked > 0 && !m.quiet {
+		stderr.Printf("cwox: %d of %d images cannot be read now: their lines are those of an earlier run\n", r.Unchecked, r.Images)
+	}
+	if o.Shard.Of > 0 {
+		return shardDone{out, o.Shard, r.Images, r.Unreadable, r.FirstError, start}.say(m)
+	}
+	return sayDocuments(out, r, start, w, m)
+}
+
+// sayDocuments says what came out, of one run or of shards that were merged.
+func sayDocuments(out string, r *dataset.DocumentsResult, start time.Time, w *say.Voice, m *modelFlags) (err error) {
 	if m.json {
 		err = printJSON(struct {
 			File string `json:"file"`
@@ -104,9 +123,6 @@ func documents(ctx context.Context, cl *cwox.Classifier, images []string, out st
 	} else {
 		w.Printf("%s: %d document%s, %d labels, of %d image%s (%d with a single label, %d damaged, %d undecided, %d unreadable)\n",
 			out, r.Documents, plural(r.Documents), r.Labels, r.Images, plural(r.Images), r.Certain, r.Damaged, r.Undecided, r.Unreadable)
-	}
-	if r.Unchecked > 0 && !m.quiet {
-		stderr.Printf("cwox: %d of %d images cannot be read now: their lines are those of an earlier run\n", r.Unchecked, r.Images)
 	}
 	switch {
 	case r.Unreadable == r.Images:

@@ -33,6 +33,13 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// program is this program as a process of its own, with arguments.
+func program(args ...string) *exec.Cmd {
+	c := exec.Command(os.Args[0])
+	c.Env = append(os.Environ(), asProgram+"="+strings.Join(args, "\n"))
+	return c
+}
+
 // smallWeights writes weights of resnet18 for twelve classes, made by a formula.
 func smallWeights(t *testing.T) string {
 	t.Helper()

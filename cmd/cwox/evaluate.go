@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -24,6 +25,7 @@ type evaluateFlags struct {
 	settings            settingFlags
 	maxImages           int
 	restart             bool
+	shard               shardFlag
 	out                 string
 }
 
@@ -42,6 +44,7 @@ func (f *evaluateFlags) add(c *cobra.Command) {
 	f.measure.add(c, dataset.DefaultEvaluateAUCSteps)
 	f.settings.add(c)
 	s.IntVar(&f.maxImages, "max-images", 0, "evaluate at most this many images that qualify")
+	f.shard.add(c)
 	s.BoolVar(&f.restart, "restart", false, "begin anew, whatever earlier runs have left")
 	s.StringVarP(&f.out, "output", "o", "cwox-evaluate", "folder for the results")
 	complete := func(flag string, values ...string) {
@@ -140,7 +143,9 @@ image was replaced since. One program at a time can work on a folder.
 
 With --truth the maps are those of drawn scenes of which it is known what tells the classes
 apart: do they point at it? The folder gets truth-<explainer>.jsonl (a line per scene) and
-the same tables. gradcam-fine and mwp-fine have both stages at the class stage's layer.`,
+the same tables. gradcam-fine and mwp-fine have both stages at the class stage's layer.
+
+` + shardHelp,
 		Example: `  cwox evaluate -o results photos/
   cwox evaluate -o results --definition reference --explainers gradcam,rise --rise-quality fast --max-images 40 photos/
   cwox evaluate -o results --definition reference --model googlenet list.txt
@@ -160,9 +165,16 @@ the same tables. gradcam-fine and mwp-fine have both stages at the class stage's
 }
 
 func evaluate(c *cobra.Command, m *modelFlags, f *evaluateFlags, source string) error {
+	start := time.Now()
 	o, err := f.check(c)
 	if err != nil {
 		return err
+	}
+	if o.Shard, err = f.shard.read(c); err != nil {
+		return err
+	}
+	if f.maxImages > 0 && o.Shard.Of > 0 {
+		return usage(c, "--max-images with --shard: a bound on the images that qualify is one of the whole list")
 	}
 	if err := m.check(c); err != nil {
 		return err
@@ -193,18 +205,29 @@ func evaluate(c *cobra.Command, m *modelFlags, f *evaluateFlags, source string) 
 	case err != nil:
 		return err
 	}
-	if m.json {
-		err = printJSON(e)
-	} else if err = e.WriteText(stdout); err == nil {
-		stdout.Printf("\nThe page: %s\n", filepath.Join(f.out, report.PageFile))
-	}
 	if e.Unchecked > 0 && !m.quiet {
 		stderr.Printf("cwox: %d image%s cannot be read now: what is known of them is an earlier run's\n", e.Unchecked, plural(e.Unchecked))
 	}
-	n := e.Images[cl.Arch.Name]
-	if n.Failed > 0 && !m.quiet {
-		stderr.Printf("cwox: %d image%s failed, see \"error\" in %s; the first: %s\n",
-			n.Failed, plural(n.Failed), filepath.Join(f.out, dataset.ImagesFile), n.FirstError)
+	if o.Shard.Of > 0 {
+		n := e.Images[cl.Arch.Name]
+		return shardDone{f.out, o.Shard, n.Evaluated + n.SingleClass + n.NoCluster + n.Failed, n.Failed, n.FirstError, start}.say(m)
+	}
+	return sayEvaluation(f.out, e, m, cl.Arch.Name)
+}
+
+// sayEvaluation says what came out, of one run or of shards that were merged, and of some models
+// which images failed.
+func sayEvaluation(out string, e *dataset.Evaluation, m *modelFlags, models ...string) (err error) {
+	if m.json {
+		err = printJSON(e)
+	} else if err = e.WriteText(stdout); err == nil {
+		stdout.Printf("\nThe page: %s\n", filepath.Join(out, report.PageFile))
+	}
+	for _, model := range models {
+		if n := e.Images[model]; n.Failed > 0 && !m.quiet {
+			stderr.Printf("cwox: %d image%s failed, see \"error\" in %s; the first: %s\n",
+				n.Failed, plural(n.Failed), filepath.Join(out, dataset.ImagesFile), n.FirstError)
+		}
 	}
 	return err
 }

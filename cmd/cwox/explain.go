@@ -34,7 +34,7 @@ type explainFlags struct {
 	delta, epsilon             float64
 	settings                   settingFlags
 	out                        string
-	overwrite                  bool
+	overwrite, effects         bool
 }
 
 func (f *explainFlags) add(c *cobra.Command, out string) {
@@ -54,6 +54,7 @@ func (f *explainFlags) add(c *cobra.Command, out string) {
 	s.Float64Var(&f.epsilon, "epsilon", 0, "support threshold of singleton clusters in the paper's variant")
 	f.settings.add(c)
 	s.StringVarP(&f.out, "output", "o", out, "folder for the results")
+	s.BoolVar(&f.effects, "effects", true, "erase what each map marks and tell what becomes of the probabilities")
 	s.BoolVar(&f.overwrite, "overwrite", false, "replace results of another run in the folder")
 	complete := func(flag string, values ...string) {
 		_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
@@ -112,7 +113,7 @@ func (f *explainFlags) options(c *cobra.Command, m *modelFlags, cl *cwox.Classif
 	o := cwox.Options{
 		Method: cwox.Method(f.method), Variant: cwox.Variant(f.variant), ReLU: cwox.ReLU(f.relu),
 		Level: f.level, TopK: f.top, Cumulative: f.cumulative, Delta: f.delta, Epsilon: f.epsilon,
-		Seed: m.seed, Threads: m.threads,
+		Effects: f.effects, Seed: m.seed, Threads: m.threads,
 	}
 	names := cl.Names()
 	var err error
@@ -181,6 +182,8 @@ func newExplain() *cobra.Command {
 	var m modelFlags
 	var f explainFlags
 	var t tensorFlags
+	var shard shardFlag
+	var restart bool
 	c := &cobra.Command{
 		Use:   "explain [flags] IMAGE...",
 		Short: "Explain the classifier's output for images",
@@ -191,7 +194,9 @@ for each class against the others of its cluster.
 The weight file decides which network it is; clusters come from the label tree of ImageNet's
 classes, or for other classes from the network's last layer, --learn-tree or --tree.
 
-Writes report.json, maps.safetensors, overlays and a self-contained index.html.`,
+Writes report.json, maps.safetensors, overlays and a self-contained index.html.
+
+` + shardHelp,
 		Example: `  cwox explain photo.jpg
   cwox explain --weights finetuned.pth photo.jpg
   cwox explain --weights finetuned.pth --learn-tree photos/ photo.jpg
@@ -199,11 +204,24 @@ Writes report.json, maps.safetensors, overlays and a self-contained index.html.`
   cwox explain --method swox --variant reference --top 3 photos/
   cwox explain --clusters '[["cello","violin"],[402,420,546]]' cello.jpg`,
 		Args: t.args,
-		RunE: func(c *cobra.Command, args []string) error { return explain(c, &m, &f, &t, args) },
+		RunE: func(c *cobra.Command, args []string) error {
+			part, err := shard.read(c)
+			switch {
+			case err != nil:
+				return err
+			case part.Of > 0:
+				return explainShard(c, &m, &f, part, restart, args)
+			case restart:
+				return usage(c, "--restart: of a --shard; --overwrite replaces other results")
+			}
+			return explain(c, &m, &f, &t, args)
+		},
 	}
 	m.add(c)
 	f.add(c, "cwox-out")
 	t.add(c)
+	shard.add(c)
+	c.Flags().BoolVar(&restart, "restart", false, "of a shard: begin anew, whatever an earlier run has left")
 	m.completeClasses(c, "classes")
 	return c
 }
@@ -310,6 +328,60 @@ func explainMany(ctx context.Context, p *cwox.Pipeline, images, folders []string
 		return silent{}
 	}
 	return nil
+}
+
+// explainShard explains a shard of several images.
+func explainShard(c *cobra.Command, m *modelFlags, f *explainFlags, shard dataset.Shard, restart bool, args []string) error {
+	start := time.Now()
+	for _, flag := range []string{"learn-tree", "tensor", "overwrite"} {
+		if c.Flags().Changed(flag) {
+			return usage(c, "--%s with --shard: %s", flag, map[string]string{
+				"learn-tree": "learn the tree first: documents, with --shard too, then tree learn, then --tree",
+				"tensor":     "shards are of images",
+				"overwrite":  "want --restart, which begins the shard anew"}[flag])
+		}
+	}
+	if err := f.check(c); err != nil {
+		return err
+	}
+	images, err := findImages(args)
+	if err != nil {
+		return err
+	}
+	if len(images) < 2 {
+		return usage(c, "--shard: want several images, as in a folder")
+	}
+	m.reference = f.variant == string(cwox.Reference)
+	cl, closeFile, err := m.load(c)
+	if err != nil {
+		return err
+	}
+	defer closeFile()
+	o, err := f.options(c, m, cl)
+	if err != nil {
+		return err
+	}
+	p := cwox.New(cl)
+	defer p.Close()
+	bars := phases{quiet: m.quiet, units: map[string]string{dataset.PhaseCheck: "images", dataset.PhaseExplain: "images"}}
+	silently := *m
+	silently.quiet = true // there is a bar over all images
+	r, err := dataset.WriteReports(c.Context(), cl, images, outputFolders(images), f.out, dataset.ReportsOptions{
+		Explain: o, Decode: m.vision(), Shard: shard, Restart: restart, Progress: bars.update,
+		Run: func(image string, first bool) (*cwox.Explanation, error) {
+			if first { // as one run measures its first image
+				p.Measure()
+			}
+			return explainOne(c.Context(), p, image, o, &silently)
+		}})
+	bars.finish()
+	switch {
+	case err != nil && c.Context().Err() != nil:
+		return resumable{c.Context().Err(), "the same command goes on where this one stopped"}
+	case err != nil:
+		return err
+	}
+	return shardDone{f.out, shard, r.Images, r.Failed, r.FirstError, start}.say(m)
 }
 
 // finish writes the report of an explanation and says what is in it.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"cwox/cwox/dataset"
 	"cwox/cwox/report"
 	"cwox/internal/place"
 )
@@ -19,8 +20,8 @@ func outputFolders(images []string) []string {
 	if len(images) == 1 {
 		return []string{""}
 	}
-	// The index lies beside them; some systems know no case.
-	taken := map[string]bool{report.PageFile: true, report.IndexFile: true}
+	// The index lies beside them, and in a shard's folder its journal; some systems know no case.
+	taken := map[string]bool{report.PageFile: true, report.IndexFile: true, dataset.ShardFile: true, dataset.ReportsFile: true, "settings.json": true}
 	var names []string
 	for _, image := range images {
 		base := filepath.Base(image)

@@ -73,20 +73,18 @@ func (f *inputFlags) choose(c *cobra.Command, arch *zoo.Arch, file *weights.File
 
 // base is the input before the other flags refine it.
 func (f *inputFlags) base(c *cobra.Command, arch *zoo.Arch, file *weights.File, reference bool) (*input, error) {
-	channels, side := arch.Facts.Channels, arch.Transform.Width
+	channels, width, height := arch.Facts.Channels, arch.Transform.Width, arch.Transform.Height
 	small := strings.HasPrefix(arch.Facts.Stem, "3x3/1")
 	if small {
-		side = smallSide
+		width, height = smallSide, smallSide
 	}
+	small = small || arch.Facts.FixedSize && max(width, height) <= smallSide
 	preset := func(name string) (vision.Transform, error) {
 		if channels != 1 && channels != 3 {
 			return arch.Transform, nil // refused by Validate, in its words
 		}
-		t, err := vision.Preset(name, channels, side, side)
-		if own := arch.Transform; own.Name == vision.BVLC.Name && channels == 3 { // the geometry, in Caffe's channels
-			t.Channels, t.Scale, t.Mean, t.Std = own.Channels, own.Scale, own.Mean, own.Std
-		}
-		return t, err
+		t, err := vision.Preset(name, channels, height, width)
+		return ownNumbers(arch, t), err
 	}
 	switch f.preprocess {
 	case "", "auto", "timm":
@@ -96,7 +94,10 @@ func (f *inputFlags) base(c *cobra.Command, arch *zoo.Arch, file *weights.File, 
 		}
 		switch {
 		case ok:
-			return &input{Transform: t, from: from}, nil
+			if own := arch.Transform; arch.Facts.FixedSize && (t.Width != own.Width || t.Height != own.Height) {
+				t, from = resized(t, own.Width, own.Height), from+", at the model's size"
+			}
+			return &input{Transform: ownNumbers(arch, t), from: from}, nil
 		case f.preprocess == "timm":
 			t, err = preset("timm")
 			return &input{Transform: t, from: "--preprocess timm"}, err
@@ -125,6 +126,18 @@ func (f *inputFlags) base(c *cobra.Command, arch *zoo.Arch, file *weights.File, 
 	}
 	t, err := vision.ParseTransform(f.preprocess, text)
 	return &input{Transform: t, from: f.preprocess}, err
+}
+
+// ownNumbers gives a transform the channels and numbers of a network that has its own: Caffe's,
+// or an ONNX model that normalises pixels itself.
+func ownNumbers(arch *zoo.Arch, t vision.Transform) vision.Transform {
+	if own := arch.Transform; own.Name == vision.BVLC.Name && arch.Facts.Channels == 3 || arch.Facts.Range != 0 {
+		t.Scale, t.Mean, t.Std = own.Scale, own.Mean, own.Std
+		if own.Channels != "" {
+			t.Channels = own.Channels
+		}
+	}
+	return t
 }
 
 // smallSide is the input of networks that begin without reducing it, by convention: CIFAR's.

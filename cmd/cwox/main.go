@@ -6,10 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"runtime/debug"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"cwox/cwox/dataset"
 )
 
 // Exit codes. Of an interruption it is 128 and the number of the signal, as shells have it.
@@ -17,6 +21,7 @@ const (
 	exitDone        = 0
 	exitFailed      = 1
 	exitUsage       = 2
+	exitLasting     = 42      // of a shard: it will fail again however often it is tried
 	exitInterrupted = 128 + 2 // by Ctrl-C
 )
 
@@ -29,7 +34,20 @@ func main() {
 	if f, err := os.Open(os.DevNull); err == nil {
 		f.Close()
 	}
+	if n := processors(os.Getenv, runtime.GOMAXPROCS(0)); n > 0 {
+		runtime.GOMAXPROCS(n)
+	}
 	os.Exit(run(os.Args[1:]))
+}
+
+// processors are those that Slurm gives a task where nothing confines the task to them; 0 is for
+// as many as the runtime finds, which heeds GOMAXPROCS and the limits of control groups.
+func processors(getenv func(string) string, found int) int {
+	n, err := strconv.Atoi(getenv("SLURM_CPUS_PER_TASK"))
+	if err != nil || n < 1 || n >= found || getenv("GOMAXPROCS") != "" {
+		return 0
+	}
+	return n
 }
 
 // run carries out a command line and returns the exit code.
@@ -57,11 +75,15 @@ func run(args []string) int {
 		complain(err)
 	}
 	var u usageError
+	code := exitFailed
 	if errors.As(err, &u) {
 		stderr.Printf("Run 'cwox %s--help' for how to use it.\n", u.command)
-		return exitUsage
+		code = exitUsage
 	}
-	return exitFailed
+	if isShard(args) && !errors.As(err, new(noShard)) && !dataset.OfTheMoment(err) {
+		return exitLasting
+	}
+	return code
 }
 
 func newRoot() *cobra.Command {
@@ -108,6 +130,8 @@ func commands() []*cobra.Command {
 		newDocuments(),
 		newTree(),
 		newEvaluate(),
+		newConfusions(),
+		newMerge(),
 		newScore(),
 		newDemo(),
 		newVerify(),

@@ -38,8 +38,7 @@ type modelFlags struct {
 	reference bool
 	// recorded is the input of a report, if its explanation is to be made again.
 	recorded *report.Input
-	// channels, height and width, if not 0, are those of a network input given as it is.
-	channels, height, width int
+	given    *inputs // network inputs given as they are; nil or none without --tensor
 
 	file *weights.File // set by load
 }
@@ -50,12 +49,12 @@ const defaultModel = "resnet50"
 func (f *modelFlags) add(c *cobra.Command) {
 	s := c.Flags()
 	s.StringVar(&f.model, "model", "", "network, where the weight file does not decide: NAME, NAME:key=value,... or :key=value,..., e.g. resnet50:stride=conv1 (default: what the file holds; without --weights "+defaultModel+")")
-	s.StringVar(&f.weights, "weights", "", "weight file or folder: .pth, .pt, .ckpt, .safetensors, shards, Hugging Face, timm (default: the one fetched into the cache; demo: the embedded one)")
+	s.StringVar(&f.weights, "weights", "", "weight file or folder: .pth, .pt, .ckpt, .safetensors, .onnx, shards, Hugging Face, timm (default: the one fetched into the cache; demo: the embedded one)")
 	s.StringVar(&f.key, "key", "", "state dict to take of a file that holds several, e.g. state_dict_ema")
 	s.StringVar(&f.labels, "labels", "", "class names, one a line, synonyms after commas (default: those of the weight file; ImageNet's for 1000 classes)")
 	s.BoolVar(&f.multilabel, "multilabel", false, "every class has a probability of its own: the sigmoid of its logit")
 	f.input.add(c)
-	s.IntVar(&f.threads, "threads", 0, "goroutines to compute with (default: all processors)")
+	s.IntVar(&f.threads, "threads", 0, "goroutines to compute with (default: all processors, in a Slurm job those of a task)")
 	s.StringVar(&f.precision, "precision", "f32", "arithmetic: f32, or bf16 (faster, less exact)")
 	s.BoolVar(&f.direct, "direct", false, "no Winograd transforms: sum every convolution as it is defined")
 	s.BoolVar(&f.ignoreOrientation, "ignore-orientation", false, "leave EXIF rotation alone")
@@ -133,6 +132,20 @@ func (f *modelFlags) open() (*weights.File, error) {
 	return weights.OpenOptions(path, weights.Options{Key: f.key})
 }
 
+// arch is the network of the weight file.
+func (f *modelFlags) arch() (*zoo.Arch, error) {
+	file, err := f.open()
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	spec, err := zoo.ParseSpec(f.model)
+	if err != nil {
+		return nil, err
+	}
+	return zoo.Match(file, spec)
+}
+
 // classifier finds out what the file holds, says so, and builds the network while the file's
 // hash is computed.
 func (f *modelFlags) classifier(c *cobra.Command, file *weights.File) (*cwox.Classifier, error) {
@@ -149,7 +162,7 @@ func (f *modelFlags) classifier(c *cobra.Command, file *weights.File) (*cwox.Cla
 	if err != nil {
 		return nil, err
 	}
-	cl := &cwox.Classifier{Arch: arch, Transform: in.Transform, TransformFrom: in.from, MultiLabel: f.multilabel && !arch.OneLogit(), WeightsFile: file.Path()}
+	cl := &cwox.Classifier{Arch: arch, Transform: in.Transform, TransformFrom: in.from, MultiLabel: (f.multilabel || arch.Facts.Sigmoid) && !arch.OneLogit(), WeightsFile: file.Path()}
 	if cl.Labels, cl.Synonyms, err = f.chooseLabels(arch, file); err != nil {
 		return nil, err
 	}
@@ -182,13 +195,14 @@ func (f *modelFlags) chooseInput(c *cobra.Command, arch *zoo.Arch, file *weights
 	if f.recorded != nil {
 		return &input{Transform: *f.recorded.Transform, from: f.recorded.From}, nil
 	}
-	if f.width == 0 {
+	if f.given == nil || f.given.n == 0 {
 		return f.input.choose(c, arch, file, f.reference)
 	}
-	if n := arch.Facts.Channels; n != f.channels {
-		return nil, fmt.Errorf("--tensor: inputs of %d channels, %s takes %d", f.channels, arch.Name, n)
+	in := f.given.arranged(arch.Facts.ChannelsLast)
+	if n := arch.Facts.Channels; n != in.c {
+		return nil, fmt.Errorf("--tensor: inputs of %d channels, %s takes %d", in.c, arch.Name, n)
 	}
-	return &input{Transform: vision.Transform{Name: "given", Width: f.width, Height: f.height}}, nil
+	return &input{Transform: vision.Transform{Name: "given", Width: in.w, Height: in.h}}, nil
 }
 
 // chooseLabels names the classes, and says by what other names they can be found.

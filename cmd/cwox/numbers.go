@@ -54,6 +54,7 @@ var bounds = map[string]between{
 	"show level":       {0, most, ""},
 	"max-labels":       {2, most, ""},
 	"max-images":       {1, most, ""},
+	"examples":         {0, 10000, ""},
 	"cumulative":       share,
 	"delta":            percentile,
 	"support-delta":    percentile,

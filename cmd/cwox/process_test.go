@@ -6,19 +6,12 @@ import (
 	"bytes"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
-
-// program is this program as a process of its own, with arguments.
-func program(args ...string) *exec.Cmd {
-	c := exec.Command(os.Args[0])
-	c.Env = append(os.Environ(), asProgram+"="+strings.Join(args, "\n"))
-	return c
-}
 
 // TestPipesAreRefused names a pipe that nobody writes wherever a file can be named. It would hang
 // if one of them was opened.
@@ -119,6 +112,40 @@ func TestSignals(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "out")); err == nil {
 		t.Error("work that was interrupted left a folder")
+	}
+}
+
+// TestShardTerminated: what a scheduler does to a shard, SIGTERM, ends it at once with 143, and
+// the same command goes on.
+func TestShardTerminated(t *testing.T) {
+	in, model := smallImages(t, 14), smallWeights(t)
+	out := filepath.Join(t.TempDir(), "docs.txt")
+	args := []string{"documents", "--weights", model, "--quiet", "-o", out, "--batch", "1", "--threads", "1", "--shard", "0/1", in}
+	journal := filepath.Join(out+".shards", "0-of-1", "docs.txt.jsonl")
+	c := program(args...)
+	var stderr bytes.Buffer
+	c.Stderr = &stderr
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for start := time.Now(); lines(journal) < 2 && time.Since(start) < time.Minute; {
+		time.Sleep(time.Millisecond)
+	}
+	_ = c.Process.Signal(syscall.SIGTERM)
+	_ = c.Wait()
+	if code := c.ProcessState.ExitCode(); code != 128+int(syscall.SIGTERM) || !strings.Contains(stderr.String(), "the same command goes on after") {
+		t.Errorf("exit code %d: %s", code, stderr.String())
+	}
+	if code, stdout, _ := cli(t, "merge", "--missing", out); code != 0 || stdout != "0\n" {
+		t.Errorf("exit code %d, missing %q", code, stdout)
+	}
+	for _, args := range [][]string{args, {"merge", "--quiet", out}} {
+		if code, _, stderr := cli(t, args...); code != 0 {
+			t.Errorf("%q: exit code %d: %s", args, code, stderr)
+		}
+	}
+	if n := lines(out + ".jsonl"); n != 14 {
+		t.Errorf("%d lines", n)
 	}
 }
 

@@ -190,6 +190,8 @@ type recorded struct {
 // optionsOf are the options that make a report again.
 func optionsOf(r *report.Report, cl *cwox.Classifier) (cwox.Options, error) {
 	o := cwox.Options{Method: cwox.Method(r.Method), Variant: cwox.Variant(r.Variant), Seed: r.Seed}
+	o.Effects = slices.ContainsFunc(r.Classes, func(c report.Class) bool { return c.Effect != nil }) ||
+		slices.ContainsFunc(r.Clusters, func(c report.Cluster) bool { return c.Effect != nil })
 	// A tree that is at hand cuts again; else the clusters stand as they are.
 	switch cwox.TreeSource(r.Tree.Source) {
 	case cwox.TreeEmbedded, cwox.TreeWeights:

@@ -29,23 +29,26 @@ func (f *tensorFlags) args(c *cobra.Command, args []string) error {
 	return atLeast(1, "images or folders")(c, args)
 }
 
-// inputs are network inputs given as they are.
+// inputs are network inputs given as they are: [n][c][h][w], for an ONNX model that takes channels
+// last [n][h][w][c] until arranged knows it.
 type inputs struct {
 	file    string
-	x       []float32 // [n][c][h][w]
+	x       []float32
 	n       int
 	c, h, w int
 	sha256  string // of the file
+
+	arrangedAlready bool
 }
 
-// read reads the inputs, none without --tensor, and tells the model their size.
+// read reads the inputs, none without --tensor, and tells the model of them.
 func (f *tensorFlags) read(m *modelFlags) (*inputs, error) {
 	if f.file == "" {
 		return &inputs{}, nil
 	}
 	in, err := f.open()
 	if err == nil {
-		m.channels, m.height, m.width = in.c, in.h, in.w
+		m.given = in
 	}
 	return in, err
 }
@@ -96,6 +99,24 @@ func (f *tensorFlags) pick(file *weights.File) (*weights.Tensor, error) {
 		return t, nil
 	}
 	return nil, fmt.Errorf("%s: no tensor %q: choose one with --tensor-name: %s", f.file, name, strings.Join(names[:min(len(names), 8)], ", "))
+}
+
+// arranged brings the inputs to [n][c][h][w], once the model is known.
+func (in *inputs) arranged(channelsLast bool) *inputs {
+	if !channelsLast || in.arrangedAlready {
+		return in
+	}
+	h, w, c := in.c, in.h, in.w
+	x := make([]float32, 0, len(in.x))
+	for i := range in.n {
+		for k := range c {
+			for p := range h * w {
+				x = append(x, in.x[(i*h*w+p)*c+k])
+			}
+		}
+	}
+	in.x, in.c, in.h, in.w, in.arrangedAlready = x, c, h, w, true
+	return in
 }
 
 // at is the i-th input, and what it is called.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -45,6 +46,11 @@ func (f *truthFlags) args(c *cobra.Command, args []string) error {
 }
 
 func evaluateTruth(c *cobra.Command, m *modelFlags, f *evaluateFlags, t *truthFlags) error {
+	start := time.Now()
+	shard, err := f.shard.read(c)
+	if err != nil {
+		return err
+	}
 	if !c.Flags().Changed("model") {
 		m.model = zoo.Demo
 	}
@@ -73,7 +79,7 @@ func evaluateTruth(c *cobra.Command, m *modelFlags, f *evaluateFlags, t *truthFl
 		return err
 	}
 	defer closeFile()
-	o := dataset.TruthOptions{First: t.first, Step: f.measure.step, Threads: m.threads, Restart: f.restart}
+	o := dataset.TruthOptions{First: t.first, Step: f.measure.step, Threads: m.threads, Shard: shard, Restart: f.restart}
 	o.Explain = cwox.Options{
 		Variant: cwox.Variant(f.variant), ReLU: cwox.ReLU(f.relu), Level: f.level, TopK: f.top, Cumulative: f.cumulative,
 		Delta: f.support, Epsilon: f.epsilon, Seed: m.seed,
@@ -107,13 +113,25 @@ func evaluateTruth(c *cobra.Command, m *modelFlags, f *evaluateFlags, t *truthFl
 		return resumable{c.Context().Err(), "the same command goes on where this one stopped"}
 	case err != nil:
 		return err
-	case m.json:
+	case shard.Of > 0:
+		all := 0
+		for _, x := range s.Explainers {
+			all += x.Scenes
+		}
+		return shardDone{f.out, shard, all, 0, "", start}.say(m)
+	}
+	return sayTruth(f.out, s, m)
+}
+
+// sayTruth says what came out, of one run or of shards that were merged.
+func sayTruth(out string, s *dataset.TruthSummary, m *modelFlags) error {
+	if m.json {
 		return printJSON(s)
 	}
 	if err := s.WriteText(stdout); err != nil {
 		return err
 	}
-	stdout.Printf("\nThe page: %s\n", filepath.Join(f.out, report.PageFile))
+	stdout.Printf("\nThe page: %s\n", filepath.Join(out, report.PageFile))
 	return nil
 }
 

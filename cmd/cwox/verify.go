@@ -127,18 +127,19 @@ func verifyOne(c *cobra.Command, m *modelFlags, t *tensorFlags, image, dir strin
 		return nil, counted{}, err
 	}
 	defer os.RemoveAll(again)
-	if err := report.Write(again, e); err != nil {
-		return nil, counted{}, err
-	}
 	truth, err := drawnworld.ReadTruth(filepath.Join(dir, drawnworld.TruthFile))
 	if err == nil { // a folder of demo
 		scene := truth.Scene()
 		if scene == nil || truth.Size != demo.PictureSize {
 			return nil, counted{}, fmt.Errorf("%s: of no scene that this program draws", filepath.Join(dir, drawnworld.TruthFile))
 		}
+		tellTruth(scene, e)
 		err = scene.WriteTruth(again, truth.Size)
 	} else if errors.Is(err, fs.ErrNotExist) {
 		err = nil
+	}
+	if err == nil {
+		err = report.Write(again, e)
 	}
 	if err != nil {
 		return nil, counted{}, err

@@ -24,7 +24,7 @@ func newWeights() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "weights",
 		Short: "List, fetch, verify, inspect and convert weight files",
-		Long: `Weight files are .safetensors or PyTorch's .pth, told apart by content. A .pth file is read
+		Long: `Weight files are .safetensors, PyTorch's .pth, or .onnx, told apart by content. A .pth file is read
 by a machine that can build nothing but tensors: no code in it is ever run.`,
 		Example: `  cwox weights list
   cwox weights fetch resnet50
@@ -230,6 +230,7 @@ type inspection struct {
 	Input     *vision.Transform `json:"input,omitempty"`
 	InputFrom string            `json:"input_from,omitempty"`
 	Head      string            `json:"head,omitempty"`
+	Layers    []layerLine       `json:"layers,omitempty"` // maps that can be explained, the last first
 	Prefix    string            `json:"prefix,omitempty"`
 	Ignored   []string          `json:"ignored,omitempty"` // tensors that are not the network's
 	Keys      []weights.Dict    `json:"keys"`              // state dicts found, the one taken first
@@ -244,6 +245,12 @@ type undecided struct {
 	What  string `json:"what"`
 	Taken string `json:"taken"`
 	Other string `json:"other,omitempty"` // how to choose otherwise
+}
+
+// layerLine is a layer of a network that its file describes, by its name there.
+type layerLine struct {
+	Name  string `json:"name"`
+	Shape [3]int `json:"shape"` // channels, height, width
 }
 
 type tensorLine struct {
@@ -318,6 +325,9 @@ func inspect(c *cobra.Command, m *modelFlags) (*inspection, error) {
 	}
 	facts := arch.Facts
 	in.Model, in.Classes, in.Head, in.Prefix, in.Ignored = arch.Name, facts.Classes, facts.Head, facts.Prefix, facts.Ignored
+	for _, l := range facts.Layers {
+		in.Layers = append(in.Layers, layerLine{l.Name, [3]int{l.Shape.C, l.Shape.H, l.Shape.W}})
+	}
 	for _, a := range facts.Assumed {
 		u := undecided{What: a.What, Taken: a.Taken}
 		if a.Setting != "" {
@@ -335,6 +345,9 @@ func inspect(c *cobra.Command, m *modelFlags) (*inspection, error) {
 	}
 	return in, nil
 }
+
+// mostLayers is how many layers are printed for people.
+const mostLayers = 12
 
 // print writes the description for people.
 func (in *inspection) print() {
@@ -365,6 +378,13 @@ func (in *inspection) print() {
 		} else {
 			line("input", "%s", in.InputFrom)
 		}
+	}
+	for i, l := range in.Layers {
+		if i == mostLayers {
+			line("layers", "and %d more", len(in.Layers)-i)
+			break
+		}
+		line("layer", "%s %v", printable(l.Name), l.Shape)
 	}
 	if n := len(in.Labels); n > 0 && (n == in.Classes || in.Classes == 1) {
 		line("labels", "%s ... %s", printable(in.Labels[0]), printable(in.Labels[n-1]))
@@ -463,6 +483,9 @@ func convert(m *modelFlags, out string) error {
 		return err
 	}
 	defer f.Close()
+	if f.Format() == weights.ONNX {
+		return fmt.Errorf("%s: an ONNX model is a network, which its tensors alone would not be: name it with --weights as it is", m.weights)
+	}
 	metadata := f.Metadata()
 	if metadata == nil {
 		metadata = map[string]string{}

@@ -15,6 +15,12 @@
 // more than 0.95; a journal is the file that grows by a line per image while the work lasts;
 // a pair is a top class and the other classes of its confusion cluster, its foil.
 //
+// Many machines share the work, and Merge makes of their shards what one call would have written:
+//
+//	_, err := dataset.Evaluate(ctx, classifier, images, "results", dataset.EvaluateOptions{
+//		Shard: dataset.Shard{Index: 3, Of: 100}})                   // on each its own index
+//	merged, err := dataset.Merge(ctx, "results")                    // on one, when all are done
+//
 // Contracts: an image that cannot be read costs a line, not the run; what would fail for every
 // image, as too many open files, ends the run and makes no line. A run that ended in any way,
 // kill -9 included, is continued by the same call, and the files come to the same bytes as

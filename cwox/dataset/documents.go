@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -36,6 +37,8 @@ type DocumentsOptions struct {
 	// can bring more pairs of labels than a thousand others.
 	KeepDoubtful bool
 
+	// Shard, if it is not the whole, is the part of the images to do: see [Shard].
+	Shard Shard
 	// Restart throws away what an earlier run has left, instead of going on with it.
 	Restart bool
 	// Batch is the number of images per forward pass (8), Threads that of goroutines
@@ -122,27 +125,41 @@ func WriteDocuments(ctx context.Context, c *cwox.Classifier, images []string, pa
 	if err := c.CheckTransform(); err != nil {
 		return nil, err
 	}
-	j, err := openDocuments(path, newSettings(c, images, o), images, o.Restart)
+	dir, err := o.Shard.claim(path, path, path+".jsonl", path+".settings.json")
+	if err != nil {
+		return nil, err
+	}
+	if !o.Shard.whole() {
+		path = filepath.Join(dir, filepath.Base(path))
+	}
+	settings := newSettings(c, images, o)
+	j, err := openDocuments(path, settings, images, o.Shard, o.Restart)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, j.close()) }()
-	todo, unread, err := j.todo(ctx, o)
+	state, err := o.Shard.begin(j.dir, shardWork{Command: commandDocuments, Images: len(images), ImagesSHA256: settings.ImagesSHA256, KeepDoubtful: o.KeepDoubtful},
+		o.Restart, commandDocuments)
 	if err != nil {
 		return nil, err
 	}
-	result := &DocumentsResult{Images: len(images), Resumed: len(images) - len(todo), Unchecked: unread}
+	todo, unread, err := j.todo(ctx, o.Threads, o.Progress)
+	if err != nil {
+		return nil, err
+	}
+	n := o.Shard.count(len(images))
+	result := &DocumentsResult{Images: n, Resumed: n - len(todo), Unchecked: unread}
 	if err := o.classify(ctx, c, j, todo); err != nil {
 		return nil, err
 	}
 	if err := j.finish(); err != nil {
 		return nil, err
 	}
-	err = place.Write(path, place.Gzip(path, func(w io.Writer) error { return j.documents(w, result, o.KeepDoubtful) }))
+	err = place.Write(path, place.Gzip(path, func(w io.Writer) error { return result.writeLines(w, j.files[0], o.KeepDoubtful) }))
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)
 	}
-	return result, nil
+	return result, state.end(j.dir, commandDocuments)
 }
 
 func (o DocumentsOptions) withDefaults(images []string) (DocumentsOptions, error) {
@@ -176,8 +193,9 @@ func (o DocumentsOptions) withDefaults(images []string) (DocumentsOptions, error
 // classify appends a line to the journal for every image that is to be done. Images are
 // decoded ahead of the network; what waits for it is bounded.
 func (o *DocumentsOptions) classify(ctx context.Context, c *cwox.Classifier, j *documentsJournal, todo []int) (err error) {
-	done := len(j.images) - len(todo)
-	o.Progress(PhaseLabel, done, len(j.images))
+	total := o.Shard.count(len(j.images))
+	done := total - len(todo)
+	o.Progress(PhaseLabel, done, total)
 	if len(todo) == 0 {
 		return nil
 	}
@@ -220,7 +238,7 @@ func (o *DocumentsOptions) classify(ctx context.Context, c *cwox.Classifier, j *
 			return err
 		}
 		done += len(indices)
-		o.Progress(PhaseLabel, done, len(j.images))
+		o.Progress(PhaseLabel, done, total)
 	}
 	return nil
 }
@@ -325,38 +343,41 @@ func (o *DocumentsOptions) label(c *cwox.Classifier, line *ImageLabels, logits [
 	}
 }
 
-// documents writes the documents of all lines of the journal, and counts.
-func (j *documentsJournal) documents(w io.Writer, r *DocumentsResult, keepDoubtful bool) error {
+// writeLines writes the documents of all lines of a journal, and counts.
+func (r *DocumentsResult) writeLines(w io.Writer, l *lines, keepDoubtful bool) error {
+	_, err := each(l, func(line *ImageLabels, _ span) error { return r.write(w, line, keepDoubtful) })
+	return err
+}
+
+// write writes the document of a line, if it makes one, and counts.
+func (r *DocumentsResult) write(w io.Writer, line *ImageLabels, keepDoubtful bool) error {
 	damaged := func(w Warning) bool { return w.Code == vision.NoteTruncated }
-	_, err := each(j.files[0], func(line *ImageLabels, _ span) error {
-		switch {
-		case line.Error != "":
-			if r.Unreadable++; r.Unreadable == 1 {
-				r.FirstError = line.Error
-			}
-			return nil
-		case len(line.Top) < 2:
-			r.Certain++
-			return nil
-		case keepDoubtful:
-		case slices.ContainsFunc(line.Warnings, damaged):
-			r.Damaged++
-			return nil
-		case len(line.Top) > Undecided:
-			r.Undecided++
-			return nil
+	switch {
+	case line.Error != "":
+		if r.Unreadable++; r.Unreadable == 1 {
+			r.FirstError = line.Error
 		}
-		r.Documents++
-		r.Labels += len(line.Top)
-		var text []byte
-		for _, l := range line.Top {
-			text = strconv.AppendInt(text, int64(line.ID), 10)
-			text = append(text, ", "...)
-			text = append(text, hlta.ClassWord(l.Class)...)
-			text = append(text, '\n')
-		}
-		_, err := w.Write(text)
-		return err
-	})
+		return nil
+	case len(line.Top) < 2:
+		r.Certain++
+		return nil
+	case keepDoubtful:
+	case slices.ContainsFunc(line.Warnings, damaged):
+		r.Damaged++
+		return nil
+	case len(line.Top) > Undecided:
+		r.Undecided++
+		return nil
+	}
+	r.Documents++
+	r.Labels += len(line.Top)
+	var text []byte
+	for _, l := range line.Top {
+		text = strconv.AppendInt(text, int64(line.ID), 10)
+		text = append(text, ", "...)
+		text = append(text, hlta.ClassWord(l.Class)...)
+		text = append(text, '\n')
+	}
+	_, err := w.Write(text)
 	return err
 }

@@ -1,11 +1,8 @@
 package dataset
 
 import (
-	"bufio"
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -30,62 +27,86 @@ type documentsSettings struct {
 }
 
 func newSettings(c *cwox.Classifier, images []string, o DocumentsOptions) documentsSettings {
-	hash := sha256.New()
-	out := bufio.NewWriter(hash)
-	for _, image := range images {
-		out.WriteString(image)
-		out.WriteByte(0)
-	}
-	out.Flush()
 	return documentsSettings{
 		Format: documentsFormat, Model: c.Arch.Name, EvaluatedModel: evaluatedModel(c), IgnoreOrientation: o.Decode.IgnoreOrientation,
-		Cumulative: o.Cumulative, MaxLabels: o.MaxLabels, Images: len(images), ImagesSHA256: hex.EncodeToString(hash.Sum(nil)),
+		Cumulative: o.Cumulative, MaxLabels: o.MaxLabels, Images: len(images), ImagesSHA256: hashList(images),
 	}
 }
 
-// documentsJournal has a line for every image, in their order once the work has ended. Before
-// it may have several for an image, of which the last one counts.
-type documentsJournal struct {
+// listJournal has a line of L for every image of a list, or of a shard of it, in their order
+// once the work has ended. Before it may have several for an image, of which the last one counts.
+type listJournal[L any, P listLine[L]] struct {
 	*journal
-	images []string
+	images []string // of the whole list
+	shard  Shard
 	sums   []string       // of the images whose lines stand
 	failed map[int]string // errors of the images that could not be read
 }
 
+// listLine is a line about an image of a list.
+type listLine[L any] interface {
+	*L
+	about() lineHead
+	check() error
+}
+
+// lineHead is what all lines about images of a list have: the image's number and name, the
+// hash of its file if the line stands, and why there is no more.
+type lineHead struct {
+	id               int
+	image, sum, fail string
+}
+
+func (l *ImageLabels) about() lineHead { return lineHead{l.ID, l.Image, l.SHA256, l.Error} }
+
+func (l *ImageLabels) check() error {
+	for _, t := range l.Top {
+		if t.Class < 0 {
+			return fmt.Errorf("class %d", t.Class)
+		}
+	}
+	return nil
+}
+
+type documentsJournal = listJournal[ImageLabels, *ImageLabels]
+
 // openDocuments opens the journal of a documents file as far as its lines are whole.
-func openDocuments(path string, s documentsSettings, images []string, restart bool) (*documentsJournal, error) {
+func openDocuments(path string, s documentsSettings, images []string, shard Shard, restart bool) (*documentsJournal, error) {
 	dir, err := place.Open(filepath.Dir(path))
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)
 	}
-	j := &documentsJournal{images: images, sums: make([]string, len(images)), failed: map[int]string{}}
 	base := filepath.Base(path)
-	j.journal, err = openJournal(dir, base+".settings.json", &s, nil, restart, j.load, base+".jsonl")
+	return openList[ImageLabels](dir, base+".settings.json", &s, base+".jsonl", images, shard, restart)
+}
+
+// openList opens the journal of a list as far as its lines are whole.
+func openList[L any, P listLine[L], S any](dir *place.Dir, settings string, s *S, file string, images []string, shard Shard, restart bool) (_ *listJournal[L, P], err error) {
+	j := &listJournal[L, P]{images: images, shard: shard, sums: make([]string, len(images)), failed: map[int]string{}}
+	j.journal, err = openJournal(dir, settings, s, nil, restart, j.load, file)
 	return j, err
 }
 
-func (j *documentsJournal) load(files []*lines) error {
-	end, err := each(files[0], func(line *ImageLabels, _ span) error {
-		i := line.ID
-		if i < 0 || i >= len(j.images) {
-			return fmt.Errorf("image %d, of %d", i, len(j.images))
+func (j *listJournal[L, P]) load(files []*lines) error {
+	end, err := each(files[0], func(line *L, _ span) error {
+		l := P(line).about()
+		if l.id < 0 || l.id >= len(j.images) {
+			return fmt.Errorf("image %d, of %d", l.id, len(j.images))
 		}
-		if want := asRead(j.images[i]); line.Image != want {
-			return fmt.Errorf("image %d is %.200q, want %.200q", i, line.Image, want)
+		if !j.shard.has(l.id) {
+			return fmt.Errorf("image %d, which is not of shard %v", l.id, j.shard)
 		}
-		if line.SHA256 != "" && line.SHA256 == j.sums[i] {
-			return fmt.Errorf("image %d again, %.200q", i, line.Image)
+		if want := asRead(j.images[l.id]); l.image != want {
+			return fmt.Errorf("image %d is %.200q, want %.200q", l.id, l.image, want)
 		}
-		for _, l := range line.Top {
-			if l.Class < 0 {
-				return fmt.Errorf("class %d", l.Class)
-			}
+		if l.sum != "" && l.sum == j.sums[l.id] {
+			return fmt.Errorf("image %d again, %.200q", l.id, l.image)
 		}
-		j.sums[i] = line.SHA256
-		if delete(j.failed, i); line.SHA256 == "" {
-			j.failed[i] = line.Error
+		j.sums[l.id] = l.sum
+		if delete(j.failed, l.id); l.sum == "" {
+			j.failed[l.id] = l.fail
 		}
-		return nil
+		return P(line).check()
 	})
 	if err != nil {
 		return err
@@ -99,19 +120,19 @@ func asRead(path string) string { return string([]rune(path)) }
 
 // todo says which images have no line that stands, and how many of the others cannot be
 // compared with their lines.
-func (j *documentsJournal) todo(ctx context.Context, o DocumentsOptions) (indices []int, unread int, err error) {
+func (j *listJournal[L, P]) todo(ctx context.Context, threads int, progress func(phase string, done, total int)) (indices []int, unread int, err error) {
 	var inputs []input
 	for i, sum := range j.sums {
 		if sum != "" {
 			inputs = append(inputs, input{i, j.images[i], sum})
 		}
 	}
-	again, unread, err := changed(ctx, o.Threads, inputs, o.Progress)
+	again, unread, err := changed(ctx, threads, inputs, progress)
 	for _, i := range again {
 		j.sums[i] = ""
 	}
 	for i, sum := range j.sums {
-		if sum == "" {
+		if sum == "" && j.shard.has(i) {
 			indices = append(indices, i)
 		}
 	}
@@ -119,10 +140,11 @@ func (j *documentsJournal) todo(ctx context.Context, o DocumentsOptions) (indice
 }
 
 // append adds the lines of images, but for those that could not be read before, either.
-func (j *documentsJournal) append(of []ImageLabels) error {
-	of = slices.DeleteFunc(of, func(line ImageLabels) bool {
-		before, failed := j.failed[line.ID]
-		return failed && line.SHA256 == "" && line.Error == before
+func (j *listJournal[L, P]) append(of []L) error {
+	of = slices.DeleteFunc(of, func(line L) bool {
+		l := P(&line).about()
+		before, failed := j.failed[l.id]
+		return failed && l.sum == "" && l.fail == before
 	})
 	text, err := encode(of...)
 	if err != nil {
@@ -132,6 +154,6 @@ func (j *documentsJournal) append(of []ImageLabels) error {
 }
 
 // finish brings the lines into the order of the images.
-func (j *documentsJournal) finish() error {
-	return arrange(j.files[0], func(line *ImageLabels) int { return line.ID }, cmp.Compare, func(old, next int) bool { return old == next })
+func (j *listJournal[L, P]) finish() error {
+	return arrange(j.files[0], func(line *L) int { return P(line).about().id }, cmp.Compare, func(old, next int) bool { return old == next })
 }

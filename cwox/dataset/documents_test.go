@@ -64,7 +64,7 @@ func smallOf(pre vision.Transform) *cwox.Classifier {
 		weight[i] = 2 * float32(math.Sin(float64(i*i%1009)))
 	}
 	g := nn.NewGraph(nn.Shape{C: c, H: pre.Height, W: pre.Width})
-	y := g.Conv("conv", g.Input(), nn.Conv{Weight: weight, Out: classes, KH: pre.Height, KW: pre.Width, Stride: 1})
+	y := g.Conv("conv", g.Input(), nn.Conv{Weight: weight, Out: classes, Window: nn.Window{KH: pre.Height, KW: pre.Width}})
 	identity := make([]float32, classes*classes)
 	for i := range classes {
 		identity[i*classes+i] = 1
@@ -141,7 +141,7 @@ func TestDoubtful(t *testing.T) {
 		{ID: 0, Top: top(2)}, {ID: 1, Top: top(3), Warnings: cut}, {ID: 2, Top: top(Undecided + 1)},
 		{ID: 3, Top: top(Undecided)}, {ID: 4, Top: top(1), Warnings: cut}, {ID: 5, Top: top(2), Warnings: turned},
 	}
-	j, err := openDocuments(filepath.Join(t.TempDir(), "docs"), documentsSettings{}, make([]string, len(lines)), false)
+	j, err := openDocuments(filepath.Join(t.TempDir(), "docs"), documentsSettings{}, make([]string, len(lines)), Shard{}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func TestDoubtful(t *testing.T) {
 	} {
 		var docs bytes.Buffer
 		var got DocumentsResult
-		if err := j.documents(&docs, &got, keep); err != nil || got != want {
+		if err := got.writeLines(&docs, j.files[0], keep); err != nil || got != want {
 			t.Errorf("keep %t: %+v, %v; want %+v", keep, got, err, want)
 		}
 		if n := bytes.Count(docs.Bytes(), []byte("\n")); n != want.Labels || bytes.Contains(docs.Bytes(), []byte("1, c000")) != keep {

@@ -35,6 +35,9 @@ type EvaluateOptions struct {
 	// Decode steers and bounds the decoding of images. Of its limits nothing depends that is
 	// done: an image that they refuse is tried again.
 	Decode vision.Options
+	// Shard, if it is not the whole, is the part of the images to do: see [Shard]. It leaves
+	// MaxImages alone.
+	Shard Shard
 	// Restart throws away what earlier runs have left in the folder.
 	Restart bool
 	// Progress, if not nil, is told how far a phase has come: PhaseCheck of the images that
@@ -126,6 +129,8 @@ const (
 // A line stands as long as its image's file has the hash in it: images that were replaced, and
 // those that could not be read or explained, are tried again; but where an image that was
 // replaced has rows, with this or another model, it is an error that names it.
+//
+// A shard has the first three files alone, in its own folder, and its result counts images alone.
 func Evaluate(ctx context.Context, c *cwox.Classifier, images []string, dir string, o EvaluateOptions) (_ *Evaluation, err error) {
 	e := &evaluator{c: c, o: o}
 	if err := e.prepare(); err != nil {
@@ -135,12 +140,20 @@ func Evaluate(ctx context.Context, c *cwox.Classifier, images []string, dir stri
 	if drawn, _ := filepath.Glob(filepath.Join(dir, "truth-*.jsonl")); len(drawn) > 0 {
 		return nil, fmt.Errorf("dataset: %s: holds an evaluation of drawn scenes: write to another folder", dir)
 	}
+	if dir, err = o.Shard.claim(dir, dir); err != nil {
+		return nil, err
+	}
 	j, err := openEvaluation(dir, e.settings, o.Restart)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, j.close()) }()
 	images = slices.Compact(slices.Sorted(slices.Values(images)))
+	state, err := o.Shard.begin(j.dir, listed(commandEvaluate, images), o.Restart, e.runs()...)
+	if err != nil {
+		return nil, err
+	}
+	images = o.Shard.of(images)
 	unread, err := j.check(ctx, c.Arch.Name, images, o.Explain.Threads, e.o.Progress)
 	if err != nil {
 		return nil, err
@@ -155,12 +168,26 @@ func Evaluate(ctx context.Context, c *cwox.Classifier, images []string, dir stri
 	if err := j.finish(); err != nil {
 		return nil, err
 	}
-	all, err := Summarize(dir)
+	var all *Evaluation
+	if o.Shard.whole() {
+		all, err = Summarize(dir)
+	} else {
+		all = &Evaluation{Settings: *e.settings, Images: map[string]ImageCounts{}}
+		err = errors.Join(all.countImages(j.dir.Path(ImagesFile)), state.end(j.dir, e.runs()...))
+	}
 	if err != nil {
 		return nil, err
 	}
 	all.Unchecked = unread
 	return all, nil
+}
+
+// runs are the model with each explainer.
+func (e *evaluator) runs() (names []string) {
+	for _, x := range e.o.Explainers {
+		names = append(names, e.c.Arch.Name+"/"+x.Name())
+	}
+	return names
 }
 
 // evaluator holds what stays from image to image.
@@ -198,6 +225,9 @@ func (e *evaluator) prepare() (err error) {
 				return fmt.Errorf("dataset: explainer %s is given twice", x.Name())
 			}
 		}
+	}
+	if o.MaxImages > 0 && !o.Shard.whole() {
+		return errors.New("dataset: a bound on the images that qualify is one of the whole list: a shard cannot know it")
 	}
 	if o.MaxImages < 0 {
 		return fmt.Errorf("dataset: at most %d images: want 1 or more", o.MaxImages)

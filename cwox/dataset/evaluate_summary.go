@@ -182,8 +182,14 @@ const (
 
 // Summarize computes the tables of a folder that Evaluate has written rows to, and writes
 // summary.json, tables.txt, tables.md, tables.csv and index.html. The same rows give the same bytes.
-func Summarize(dir string) (*Evaluation, error) {
+func Summarize(dir string) (*Evaluation, error) { return summarizeAs(dir, dir) }
+
+// summarizeAs is Summarize for a folder that messages call by another name.
+func summarizeAs(dir, name string) (*Evaluation, error) {
 	e, examples, err := summarize(dir)
+	if errors.Is(err, errNothing) {
+		return nil, fmt.Errorf("dataset: %s: %w: %s", name, err, e.nothing())
+	}
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)
 	}
@@ -230,11 +236,13 @@ func summarize(dir string) (*Evaluation, []example, error) {
 		}
 	}
 	if len(e.Columns) == 0 {
-		return nil, nil, errors.New(dir + ": no image was evaluated: " + e.nothing())
+		return e, nil, errNothing
 	}
 	examples, err := e.examples(filepath.Join(dir, ResultsFile))
 	return e, examples, err
 }
+
+var errNothing = errors.New("no image was evaluated")
 
 // nothing says why there are no rows.
 func (e *Evaluation) nothing() string {

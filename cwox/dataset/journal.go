@@ -108,29 +108,37 @@ func refuse(err error) error {
 
 // compare names the first setting that is not as in a file.
 func compare[S any](path string, now *S, unite func(before, now *S)) error {
-	text, err := outside.Read(path, maxSettingsBytes)
+	before, err := readSettings[S](path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("dataset: %s: missing, and it says what the lines beside it were made with", path)
 	}
-	before := new(S)
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	d.DisallowUnknownFields() // a later release's
-	if err == nil {
-		err = d.Decode(before)
+	if err != nil {
+		return err
 	}
-	if err == nil && unite != nil {
+	if unite != nil {
 		unite(before, now)
 	}
-	was, err1 := plain(before)
-	is, err2 := plain(now)
-	if err = errors.Join(err, err1, err2); err == nil {
-		err = difference("", was, is)
-	}
+	d, err := differ(before, now)
 	if err != nil {
 		return fmt.Errorf("dataset: %s: %w", path, err)
 	}
-	return nil
+	return d.changed(path)
+}
+
+// readSettings reads a file of settings. Those that this release does not know are an error.
+func readSettings[S any](path string) (*S, error) {
+	text, err := outside.Read(path, maxSettingsBytes)
+	s := new(S)
+	if err == nil {
+		d := json.NewDecoder(bytes.NewReader(text))
+		d.UseNumber()
+		d.DisallowUnknownFields() // a later release's
+		err = d.Decode(s)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("dataset: %s: %w", path, err)
+	}
+	return s, nil
 }
 
 // plain is a value as JSON has it, its numbers to the last digit.
@@ -144,8 +152,26 @@ func plain(v any) (out any, err error) {
 	return out, err
 }
 
-// difference names the first value, in order of name, that is not the same.
-func difference(path string, before, now any) error {
+// difference is a value that is not the same on two sides, as JSON.
+type difference struct{ name, before, now string }
+
+// changed is the error that the settings in a file are not those of now; nil of no difference.
+func (d *difference) changed(path string) error {
+	if d == nil {
+		return nil
+	}
+	return fmt.Errorf("dataset: %s: %s was %s and is %s now", path, d.name, d.before, d.now)
+}
+
+// differ finds the first value, in order of name, that is not the same in two of a kind; nil
+// if there is none.
+func differ(before, now any) (*difference, error) {
+	was, err1 := plain(before)
+	is, err2 := plain(now)
+	return differing("", was, is), errors.Join(err1, err2)
+}
+
+func differing(path string, before, now any) *difference {
 	a, mapA := before.(map[string]any)
 	b, mapB := now.(map[string]any)
 	if !mapA || !mapB {
@@ -154,13 +180,13 @@ func difference(path string, before, now any) error {
 		}
 		was, _ := json.Marshal(before) // cannot fail: it was JSON
 		is, _ := json.Marshal(now)
-		return fmt.Errorf("%s was %s and is %s now", path, was, is)
+		return &difference{path, string(was), string(is)}
 	}
 	keys := slices.AppendSeq(slices.Collect(maps.Keys(a)), maps.Keys(b))
 	slices.Sort(keys)
 	for _, key := range slices.Compact(keys) {
-		if err := difference(strings.TrimPrefix(path+"."+key, "."), a[key], b[key]); err != nil {
-			return err
+		if d := differing(strings.TrimPrefix(path+"."+key, "."), a[key], b[key]); d != nil {
+			return d
 		}
 	}
 	return nil

@@ -382,7 +382,7 @@ func TestSettings(t *testing.T) {
 	s.TreeSHA256 = "a"
 	dir := t.TempDir()
 	open := func(s truthSettings) error {
-		j, err := openTruth(dir, "x", s, false)
+		j, err := openTruth(dir, "x", s, Shard{}, false)
 		if err == nil {
 			err = errors.Join(j.append(&TruthScene{Scene: uint64(len(j.scenes))}), j.close())
 		}

@@ -69,7 +69,7 @@ func (l *lines) fail(err error) error {
 func (l *lines) append(text []byte) error {
 	info, err := l.file.Stat()
 	if err == nil && info.Size() != l.size {
-		err = fmt.Errorf("has %d bytes, %d were written: is another program at work on it?", info.Size(), l.size)
+		err = fmt.Errorf("has %d bytes, %d were written: %w", info.Size(), l.size, place.ErrLocked)
 	}
 	if err == nil {
 		_, err = l.file.WriteAt(text, l.size)
@@ -176,11 +176,32 @@ func eachOf[T any](path string, visit func(line *T, at span) error) error {
 	return err
 }
 
-// eachLine reads lines of JSON. A last line without its newline, which a program that was
-// killed has left, or zeros, which a machine has, are no line. Errors name file and line.
+// eachLine visits lines of JSON and says where the last one ends.
 func eachLine[T any](name string, r io.Reader, visit func(line *T, at span) error) (end int64, err error) {
+	lines := readLines[T](name, r, 1<<16)
+	for {
+		line, _, err := lines.next()
+		if line == nil || err != nil {
+			return lines.at.to, err
+		}
+		if err := visit(line, lines.at); err != nil {
+			return lines.at.from, lines.fail(err)
+		}
+	}
+}
+
+// lineReader reads lines of JSON. A last line without its newline, which a program that was
+// killed has left, or zeros, which a machine has, are no line. Errors name file and line.
+type lineReader[T any] struct {
+	name string
+	text *bufio.Scanner
+	at   span // of the last line
+}
+
+// readLines makes a lineReader with a buffer that is so large at first.
+func readLines[T any](name string, r io.Reader, buffer int) *lineReader[T] {
 	text := bufio.NewScanner(r)
-	text.Buffer(make([]byte, 1<<16), maxLineBytes)
+	text.Buffer(make([]byte, buffer), maxLineBytes)
 	text.Split(func(data []byte, atEOF bool) (int, []byte, error) {
 		if i := bytes.IndexByte(data, '\n'); i >= 0 {
 			return i + 1, data[:i+1], nil
@@ -190,24 +211,35 @@ func eachLine[T any](name string, r io.Reader, visit func(line *T, at span) erro
 		}
 		return 0, nil, nil
 	})
-	at := span{line: 1}
-	for ; text.Scan(); at.line++ {
-		at.from, at.to = at.to, at.to+int64(len(text.Bytes()))
-		line := new(T)
-		if err = json.Unmarshal(text.Bytes(), line); err == nil {
-			err = visit(line, at)
+	return &lineReader[T]{name: name, text: text}
+}
+
+// next returns the next line, also as it is written, until the next call; nil at the end.
+func (r *lineReader[T]) next() (*T, []byte, error) {
+	r.at.line++
+	if !r.text.Scan() {
+		err := r.text.Err()
+		if errors.Is(err, bufio.ErrTooLong) {
+			err = fmt.Errorf("more than %d bytes", maxLineBytes)
 		}
-		if err != nil {
-			return at.from, fmt.Errorf("%s: line %d: %w", name, at.line, err)
-		}
+		return nil, nil, r.fail(err)
 	}
-	if err = text.Err(); errors.Is(err, bufio.ErrTooLong) {
-		err = fmt.Errorf("more than %d bytes", maxLineBytes)
+	text := r.text.Bytes()
+	line := new(T)
+	if err := json.Unmarshal(text, line); err != nil {
+		r.at.from = r.at.to
+		return nil, nil, r.fail(err)
 	}
-	if err != nil {
-		err = fmt.Errorf("%s: line %d: %w", name, at.line, err)
+	r.at.from, r.at.to = r.at.to, r.at.to+int64(len(text))
+	return line, text, nil
+}
+
+// fail says which line an error is about; nil stays nil.
+func (r *lineReader[T]) fail(err error) error {
+	if err == nil {
+		return nil
 	}
-	return at.to, err
+	return fmt.Errorf("%s: line %d: %w", r.name, r.at.line, err)
 }
 
 // encode makes lines.

@@ -36,6 +36,8 @@ type TruthOptions struct {
 	// Threads is the number of scenes that are worked on at the same time (GOMAXPROCS).
 	// Results do not depend on it.
 	Threads int
+	// Shard, if it is not the whole, is the part of the scenes to do: see [Shard].
+	Shard Shard
 	// Restart throws away what earlier runs have left in the folder.
 	Restart bool
 	// Progress, if not nil, is told how many scenes of all are done with an explainer.
@@ -73,8 +75,14 @@ const maxTruthScenes = 1 << 20
 // tables.csv and index.html. More scenes and other explainers can be added later; other
 // settings are an error that names the difference. After an end of any kind the same call goes
 // on where the last one stopped and comes to the same bytes.
+//
+// A shard has the two files alone, in its own folder, and its summary tells the number of its
+// scenes alone.
 func EvaluateTruth(ctx context.Context, c *cwox.Classifier, dir string, o TruthOptions) (_ *TruthSummary, err error) {
 	if o, err = o.withDefaults(c); err != nil {
+		return nil, err
+	}
+	if dir, err = o.Shard.claim(dir, dir); err != nil {
 		return nil, err
 	}
 	for _, name := range []string{ImagesFile, ResultsFile} {
@@ -82,7 +90,8 @@ func EvaluateTruth(ctx context.Context, c *cwox.Classifier, dir string, o TruthO
 			return nil, fmt.Errorf("dataset: %s: holds an evaluation of images: write to another folder", dir)
 		}
 	}
-	s := &TruthSummary{Model: c.Arch.Name, WeightsSHA256: c.WeightsSHA256, First: o.First, Methods: o.Methods, Step: o.Step}
+	work := shardWork{Command: commandTruth}
+	var runs []string
 	var journals []*truthJournal // all are open before work begins: nothing is refused after hours
 	for _, x := range o.Explainers {
 		j, err := o.open(c, dir, x)
@@ -91,13 +100,31 @@ func EvaluateTruth(ctx context.Context, c *cwox.Classifier, dir string, o TruthO
 		}
 		defer func() { err = errors.Join(err, j.close()) }()
 		journals = append(journals, j)
+		work.Scenes = append(work.Scenes, shardScenes{x.Name, x.Scenes})
+		runs = append(runs, x.Name)
 	}
+	state, err := o.Shard.begin(journals[0].dir, work, o.Restart, runs...)
+	if err != nil {
+		return nil, err
+	}
+	s := newTruthSummary(&journals[0].settings)
 	for i, x := range o.Explainers {
 		j := journals[i]
 		if err := o.scenes(ctx, c, x, j); err != nil {
 			return nil, err
 		}
-		s.add(x.Name, j.settings.ExplainerSettings, j.scenes[:x.Scenes]) // an earlier run may have wanted more
+		if o.Shard.whole() {
+			err = s.add(x.Name, j.settings.ExplainerSettings, j.scenes[:x.Scenes]) // an earlier run may have wanted more
+		} else {
+			err = j.files[0].sync()
+			s.Explainers = append(s.Explainers, TruthResult{Explainer: x.Name, Scenes: o.Shard.count(x.Scenes)})
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if !o.Shard.whole() {
+		return s, state.end(journals[0].dir, runs...)
 	}
 	return s, s.write(dir)
 }
@@ -165,16 +192,17 @@ func (o *TruthOptions) open(c *cwox.Classifier, dir string, x TruthExplainer) (*
 	if err != nil {
 		return nil, err
 	}
-	return openTruth(dir, x.Name, settings, o.Restart)
+	return openTruth(dir, x.Name, settings, o.Shard, o.Restart)
 }
 
 // scenes evaluates an explainer on its scenes, but for those that are done.
 func (o *TruthOptions) scenes(ctx context.Context, c *cwox.Classifier, x TruthExplainer, j *truthJournal) error {
-	todo := make(chan int)
+	todo := make(chan int) // of the shard
+	all := o.Shard.count(x.Scenes)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		defer close(todo)
-		for i := len(j.scenes); i < x.Scenes; i++ {
+		for i := len(j.scenes); i < all; i++ {
 			select {
 			case todo <- i:
 			case <-ctx.Done():
@@ -185,9 +213,9 @@ func (o *TruthOptions) scenes(ctx context.Context, c *cwox.Classifier, x TruthEx
 	})
 	var mu sync.Mutex
 	waiting := map[int]*TruthScene{} // done, but for one before them
-	report := func() { o.Progress(x.Name, len(j.scenes)+len(waiting), x.Scenes) }
+	report := func() { o.Progress(x.Name, len(j.scenes)+len(waiting), all) }
 	report()
-	for range max(1, min(o.Threads, x.Scenes-len(j.scenes))) {
+	for range max(1, min(o.Threads, all-len(j.scenes))) {
 		g.Go(func() error {
 			w, err := newTruthWorker(c, o, x)
 			if err != nil {
@@ -195,12 +223,13 @@ func (o *TruthOptions) scenes(ctx context.Context, c *cwox.Classifier, x TruthEx
 			}
 			defer w.close()
 			for i := range todo {
-				scene, err := w.scene(ctx, o.First+uint64(i))
+				number := o.First + uint64(o.Shard.unit(i))
+				scene, err := w.scene(ctx, number)
 				if err != nil {
 					if ctx.Err() != nil {
 						return ctx.Err()
 					}
-					return fmt.Errorf("dataset: scene %d with %s: %w", o.First+uint64(i), x.Name, err)
+					return fmt.Errorf("dataset: scene %d with %s: %w", number, x.Name, err)
 				}
 				mu.Lock()
 				waiting[i] = scene

@@ -30,27 +30,29 @@ type truthSettings struct {
 	Seed              uint64         `json:"seed"`
 }
 
-// truthJournal is the journal of an explainer: a line for every scene, in order.
+// truthJournal is the journal of an explainer: a line for every scene, or for those of a
+// shard, in order.
 type truthJournal struct {
 	*journal
 	settings truthSettings
+	shard    Shard
 	scenes   []TruthScene
 }
 
 // openTruth opens the journal of an explainer in a folder as far as it has whole lines.
-func openTruth(dir, explainer string, s truthSettings, restart bool) (*truthJournal, error) {
+func openTruth(dir, explainer string, s truthSettings, shard Shard, restart bool) (*truthJournal, error) {
 	d, err := place.Make(dir)
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)
 	}
-	j := &truthJournal{settings: s}
+	j := &truthJournal{settings: s, shard: shard}
 	name := "truth-" + explainer
 	j.journal, err = openJournal(d, name+".settings.json", &s, nil, restart, func(files []*lines) error {
 		end, err := each(files[0], func(scene *TruthScene, _ span) error {
 			if len(j.scenes) == maxTruthScenes {
 				return fmt.Errorf("more than %d scenes", maxTruthScenes)
 			}
-			if want := s.First + uint64(len(j.scenes)); scene.Scene != want {
+			if want := s.First + uint64(shard.unit(len(j.scenes))); scene.Scene != want {
 				return fmt.Errorf("scene %d, want %d", scene.Scene, want)
 			}
 			j.scenes = append(j.scenes, *scene)

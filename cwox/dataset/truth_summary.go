@@ -157,8 +157,18 @@ func (t *truthTable) measure(name string, columns []string) TruthMeasure {
 	return m
 }
 
-// add summarises the scenes of an explainer.
-func (s *TruthSummary) add(explainer string, settings map[string]any, scenes []TruthScene) {
+func newTruthSummary(of *truthSettings) *TruthSummary {
+	return &TruthSummary{Model: of.Model, WeightsSHA256: of.WeightsSHA256, First: of.First, Methods: of.Methods, Step: of.Step}
+}
+
+// add summarises the scenes of an explainer. Its settings are taken as JSON has them: read back
+// from a file they say the same.
+func (s *TruthSummary) add(explainer string, settings map[string]any, scenes []TruthScene) error {
+	asRead, err := plain(settings)
+	if err != nil {
+		return fmt.Errorf("dataset: %s: %w", explainer, err)
+	}
+	settings, _ = asRead.(map[string]any)
 	r := TruthResult{Explainer: explainer, Settings: settings, Scenes: len(scenes), Blank: make([]int, len(s.Methods))}
 	for i := range scenes {
 		switch scenes[i].Skipped {
@@ -206,6 +216,7 @@ func (s *TruthSummary) add(explainer string, settings map[string]any, scenes []T
 		}
 	}
 	s.Explainers = append(s.Explainers, r)
+	return nil
 }
 
 // collect takes a measure's values where all methods have one.

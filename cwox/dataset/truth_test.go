@@ -170,7 +170,7 @@ func TestOpenTruthHostile(t *testing.T) {
 	s := truthSettings{Format: truthFormat, First: 3}
 	dir := t.TempDir()
 	path := filepath.Join(dir, "truth-x.jsonl")
-	j, err := openTruth(dir, "x", s, false)
+	j, err := openTruth(dir, "x", s, Shard{}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +189,7 @@ func TestOpenTruthHostile(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		j, err := openTruth(dir, "x", s, false)
+		j, err := openTruth(dir, "x", s, Shard{}, false)
 		if err == nil {
 			j.close()
 		}

@@ -23,7 +23,7 @@ func TestScoreGeometry(t *testing.T) {
 			heat.Data[i%plane] += float64(x[i] * weight[i])
 		}
 		g := nn.NewGraph(nn.Shape{C: channels, H: height, W: width})
-		y := g.Conv("all", g.Input(), nn.Conv{Weight: weight, Out: 2, KH: height, KW: width, Stride: 1})
+		y := g.Conv("all", g.Input(), nn.Conv{Weight: weight, Out: 2, Window: nn.Window{KH: height, KW: width}})
 		g.Linear("fc", y, []float32{1, 0, 0, 1}, nil, 2)
 		m, err := nn.Compile(g, nn.CompileOptions{})
 		if err != nil {

@@ -104,7 +104,7 @@ func TestSparseLink(t *testing.T) {
 		}
 	}
 	g := nn.NewGraph(nn.Shape{C: 1, H: 1, W: 1})
-	x := g.Conv("conv", g.Input(), nn.Conv{Weight: make([]float32, inputs), Out: inputs, KH: 1, KW: 1, Stride: 1})
+	x := g.Conv("conv", g.Input(), nn.Conv{Weight: make([]float32, inputs), Out: inputs, Window: nn.Square(1, 1, 0)})
 	g.Linear("fc", x, weight, nil, n)
 	m, err := nn.Compile(g, nn.CompileOptions{})
 	if err != nil {

@@ -51,6 +51,9 @@ func (f *Fit) kinship(m *nn.Model) (z float64, pairs int) {
 		return 0, 0
 	}
 	weight, inputs := m.Head()
+	if weight == nil {
+		return 0, 0
+	}
 	meanIn, errorIn := cosines(weight, inputs, within)
 	meanOut, errorOut := cosines(weight, inputs, apart)
 	return (meanIn - meanOut) / math.Sqrt(errorIn+errorOut), min(len(within), mostPairs)

@@ -24,6 +24,9 @@ import (
 func FromWeights(m *nn.Model, independent bool) *hlta.Tree {
 	weight, inputs := m.Head()
 	n := m.Classes()
+	if weight == nil { // no layer has a row for each class: none are known to be alike
+		return levelsOf(n, nil, 1)
+	}
 	rows := unitRows(weight, n, inputs, !independent)
 	null := 0.0 // of unit vectors that sum to zero and are all equally unlike
 	if !independent && n > 1 {

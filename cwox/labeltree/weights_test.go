@@ -18,7 +18,7 @@ func headOf(t testing.TB, rows []float32, classes int) *nn.Model {
 	t.Helper()
 	inputs := len(rows) / classes
 	g := nn.NewGraph(nn.Shape{C: 1, H: 2, W: 2})
-	x := g.Conv("conv", g.Input(), nn.Conv{Weight: make([]float32, inputs), Out: inputs, KH: 1, KW: 1, Stride: 1})
+	x := g.Conv("conv", g.Input(), nn.Conv{Weight: make([]float32, inputs), Out: inputs, Window: nn.Square(1, 1, 0)})
 	x = g.MeanPool("pool", g.ReLU("relu", x))
 	g.Linear("fc", x, rows, nil, classes)
 	m, err := nn.Compile(g, nn.CompileOptions{})
@@ -207,5 +207,22 @@ func TestFromWeightsOfManyClasses(t *testing.T) {
 	t.Logf("%d classes: ARI %.3f, %v", n, ari, time.Since(start))
 	if ari < 0.8 {
 		t.Errorf("ARI %.3f of the families", ari)
+	}
+}
+
+// TestNoRows wants a network without a row of weights for each class to have no class like another.
+func TestNoRows(t *testing.T) {
+	g := nn.NewGraph(nn.Shape{C: 3, H: 4, W: 4})
+	branch := func(name string) *nn.Node {
+		return g.Conv(name, g.Input(), nn.Conv{Weight: make([]float32, 30), Out: 10, Window: nn.Square(1, 1, 0)})
+	}
+	g.MeanPool("mean", g.Mul("product", branch("a"), branch("b")))
+	m, err := nn.Compile(g, nn.CompileOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	groups, err := labeltree.FromWeights(m, false).Partition(1)
+	if err != nil || len(groups) != 10 {
+		t.Errorf("%v: %d clusters, want one for each class", err, len(groups))
 	}
 }

@@ -44,7 +44,7 @@ func NewIndexEntry(folder string, e *cwox.Explanation) (IndexEntry, error) {
 		return IndexEntry{}, fmt.Errorf("report: %s: thumbnail: %w", e.File, err)
 	}
 	return IndexEntry{Folder: folder, File: e.File, Lead: newBuilder(e, r, frame{}).lead(),
-		Thumbnail: thumb.Bytes(), Warnings: len(r.Warnings)}, nil
+		Thumbnail: thumb.Bytes(), Warnings: warnings(r)}, nil
 }
 
 // IndexFile says in JSON which reports a folder holds.
@@ -79,6 +79,16 @@ func ReadIndex(dir string) (*Index, error) {
 		}
 	}
 	return x, nil
+}
+
+// warnings counts what a reader should worry about.
+func warnings(r *Report) (n int) {
+	for _, w := range r.Warnings {
+		if !remark[w.Code] {
+			n++
+		}
+	}
+	return n
 }
 
 // WriteIndex writes dir/index.html, a page that leads to the reports of several

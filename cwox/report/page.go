@@ -59,15 +59,17 @@ type page struct {
 	Title         string
 	Model, File   string
 	Photo         template.URL
-	Width, Height int    // of the photograph, in the page's own pixels
-	Unseen        string // outline of what the network did not see, as an SVG path; "" where it saw all
+	Width, Height int          // of the photograph, in the page's own pixels
+	Aspect        template.CSS // width over height of the photograph in a tile
+	Unseen        string       // outline of what the network did not see, as an SVG path; "" where it saw all
 	Ramp          template.URL
 	Filters       []filter
 	Opacity       float64
 
-	GroupMax, ClassMax string // of the shared scales; "" where there is none
+	Groups, Classes bool // there are maps of that stage
 
 	Lead     string   // the answer, in one or two sentences
+	Truth    string   // what is known to be in the picture
 	Notes    []string // how to read the maps of this method
 	Bars     []bar
 	Rest     string // probability of all other classes
@@ -112,8 +114,12 @@ type tile struct {
 	frame           // of the heatmap
 	Heat     template.URL
 	Shared   template.CSS // brightness under the shared scale, in (0, 1]
-	Max      string
-	MaxValue float32
+	Strength string       // the contrast beside the map it was taken from, in words; "" where there is none
+	Bar      template.CSS // the same as a width
+	Weak     bool
+	Effect   string // what erasing the marked part does; "" where it was not tried
+	Aim      string // how much of the map lies where it should; "" where that is unknown
+	Outline  template.URL
 	Settled  string // how far sampling has settled the map; "" where it was not sampled
 	Open     bool   // not resolved
 	From     *origin
@@ -150,11 +156,17 @@ func newPage(e *cwox.Explanation, r *Report, photo *image.RGBA) *page {
 		p.Model = "the model"
 	}
 	p.Title = "What " + p.Model + " sees in " + p.File
+	p.Aspect = template.CSS(strconv.FormatFloat(min(max(float64(p.Width)/float64(p.Height), 1.0/maxAspect), maxAspect), 'f', 4, 64))
 	for i, m := range Colormaps() {
 		p.Filters = append(p.Filters, newFilter(m, i == 0))
 	}
+	var remarks []string
 	for _, w := range r.Warnings {
-		p.Warnings = append(p.Warnings, Warning{shown(w.Code), clip(plain(w.Message), 500)})
+		if message := clip(plain(w.Message), 500); remark[w.Code] {
+			remarks = append(remarks, message)
+		} else {
+			p.Warnings = append(p.Warnings, Warning{shown(w.Code), message})
+		}
 	}
 
 	p.Folded = folded(p.Warnings)
@@ -168,9 +180,9 @@ func newPage(e *cwox.Explanation, r *Report, photo *image.RGBA) *page {
 			100*seen.X, 100*seen.Y, 100*seen.Width, 100*seen.Height))
 	}
 	b := newBuilder(e, r, at)
-	p.GroupMax, p.ClassMax = short(b.groupMax), short(b.classMax)
-	p.Lead = b.lead()
-	p.Notes = append(notes(e.Method), grouping(e)...)
+	p.Groups, p.Classes = b.groupMax > 0, b.classMax > 0
+	p.Lead, p.Truth = b.lead(), clip(plain(e.Truth), 500)
+	p.Notes = slices.Concat(notes(e.Method), grouping(e), remarks)
 	p.Bars, p.Rest = b.bars()
 	p.Clusters = b.sections()
 	p.Facts = facts(r)
@@ -201,15 +213,32 @@ func newBuilder(e *cwox.Explanation, r *Report, at frame) *builder {
 			count++
 		}
 	}
+	var alone float32
 	for _, c := range r.Classes {
 		if c.Heat != nil {
-			b.classMax = max(b.classMax, c.Heat.Max)
-			count++
+			if count++; b.contrasted(c) {
+				b.classMax = max(b.classMax, c.Heat.Max)
+			} else {
+				alone = max(alone, c.Heat.Max)
+			}
 		}
+	}
+	if b.classMax == 0 {
+		b.classMax = alone
 	}
 	b.side = heatSide(count)
 	return b
 }
+
+// contrasted says whether a class map is a contrast, and so on one scale with others: that of a
+// class without a rival in its group is not.
+func (b *builder) contrasted(c Class) bool { return b.e.Method != cwox.CWOX2s || len(c.Foil) > 0 }
+
+// From which probability on an answer is likely, and possible at all.
+const (
+	likely   = 0.5
+	possible = 0.2
+)
 
 // lead answers the reader's first question: what does the model see, and where
 // does it hesitate?
@@ -226,22 +255,30 @@ func (b *builder) lead() string {
 		return fmt.Sprintf("The first answer is %s (%s); %s classes are explained.",
 			b.names[first.Class], percent(first.Probability), number(len(e.Top)))
 	case len(e.Clusters) == 1:
-		return fmt.Sprintf("One thing, with %s names: %s (%s).",
+		return fmt.Sprintf("One answer with %s names: %s (%s).",
 			number(len(e.Top)), b.either(e.Clusters[0].Classes), percent(e.Clusters[0].Probability))
 	}
 	var parts []string
+	best := 0.0
 	for i, c := range e.Clusters {
 		if i == 4 && len(e.Clusters) > 5 {
 			parts = append(parts, number(len(e.Clusters)-i)+" more")
 			break
 		}
 		parts = append(parts, fmt.Sprintf("%s (%s)", b.either(c.Classes), percent(c.Probability)))
+		best = max(best, c.Probability)
 	}
-	names := "with " + number(len(e.Top)) + " names"
-	if len(e.Clusters) == len(e.Top) {
-		names = "with one name each"
+	all := strings.Join(parts, "; ")
+	switch count := number(len(e.Clusters)); {
+	case e.Model.Output != saliency.Softmax: // each by itself
+		return fmt.Sprintf("%s answers, each by itself: %s.", capital(count), all)
+	case e.Clusters[0].Probability >= likely:
+		return fmt.Sprintf("Most likely %s; otherwise %s.", parts[0], strings.Join(parts[1:], "; "))
+	case best >= possible:
+		return fmt.Sprintf("Undecided between %s answers: %s.", count, all)
+	default:
+		return fmt.Sprintf("%s unrelated guesses, none of them likely: %s.", capital(count), all)
 	}
-	return fmt.Sprintf("%s things, %s: %s.", capital(number(len(e.Clusters))), names, strings.Join(parts, "; "))
 }
 
 // bars are the probabilities of the explained classes, and that of all others.
@@ -280,6 +317,11 @@ func (b *builder) sections() []section {
 				}
 			}
 			t := b.tile("group", s.Name, b.either(rest), c.Map, b.groupMax, c.Noise)
+			if len(rest) > 0 {
+				b.compare(&t, c.Map, c.Base)
+			}
+			t.Effect = b.effect(c.Effect, c.Classes, rest)
+			b.aim(&t, c.Aim, c.Map)
 			t.From = b.origin(t, c.Base, c.Rest, "The difference of the two saliency maps, where it is positive, is the map above.")
 			s.Tiles = append(s.Tiles, t)
 		}
@@ -292,7 +334,17 @@ func (b *builder) sections() []section {
 			s.Say = strings.TrimSpace(fmt.Sprintf("%s The %s variant makes no map of %s by itself.", s.Say, shown(b.r.Variant), name))
 			continue
 		}
-		t := b.tile("class", name, b.either(b.r.Classes[i].Foil), c.Map, b.classMax, c.Noise)
+		foil := b.r.Classes[i].Foil
+		top := b.classMax
+		if !b.contrasted(b.r.Classes[i]) {
+			top = 0
+		}
+		t := b.tile("class", name, b.either(foil), c.Map, top, c.Noise)
+		if len(foil) > 0 && b.e.Method != cwox.CWOX1sB { // which is a product, not a difference
+			b.compare(&t, c.Map, c.Base)
+		}
+		t.Effect = b.effect(c.Effect, []int{c.Class}, foil)
+		b.aim(&t, c.Aim, c.Map)
 		t.From = b.origin(t, c.Base, c.Foil, originHow[b.e.Method])
 		s.Tiles = append(s.Tiles, t)
 	}
@@ -315,7 +367,7 @@ func (b *builder) about(c cwox.Cluster) string {
 	case len(c.Classes) == 1 && alone:
 		return "Nothing competes with it, so nothing is contrasted: the maps show what speaks for it."
 	case len(c.Classes) == 1:
-		return "One name that " + b.relation("tends to come without the others.", "is unlike the others.")
+		return "One name that " + b.relation("tends to come without the others.", "is unlike the others.") + " It has no rival in its group, so its own map is not contrasted: it shows what speaks for it, in more detail."
 	case alone:
 		return capital(number(len(c.Classes))) + " names that " + b.relation("the model tends to give together.", "are alike to the model.") + " All explained classes are among them, so the group as a whole is not contrasted."
 	}
@@ -333,9 +385,9 @@ func (b *builder) relation(together, alike string) string {
 func (b *builder) tile(stage, name, against string, m saliency.Map, top float32, n *saliency.Noise) tile {
 	s := measure(m)
 	t := tile{Stage: stage, Step: b.step(stage, against != ""), For: name, Against: against, Where: capital(b.where(s)), frame: b.frame,
-		Heat: heatURL(m, s.max, b.side), Max: short(s.max), MaxValue: s.max, Shared: "1"}
+		Heat: heatURL(m, s.max, b.side), Shared: "1"}
 	if top > 0 {
-		t.Shared = template.CSS(strconv.FormatFloat(float64(s.max/top), 'f', 4, 64))
+		t.Shared = template.CSS(strconv.FormatFloat(float64(min(s.max/top, 1)), 'f', 4, 64))
 	}
 	t.Alt = "What speaks for " + name
 	if against != "" {
@@ -355,6 +407,84 @@ func (b *builder) tile(stage, name, against string, m saliency.Map, top float32,
 	return t
 }
 
+// weak is the share of the map that it was taken from below which a contrast is hardly one.
+const weak = 0.1
+
+// compare sets a contrast beside the map of what it speaks for: that has the unit in common with
+// it, so their ratio says whether there is a difference at all.
+func (b *builder) compare(t *tile, m saliency.Map, base *saliency.Map) {
+	if base == nil || base.Data == nil || m.Data == nil {
+		return
+	}
+	own, top := measure(*base), measure(m)
+	if own.nan || top.nan || !(own.max > 0) {
+		return
+	}
+	ratio := float64(top.max / own.max)
+	t.Bar = share(ratio)
+	t.Strength = fmt.Sprintf("the difference is at most %s of what speaks for %s by itself", percent(min(ratio, 1)), t.For)
+	if t.Weak = ratio < weak; t.Weak && top.max > 0 {
+		t.Where = "Hardly any difference; if anything, " + b.where(top)
+		t.Alt += " Hardly any difference."
+	}
+}
+
+// aim says how much of a map lies where it should, and outlines that.
+func (b *builder) aim(t *tile, a *cwox.Aim, m saliency.Map) {
+	if a == nil || len(a.Cover) != m.Width*m.Height {
+		return
+	}
+	t.Aim = fmt.Sprintf("%s of the map lies on %s (outlined), %s would by chance", percent(a.Share), shown(a.Name), percent(a.Chance))
+	t.Outline = outlineURL(a.Cover, m.Width, m.Height)
+}
+
+// outlineURL draws the edge of what is covered by half or more, [height][width]: white inside,
+// black outside, so that it is seen on any picture.
+func outlineURL(cover []float32, width, height int) template.URL {
+	img := image.NewPaletted(image.Rect(0, 0, width, height), color.Palette{color.NRGBA{}, color.NRGBA{255, 255, 255, 255}, color.NRGBA{0, 0, 0, 255}})
+	in := func(x, y int) bool {
+		return x >= 0 && x < width && y >= 0 && y < height && cover[y*width+x] >= 0.5
+	}
+	for y := range height {
+		for x := range width {
+			here := in(x, y)
+			edge := in(x-1, y) != here || in(x+1, y) != here || in(x, y-1) != here || in(x, y+1) != here
+			switch {
+			case edge && here:
+				img.Pix[y*width+x] = 1
+			case edge:
+				img.Pix[y*width+x] = 2
+			}
+		}
+	}
+	return pngURL(img)
+}
+
+// mostEffects is how many classes of a side an effect names.
+const mostEffects = 2
+
+// effect says in words what erasing what a map marks does to the classes that it speaks for and
+// against.
+func (b *builder) effect(e *cwox.Effect, speaksFor, against []int) string {
+	if e == nil || len(e.Probabilities) != len(b.e.Top) {
+		return ""
+	}
+	var parts []string
+	for _, side := range [][]int{speaksFor, against} {
+		named := 0
+		for i, t := range b.e.Top { // the likeliest first
+			if named < mostEffects && slices.Contains(side, t.Class) {
+				parts = append(parts, fmt.Sprintf("%s from %s to %s", b.names[t.Class], percent(t.Probability), percent(e.Probabilities[i])))
+				named++
+			}
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("Without the strongest part (%s of the input): %s", percent(e.Erased), strings.Join(parts, ", "))
+}
+
 // step says what a map compares.
 func (b *builder) step(stage string, contrast bool) string {
 	switch {
@@ -365,7 +495,7 @@ func (b *builder) step(stage string, contrast bool) string {
 	case b.e.Method == cwox.CWOX2s && contrast:
 		return "Inside the group"
 	case b.e.Method == cwox.CWOX2s:
-		return "The class, where the group has evidence"
+		return "The class by itself, in more detail"
 	case contrast:
 		return "The class against all other explained classes"
 	}
@@ -391,6 +521,25 @@ func (b *builder) origin(t tile, plus, minus *saliency.Map, how string) *origin 
 }
 
 func (b *builder) either(classes []int) string { return either(pick(b.names, classes)) }
+
+// base is a file's name without its folders, which are nobody's business; "" stays.
+func base(path string) string {
+	if path == "" {
+		return ""
+	}
+	return filepath.Base(path)
+}
+
+// remark are the codes of warnings that are no cause for worry: how the picture was read, and
+// what is normal of a result.
+var remark = map[string]bool{
+	"single-class": true, "single-cluster": true, "all-singletons": true,
+	vision.NoteOrientationApplied: true, vision.NoteFirstFrame: true, vision.NoteAlphaDropped: true,
+	vision.NoteDepthReduced: true, vision.NoteCMYK: true, vision.NoteProfile: true,
+}
+
+// maxAspect is the longest side of a tile over its shortest: pictures beyond it are squeezed.
+const maxAspect = 8
 
 // hues is the number of cluster colours in page.css.
 const hues = 6
@@ -478,12 +627,12 @@ func folded(list []Warning) string {
 // facts are the settings that the maps depend on.
 func facts(r *Report) []fact {
 	list := []fact{
-		{"Image", fmt.Sprintf("%s, %d \u00d7 %d", plain(r.Image.File), r.Image.Width, r.Image.Height)},
+		{"Image", fmt.Sprintf("%s, %d \u00d7 %d", base(plain(r.Image.File)), r.Image.Width, r.Image.Height)},
 		{"Image SHA-256", r.Image.SHA256},
 		{"Input", inputFact(r.Input)},
 		{"Seen", seenFact(r)},
 		{"Model", r.Model.Name},
-		{"Weights", plain(r.Model.Weights)},
+		{"Weights", base(plain(r.Model.Weights))},
 		{"Weights SHA-256", r.Model.WeightsSHA256},
 		{"Arithmetic", strings.TrimSpace(r.Model.Precision + " " + r.Model.Kernel)},
 		{"Probabilities", probabilities(r.Model.Output)},
@@ -539,7 +688,7 @@ func probabilities(output string) string {
 
 // treeFact is a tree in a line: "file tree.json, level 1".
 func treeFact(t Tree) string {
-	parts := []string{strings.TrimSpace(t.Source + " " + plain(t.File))}
+	parts := []string{strings.TrimSpace(t.Source + " " + base(plain(t.File)))}
 	if t.Level > 0 {
 		parts = append(parts, fmt.Sprintf("level %d", t.Level))
 	}

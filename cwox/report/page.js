@@ -8,7 +8,7 @@
   });
 
   var status = document.getElementById("status");
-  var tiles = Array.prototype.map.call(document.querySelectorAll(".stack[data-max]"), function (stack) {
+  var tiles = Array.prototype.map.call(document.querySelectorAll(".stack[data-name]"), function (stack) {
     var cross = document.createElement("i");
     cross.className = "cross";
     cross.hidden = true;
@@ -16,7 +16,7 @@
     stack.tabIndex = 0;
     return {
       stack: stack, cross: cross, heat: stack.querySelector(".heat"), levels: null,
-      max: Number(stack.dataset.max), read: stack.parentNode.querySelector(".read")
+      read: stack.parentNode.querySelector(".read")
     };
   });
   var at = null; // the place, in shares of width and height
@@ -62,7 +62,7 @@
       var y = Math.min(data.height - 1, Math.floor(inside[1] * data.height));
       var i = 4 * (y * data.width + x);
       var share = data.data[i + 3] ? data.data[i] / 255 : 0;
-      tile.read.textContent = "here " + Number((share * tile.max).toPrecision(2)) + " (" + Math.round(100 * share) + "\u00a0%)";
+      tile.read.textContent = "here " + Math.round(100 * share) + "\u00a0% of its maximum";
     });
   }
 

@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"cwox/cwox"
+	"cwox/cwox/saliency"
 )
 
 // checkPage holds what is true of every page: its tags are balanced, it names
@@ -183,6 +184,157 @@ func TestWords(t *testing.T) {
 	}
 }
 
+// TestLead: what the page says first is no more certain than the model.
+func TestLead(t *testing.T) {
+	for _, c := range []struct {
+		counts []int
+		prob   []float64 // of the clusters
+		output saliency.Output
+		method cwox.Method
+		want   string
+	}{
+		{[]int{1}, []float64{0.998}, saliency.Softmax, cwox.CWOX2s, "One answer: thing 0 (99.8\u00a0%)."},
+		{[]int{2}, []float64{0.7}, saliency.Softmax, cwox.CWOX2s, "One answer with two names: thing 0 or thing 1 (70.0\u00a0%)."},
+		{[]int{1, 1}, []float64{0.5, 0.4}, saliency.Softmax, cwox.CWOX2s, "Most likely thing 0 (50.0\u00a0%); otherwise thing 1 (40.0\u00a0%)."},
+		{[]int{1, 2}, []float64{0.4, 0.45}, saliency.Softmax, cwox.CWOX2s, "Undecided between two answers: thing 0 (40.0\u00a0%); thing 1 or thing 2 (45.0\u00a0%)."},
+		{[]int{1, 1, 1}, []float64{0.109, 0.1, 0.05}, saliency.Softmax, cwox.CWOX2s,
+			"Three unrelated guesses, none of them likely: thing 0 (10.9\u00a0%); thing 1 (10.0\u00a0%); thing 2 (5.0\u00a0%)."},
+		{[]int{1, 1}, []float64{0.9, 0.8}, saliency.Sigmoid, cwox.CWOX2s, "Two answers, each by itself: thing 0 (90.0\u00a0%); thing 1 (80.0\u00a0%)."},
+		{[]int{1, 1}, []float64{0.9, 0.05}, saliency.Softmax, cwox.SWOX, "The first answer is thing 0 (45.0\u00a0%); two classes are explained."},
+	} {
+		e := synthetic(c.counts...)
+		e.Method, e.Model.Output = c.method, c.output
+		for i, p := range c.prob {
+			e.Clusters[i].Probability = p
+		}
+		if len(e.Top) == 1 {
+			e.Top[0].Probability = c.prob[0]
+		}
+		r, err := New(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := newBuilder(e, r, frame{}).lead(); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}
+
+// TestStrengthAndEffect: a contrast is set beside what it was taken from, and what erasing does
+// is told for both sides.
+func TestStrengthAndEffect(t *testing.T) {
+	e := synthetic(2, 1)
+	set := func(m *saliency.Map, top float32) { *m = bump(1, len(m.Data)/m.Width, top) }
+	set(&e.Clusters[0].Map, 2)
+	set(e.Clusters[0].Base, 5)
+	set(&e.Classes[0].Map, 0.3)
+	set(e.Classes[0].Base, 10)
+	e.Clusters[0].Effect = &cwox.Effect{Erased: 0.17, Probabilities: []float64{0.1, 0.05, 0.6}}
+	e.Classes[0].Effect = &cwox.Effect{Erased: 0.045, Probabilities: []float64{0.2, 0.35, 0.3}}
+	var buf bytes.Buffer
+	if err := WritePage(&buf, e); err != nil {
+		t.Fatal(err)
+	}
+	checkPage(t, buf.Bytes())
+	p := strings.ReplaceAll(buf.String(), "\u00a0", " ")
+	for _, want := range []string{
+		"the difference is at most 40.0 % of what speaks for thing 0 or thing 1 by itself",
+		"the difference is at most 3.0 % of what speaks for thing 0 by itself",
+		"Hardly any difference; if anything, strongest",
+		`<span class="open">weak</span>`,
+		"Without the strongest part (17.0 % of the input): thing 0 from 30.0 % to 10.0 %, thing 1 from 30.0 % to 5.0 %, thing 2 from 30.0 % to 60.0 %.",
+		"Without the strongest part (4.5 % of the input): thing 0 from 30.0 % to 20.0 %, thing 1 from 30.0 % to 35.0 %.",
+	} {
+		if !strings.Contains(p, want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+	if n := strings.Count(p, `>weak<`); n != 1 {
+		t.Errorf("%d maps are called weak, want 1", n)
+	}
+	r, err := New(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := r.Classes[0].Effect; f == nil || f.Erased != 0.045 || len(f.Probabilities) != 3 || f.Probabilities[1] != 0.35 || r.Classes[1].Effect != nil {
+		t.Errorf("report.json has effects %+v, %+v", r.Classes[0].Effect, r.Classes[1].Effect)
+	}
+}
+
+// TestOutline: white just inside of what is covered, black just outside, nothing elsewhere.
+func TestOutline(t *testing.T) {
+	const want = `
+..ooo.
+.oxxxo
+.ox.xo
+.oxxxo
+..ooo.`
+	cover := make([]float32, 6*5)
+	for y := 1; y < 4; y++ {
+		for x := 2; x < 5; x++ {
+			cover[y*6+x] = 0.5
+		}
+	}
+	cover[0] = 0.49 // less than half
+	img := decodePNG(t, string(outlineURL(cover, 6, 5)))
+	got := ""
+	for y := range 5 {
+		got += "\n"
+		for x := range 6 {
+			switch r, _, _, a := img.At(x, y).RGBA(); {
+			case a == 0:
+				got += "."
+			case r > 0:
+				got += "x"
+			default:
+				got += "o"
+			}
+		}
+	}
+	if got != want {
+		t.Errorf("%s\nwant%s", got, want)
+	}
+}
+
+// TestRemarks: what is normal is no warning, on the page and in the index.
+func TestRemarks(t *testing.T) {
+	e := synthetic(1, 1)
+	e.Warnings = []cwox.Warning{{Code: "all-singletons", Message: "Nothing to contrast."}, {Code: "blank-map", Message: "Blank."}}
+	e.File, e.Model.WeightsFile = "/home/me/photos/a.jpg", "/home/me/models/w.pth"
+	var buf bytes.Buffer
+	if err := WritePage(&buf, e); err != nil {
+		t.Fatal(err)
+	}
+	p := buf.String()
+	if !strings.Contains(p, `<p class="note">Nothing to contrast.</p>`) || !strings.Contains(p, `<li data-code="blank-map">Blank.</li>`) {
+		t.Error("a remark is no note, or a warning is none")
+	}
+	if strings.Contains(p, "/home/me") || !strings.Contains(p, "a.jpg") || !strings.Contains(p, "w.pth") {
+		t.Error("the page tells folders, or no file's name")
+	}
+	if entry, err := NewIndexEntry("x", e); err != nil || entry.Warnings != 1 {
+		t.Errorf("%d warnings in the index, %v", entry.Warnings, err)
+	}
+}
+
+// TestAspect: no picture's tiles are taller or flatter than can be looked at.
+func TestAspect(t *testing.T) {
+	for _, c := range []struct {
+		width, height int
+		want          string
+	}{{300, 200, "--ar:1.5000"}, {3, 2000, "--ar:0.1250"}, {2000, 3, "--ar:8.0000"}} {
+		e := synthetic(1)
+		e.Picture = gradient(c.width, c.height)
+		var buf bytes.Buffer
+		if err := WritePage(&buf, e); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(buf.String(), `<body style="`+c.want+`">`) {
+			t.Errorf("%dx%d: no %s", c.width, c.height, c.want)
+		}
+	}
+}
+
 func TestFolded(t *testing.T) {
 	w := []Warning{{Code: "b"}, {Code: "a"}, {Code: "b"}, {Code: "b"}}
 	if got := folded(w); got != "" {
@@ -244,7 +396,7 @@ func TestIndex(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(entry.Thumbnail) == 0 || entry.Lead != "Two things, with three names: thing 0 or thing 1 (60.0\u00a0%); thing 2 (30.0\u00a0%)." {
+	if len(entry.Thumbnail) == 0 || entry.Lead != "Most likely thing 0 or thing 1 (60.0\u00a0%); otherwise thing 2 (30.0\u00a0%)." {
 		t.Errorf("entry %d bytes, %q", len(entry.Thumbnail), entry.Lead)
 	}
 	entry.Warnings = 2

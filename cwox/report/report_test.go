@@ -32,12 +32,12 @@ func TestGolden(t *testing.T) {
 		says      []string // in the page
 	}{
 		{"cello_guitar.jpg@top5", "cello_guitar.jpg", cwox.Paper, 8, []string{
-			"Three things, with five names: cello or violin (89.7\u00a0%); acoustic guitar or electric guitar (6.8\u00a0%); stage (0.7\u00a0%).",
+			"Most likely cello or violin (89.7\u00a0%); otherwise acoustic guitar or electric guitar (6.8\u00a0%); stage (0.7\u00a0%).",
 			"What speaks for cello and against violin: strongest at the lower right",
 			"What speaks for stage and against cello, violin, acoustic guitar or electric guitar: ",
 		}},
 		{"desktop1.JPEG", "desktop1.JPEG", cwox.Reference, 6, []string{
-			"Four things, with five names: desktop computer (31.0\u00a0%); computer keyboard or mouse (20.3\u00a0%);",
+			"Undecided between four answers: desktop computer (31.0\u00a0%); computer keyboard or mouse (20.3\u00a0%);",
 			"The reference variant makes no map of desktop computer by itself.",
 		}},
 	} {
@@ -222,9 +222,9 @@ func TestDegenerate(t *testing.T) {
 		says   string
 	}{
 		{"one class", synthetic(1), nil, "One answer: thing 0 (90.0\u00a0%)."},
-		{"one cluster", synthetic(3), nil, "One thing, with three names: thing 0, thing 1 or thing 2 (90.0\u00a0%)."},
-		{"all singletons", synthetic(1, 1), nil, "Two things, with one name each:"},
-		{"many clusters", synthetic(9, 1, 1, 1, 1, 1, 1, 12), nil, "Eight things, with 27 names:"},
+		{"one cluster", synthetic(3), nil, "One answer with three names: thing 0, thing 1 or thing 2 (90.0\u00a0%)."},
+		{"all singletons", synthetic(1, 1), nil, "Undecided between two answers:"},
+		{"many clusters", synthetic(9, 1, 1, 1, 1, 1, 1, 12), nil, "Undecided between eight answers:"},
 		{"more than the letters", synthetic(make27()...), nil, ">A27<"},
 		{"blank", synthetic(2, 1), func(e *cwox.Explanation) { clear(e.Classes[0].Map.Data) },
 			"What speaks for thing 0 and against thing 1: blank, no pixel speaks for it."},

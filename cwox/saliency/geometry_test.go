@@ -45,8 +45,8 @@ func newPatchWorld(t *testing.T, channels, height, width int) *patchWorld {
 		w.weight = append(w.weight, weight)
 	}
 	g := nn.NewGraph(nn.Shape{C: channels, H: height, W: width})
-	x := g.ReLU("relu", g.Conv("mean", g.Input(), nn.Conv{Weight: mean, Out: 1, KH: 1, KW: 1, Stride: 1}))
-	x = g.Conv("patches", x, nn.Conv{Weight: last, Out: classes, KH: height, KW: width, Stride: 1})
+	x := g.ReLU("relu", g.Conv("mean", g.Input(), nn.Conv{Weight: mean, Out: 1, Window: nn.Square(1, 1, 0)}))
+	x = g.Conv("patches", x, nn.Conv{Weight: last, Out: classes, Window: nn.Window{KH: height, KW: width}})
 	identity := make([]float32, classes*classes)
 	for i := range classes {
 		identity[i*classes+i] = 1

@@ -135,7 +135,7 @@ func TestInputMapsCancel(t *testing.T) {
 func tinyInput(t *testing.T) *Input {
 	t.Helper()
 	g := nn.NewGraph(nn.Shape{C: 3, H: 8, W: 8})
-	h := g.ReLU("hidden", g.Conv("conv", g.Input(), nn.Conv{Weight: []float32{1, -1, 0, 0, 1, 1}, Bias: []float32{0, -1}, Out: 2, KH: 1, KW: 1, Stride: 1}))
+	h := g.ReLU("hidden", g.Conv("conv", g.Input(), nn.Conv{Weight: []float32{1, -1, 0, 0, 1, 1}, Bias: []float32{0, -1}, Out: 2, Window: nn.Square(1, 1, 0)}))
 	g.Linear("logits", g.MeanPool("mean", h), []float32{1, -1, 0, 2}, []float32{0.1, 0}, 2)
 	m, err := nn.Compile(g, nn.CompileOptions{})
 	if err != nil {

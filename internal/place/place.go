@@ -7,6 +7,7 @@ package place
 
 import (
 	"bufio"
+	"cmp"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -98,7 +99,7 @@ func (d *Dir) Hold(name string) (_ *os.File, err error) {
 			err = errors.New("not a regular file")
 		}
 		if err == nil {
-			if err = lock(f); errors.Is(err, errors.ErrUnsupported) {
+			if err = lockFile(f); errors.Is(err, errors.ErrUnsupported) {
 				err = nil
 			}
 		}
@@ -155,6 +156,21 @@ func (d *Dir) Rename(old, name string) error {
 	return d.root.Rename(old, name)
 }
 
+// Link gives a file from elsewhere a second name in the folder; where that cannot be, it is
+// copied. It is for files that are only ever replaced, as those written here are.
+func (d *Dir) Link(from, name string) error {
+	d.dirty.Store(true)
+	if os.Link(from, d.Path(name)) == nil {
+		return nil
+	}
+	f, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return d.Write(name, func(w io.Writer) error { _, err := io.Copy(w, f); return err })
+}
+
 // Remove removes files; that there are none is no error.
 func (d *Dir) Remove(names ...string) error {
 	for _, name := range names {
@@ -180,17 +196,30 @@ func Write(path string, fill func(io.Writer) error) error {
 }
 
 // Gzip is fill for a file of that name: compressed, without a name or a time in it, if it ends
-// in .gz.
+// in .gz. It compresses while fill goes on.
 func Gzip(name string, fill func(io.Writer) error) func(io.Writer) error {
 	if !strings.EqualFold(filepath.Ext(name), ".gz") {
 		return fill
 	}
 	return func(w io.Writer) error {
-		z := gzip.NewWriter(w)
-		if err := fill(z); err != nil {
-			return err
+		from, to := io.Pipe()
+		done := make(chan error, 1)
+		go func() {
+			z := gzip.NewWriter(w)
+			_, err := io.Copy(z, from)
+			if err == nil {
+				err = z.Close()
+			}
+			from.CloseWithError(err) // fill need not go on
+			done <- err
+		}()
+		text := bufio.NewWriterSize(to, 1<<16)
+		err := fill(text)
+		if err == nil {
+			err = text.Flush()
 		}
-		return z.Close()
+		to.CloseWithError(err)
+		return cmp.Or(<-done, err)
 	}
 }
 
@@ -224,7 +253,7 @@ func (d *Dir) temp() (*os.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		lock(f) // where there are no locks there is no sweeping either
+		lockFile(f) // where there are no locks there is no sweeping either
 		// Another program may have swept it away before it was locked.
 		if mine, err := f.Stat(); err == nil {
 			if there, err := d.root.Lstat(name); err == nil && os.SameFile(mine, there) {
@@ -250,7 +279,7 @@ func (d *Dir) sweep() {
 		if err != nil {
 			continue
 		}
-		if lock(f) == nil {
+		if lockFile(f) == nil {
 			d.root.Remove(e.Name())
 		}
 		f.Close()
@@ -263,7 +292,10 @@ var ErrLocked = errors.New("another program is at work on it")
 // Lock takes a file for this program alone until it is closed or the program ends, however that
 // ends. It does not wait: held by another program it is ErrLocked. Systems and file systems
 // without locks give errors.ErrUnsupported.
-func Lock(f *os.File) error { return lock(f) }
+func Lock(f *os.File) error { return lockFile(f) }
+
+// lockFile is how all files are locked; tests take locks away, as some network file systems do.
+var lockFile = lock
 
 // bare takes the path and the operation off an error of a file: they name temporary files.
 func bare(err error) error {

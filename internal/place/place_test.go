@@ -304,3 +304,67 @@ func TestName(t *testing.T) {
 		}
 	}
 }
+
+// TestLink: a second name for the same bytes, also where there can be none.
+func TestLink(t *testing.T) {
+	from, to := t.TempDir(), t.TempDir()
+	a := filepath.Join(from, "a")
+	if err := os.WriteFile(a, []byte("content"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d, err := Open(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	for range 2 { // the second time the name is taken, so that it is copied
+		if err := d.Link(a, "b"); err != nil {
+			t.Fatal(err)
+		}
+		if text, err := os.ReadFile(d.Path("b")); err != nil || string(text) != "content" {
+			t.Errorf("%q, %v", text, err)
+		}
+	}
+	if err := d.Link(filepath.Join(from, "none"), "c"); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+}
+
+// TestNoLocks: where there are no locks files are written and held all the same, and what others
+// may be writing is left alone.
+func TestNoLocks(t *testing.T) {
+	old := lockFile
+	defer func() { lockFile = old }()
+	lockFile = func(*os.File) error { return errors.ErrUnsupported }
+	dir := t.TempDir()
+	theirs := filepath.Join(dir, tempPrefix+"1"+tempSuffix)
+	if err := os.WriteFile(theirs, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	for range 2 {
+		f, err := d.Hold("held")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+	}
+	if err := d.Write("x", text("content")); err != nil {
+		t.Error(err)
+	}
+	f, err := d.Exchange("held", text("exchanged"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := Lock(f); !errors.Is(err, errors.ErrUnsupported) {
+		t.Error(err)
+	}
+	if _, err := os.Stat(theirs); err != nil {
+		t.Error("another program's file was swept away")
+	}
+}

@@ -21,7 +21,7 @@ var mayImport = map[string][]string{
 	"asm":     {"asm", "github.com/klauspost/cpuid/v2"},
 	"weights": {"weights"},
 	"hlta":    {"hlta", "gonum.org/v1/gonum", "golang.org/x/sync"},
-	"nn":      {"nn", "asm", "weights", "golang.org/x/sync", "golang.org/x/image"},
+	"nn":      {"nn", "asm", "internal/elementary", "weights", "golang.org/x/sync", "golang.org/x/image"},
 	"cwox":    {"cwox", "nn", "hlta", "weights", "gonum.org/v1/gonum", "golang.org/x/sync", "golang.org/x/image", "internal/drawnworld", "internal/demo"},
 	"bench":   {"bench", "cwox", "nn", "hlta", "asm", "weights"},
 	"cmd": {"cmd", "bench", "cwox", "nn", "hlta", "asm", "weights", "internal",

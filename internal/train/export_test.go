@@ -44,12 +44,12 @@ func TestExport(t *testing.T) {
 	g := nn.NewGraph(nn.Shape{C: 3, H: size, W: size})
 	unit := func(conv, norm string, x *nn.Node, out, k, stride int) *nn.Node {
 		in := x.Shape().C
-		y := g.Conv(conv, x, nn.Conv{Weight: get(conv+".weight", out, in, k, k), Out: out, KH: k, KW: k, Stride: stride, Pad: k / 2})
+		y := g.Conv(conv, x, nn.Conv{Weight: get(conv+".weight", out, in, k, k), Out: out, Window: nn.Square(k, stride, k/2)})
 		return g.BatchNorm(norm, y, nn.BatchNorm{Gamma: get(norm+".weight", out), Beta: get(norm+".bias", out),
 			Mean: get(norm+".running_mean", out), Var: get(norm+".running_var", out), Eps: 1e-5})
 	}
 	x := g.ReLU("relu", unit("conv1", "bn1", g.Input(), 16, 7, 2))
-	x = g.MaxPool("maxpool", x, nn.Pool{Size: 3, Stride: 2, Pad: 1})
+	x = g.MaxPool("maxpool", x, nn.Pool{Window: nn.Square(3, 2, 1)})
 	for stage, blocks := range []int{1, 2, 1, 1} {
 		for i := range blocks {
 			name, width, stride := fmt.Sprintf("layer%d.%d.", stage+1, i), 16<<stage, 1

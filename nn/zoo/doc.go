@@ -20,6 +20,9 @@
 // and the average pooling in the shortcuts of a ResNet-D as a part of the convolution after
 // it: both exact, the first slower than it need be.
 //
+// An ONNX file describes its network itself (package importer): nothing is matched, and layers are
+// called as its tensors are.
+//
 // # What tensors do not tell
 //
 // Stride placement, eps, poolings, activation, dilation and torchvision's transform_input

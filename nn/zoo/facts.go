@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"cwox/nn"
 )
 
 // Facts are what the tensors of a file, its configuration and a Spec say of a network.
@@ -19,6 +21,15 @@ type Facts struct {
 	Ignored  []string
 	Assumed  []Assumption
 
+	// Of an ONNX model: whether a sigmoid at the end makes every logit a probability of its own,
+	// the range of pixels that it normalises itself (255 or 1; 0 where it does not), and its
+	// maps of more than one pixel, the last first.
+	Sigmoid      bool
+	Range        int
+	Layers       []Layer
+	ChannelsLast bool // the input is [height][width][channels] in the file
+	FixedSize    bool // no input but of the Transform's size is taken
+
 	// Measures of a ResNet.
 	Block        string // "basic" or "bottleneck"
 	Depth        []int  // blocks of each stage
@@ -27,6 +38,12 @@ type Facts struct {
 	Stem         string // "7x7/2 + max-pool"
 	Groups       int
 	InnerFactor  float64 // inner width of the first bottleneck by Width: 2 in a wide ResNet
+}
+
+// Layer is a map of a network, by its name.
+type Layer struct {
+	Name  string
+	Shape nn.Shape
 }
 
 // Assumption is a fact that the file does not decide, and what was taken for it.
@@ -94,6 +111,9 @@ func (m *matcher) facts(a *Arch, at *place) {
 //
 //	resnet50 (10 classes), keys "model.*" (161 of 163 tensors), head fc.1; criterion.weight ignored
 func (a *Arch) Describe() string {
+	if a.imported != nil {
+		return a.imported.describe()
+	}
 	f := &a.Facts
 	s := fmt.Sprintf("%s (%s)", a.Name, plural(f.Classes, "class", "classes"))
 	if f.Channels != 3 {

@@ -70,10 +70,10 @@ func (g *googlenet) build(b *builder) *nn.Node {
 	}
 	unit := func(name string, x *nn.Node) *nn.Node { return b.ReLU(name, b.conv(g.convs[name], x)) }
 	x := unit("conv1", b.Input())
-	x = b.MaxPool("maxpool1", x, nn.Pool{Size: 3, Stride: 2, Ceil: true})
+	x = b.MaxPool("maxpool1", x, nn.Pool{Window: nn.Square(3, 2, 0), Ceil: true})
 	x = unit("conv2", x)
 	x = unit("conv3", x)
-	x = b.MaxPool("maxpool2", x, nn.Pool{Size: 3, Stride: 2, Ceil: true})
+	x = b.MaxPool("maxpool2", x, nn.Pool{Window: nn.Square(3, 2, 0), Ceil: true})
 	for _, w := range inceptions {
 		if b.err != nil {
 			return x
@@ -82,7 +82,7 @@ func (g *googlenet) build(b *builder) *nn.Node {
 		b1 := unit(n+".branch1", x)
 		b2 := unit(n+".branch2.1", unit(n+".branch2.0", x))
 		b3 := unit(n+".branch3.1", unit(n+".branch3.0", x))
-		b4 := b.MaxPool(n+".branch4.0", x, nn.Pool{Size: 3, Stride: 1, Pad: 1, Ceil: true})
+		b4 := b.MaxPool(n+".branch4.0", x, nn.Pool{Window: nn.Square(3, 1, 1), Ceil: true})
 		b4 = unit(n+".branch4.1", b4)
 		b.Alias(b2, n+".branch2")
 		b.Alias(b3, n+".branch3")
@@ -90,9 +90,9 @@ func (g *googlenet) build(b *builder) *nn.Node {
 		x = b.Concat(n, b1, b2, b3, b4)
 		switch w.name {
 		case "3b":
-			x = b.MaxPool("maxpool3", x, nn.Pool{Size: 3, Stride: 2, Ceil: true})
+			x = b.MaxPool("maxpool3", x, nn.Pool{Window: nn.Square(3, 2, 0), Ceil: true})
 		case "4e":
-			x = b.MaxPool("maxpool4", x, nn.Pool{Size: 2, Stride: 2, Ceil: true})
+			x = b.MaxPool("maxpool4", x, nn.Pool{Window: nn.Square(2, 2, 0), Ceil: true})
 		}
 	}
 	return x
@@ -200,17 +200,17 @@ func (g *caffe) build(b *builder) *nn.Node {
 		if b.err != nil {
 			return x
 		}
-		x = b.Conv(c.name, x, nn.Conv{Weight: w, Bias: bias, Out: c.out, KH: c.kernel, KW: c.kernel, Stride: c.stride, Pad: c.pad})
+		x = b.Conv(c.name, x, nn.Conv{Weight: w, Bias: bias, Out: c.out, Window: nn.Square(c.kernel, c.stride, c.pad)})
 		return b.ReLU(c.name+".relu", x)
 	}
 	lrn := nn.LRN{Size: 5, Alpha: 1e-4, Beta: 0.75, K: 1}
 	x := unit("conv1_7x7_s2", b.Input())
-	x = b.MaxPool("pool1", x, nn.Pool{Size: 3, Stride: 2, Ceil: true})
+	x = b.MaxPool("pool1", x, nn.Pool{Window: nn.Square(3, 2, 0), Ceil: true})
 	x = b.LRN("norm1", x, lrn)
 	x = unit("conv2_3x3_reduce", x)
 	x = unit("conv2_3x3", x)
 	x = b.LRN("norm2", x, lrn)
-	x = b.MaxPool("pool2", x, nn.Pool{Size: 3, Stride: 2, Ceil: true})
+	x = b.MaxPool("pool2", x, nn.Pool{Window: nn.Square(3, 2, 0), Ceil: true})
 	for _, w := range inceptions {
 		if b.err != nil {
 			return x
@@ -219,14 +219,14 @@ func (g *caffe) build(b *builder) *nn.Node {
 		b1 := unit(n+"_1x1", x)
 		b2 := unit(n+"_3x3", unit(n+"_3x3_reduce", x))
 		b3 := unit(n+"_5x5", unit(n+"_5x5_reduce", x))
-		b4 := b.MaxPool(n+".pool", x, nn.Pool{Size: 3, Stride: 1, Pad: 1, Ceil: true})
+		b4 := b.MaxPool(n+".pool", x, nn.Pool{Window: nn.Square(3, 1, 1), Ceil: true})
 		b4 = unit(n+"_pool_proj", b4)
 		x = b.Concat(n, b1, b2, b3, b4)
 		switch w.name {
 		case "3b":
-			x = b.MaxPool("pool3", x, nn.Pool{Size: 3, Stride: 2, Ceil: true})
+			x = b.MaxPool("pool3", x, nn.Pool{Window: nn.Square(3, 2, 0), Ceil: true})
 		case "4e":
-			x = b.MaxPool("pool4", x, nn.Pool{Size: 3, Stride: 2, Ceil: true})
+			x = b.MaxPool("pool4", x, nn.Pool{Window: nn.Square(3, 2, 0), Ceil: true})
 		}
 	}
 	return x

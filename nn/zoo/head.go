@@ -78,7 +78,7 @@ func (h *head) build(b *builder, x *nn.Node, classes int) {
 				w, bias = TwoClasses(w, bias)
 				out = 2
 			}
-			x = b.Conv(l.name, x, nn.Conv{Weight: w, Bias: bias, Out: out, KH: side, KW: side, Stride: 1})
+			x = b.Conv(l.name, x, nn.Conv{Weight: w, Bias: bias, Out: out, Window: nn.Square(side, 1, 0)})
 		case "BatchNorm1d":
 			x = b.norm(l.name, x, l.eps, l.plain)
 		case "ReLU":
@@ -96,11 +96,11 @@ func (h *head) take(b *builder, x *nn.Node, in int) *nn.Node {
 	}
 	switch h.pool {
 	case maxPool:
-		return globalMax(b, name, x)
+		return b.GlobalMaxPool(name, x)
 	case concatPool:
-		return b.Concat(name, globalMax(b, name+".max", x), b.MeanPool(name+".mean", x))
+		return b.Concat(name, b.GlobalMaxPool(name+".max", x), b.MeanPool(name+".mean", x))
 	case catPool:
-		return b.Concat(name, b.MeanPool(name+".mean", x), globalMax(b, name+".max", x))
+		return b.Concat(name, b.MeanPool(name+".mean", x), b.GlobalMaxPool(name+".max", x))
 	case flat:
 		if s := x.Shape(); s.H != h.side || s.W != h.side {
 			b.fail("zoo: the head's first layer takes %d inputs, %d channels of a %dx%d map without pooling; the last map is %dx%d here: choose the input size of the training", in, s.C, h.side, h.side, s.H, s.W)
@@ -108,26 +108,6 @@ func (h *head) take(b *builder, x *nn.Node, in int) *nn.Node {
 		return x
 	}
 	return b.MeanPool(name, x)
-}
-
-// globalMax is the largest value of each channel.
-func globalMax(b *builder, name string, x *nn.Node) *nn.Node {
-	if s := x.Shape(); s.H == s.W {
-		return b.MaxPool(name, x, nn.Pool{Size: s.H, Stride: 1})
-	}
-	for i := 0; ; i++ { // windows are square: halve until one is left
-		step := x.Shape().H > 3 || x.Shape().W > 3
-		at := name
-		if step {
-			at = fmt.Sprintf("%s.%d", name, i)
-		}
-		x = b.MaxPool(at, x, nn.Pool{Size: 3, Stride: 2, Pad: 1})
-		if s := x.Shape(); !step && s.H == 1 && s.W == 1 {
-			return x
-		} else if !step {
-			name += ".last"
-		}
-	}
 }
 
 // fold takes a normalisation that ends the head into the linear layer before it.

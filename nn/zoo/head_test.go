@@ -409,8 +409,8 @@ func TestGlobalMax(t *testing.T) {
 		b := &builder{Graph: nn.NewGraph(s)}
 		eye := make([]float32, 9)
 		eye[0], eye[4], eye[8] = 1, 1, 1
-		x := b.Conv("conv", b.Input(), nn.Conv{Weight: eye, Out: 3, KH: 1, KW: 1, Stride: 1})
-		x = globalMax(b, "max", b.ReLU("relu", x))
+		x := b.Conv("conv", b.Input(), nn.Conv{Weight: eye, Out: 3, Window: nn.Square(1, 1, 0)})
+		x = b.GlobalMaxPool("max", b.ReLU("relu", x))
 		b.Linear("fc", x, eye, nil, 3)
 		m, err := nn.Compile(b.Graph, nn.CompileOptions{})
 		if err != nil {

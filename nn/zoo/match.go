@@ -9,13 +9,16 @@ import (
 	"cwox/weights"
 )
 
-// Match finds the network whose tensors a file holds. What tensors cannot tell is taken from
-// the Spec's settings and those in the file's metadata, then from the layers of a whole module,
+// Match finds the network whose tensors a file holds, or that an ONNX file describes. What
+// tensors cannot tell is taken from the Spec's settings and those in the file's metadata, then from the layers of a whole module,
 // then from a configuration beside the weights; what is left is assumed, and listed in
 // Facts.Assumed.
 //
 // An error says what is in the file instead, and what to do.
 func Match(f *weights.File, s Spec) (*Arch, error) {
+	if f.Model() != nil {
+		return matchONNX(f, s)
+	}
 	s, err := s.withKept(f)
 	if err != nil {
 		return nil, err

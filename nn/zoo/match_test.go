@@ -341,7 +341,7 @@ func TestWhole(t *testing.T) {
 			return r.stages[0][0].convs[1].eps == 1e-3 && r.stages[0][0].convs[0].eps == 1e-5
 		}, ""},
 		{"no max-pool", put("maxpool", module("torch.nn.modules.linear.Identity")), "", func(r *resnet, _ *head) bool { return r.pool == nil }, ""},
-		{"another max-pool", set("maxpool", "padding", int64(0)), "", func(r *resnet, _ *head) bool { return *r.pool == nn.Pool{Size: 3, Stride: 2} }, ""},
+		{"another max-pool", set("maxpool", "padding", int64(0)), "", func(r *resnet, _ *head) bool { return *r.pool == nn.Pool{Window: nn.Square(3, 2, 0)} }, ""},
 		{"global max", put("avgpool", module("torch.nn.modules.pooling.AdaptiveMaxPool2d")), "", func(_ *resnet, h *head) bool { return h.pool == maxPool }, ""},
 		{"stem stride", set("conv1", "stride", pair(1)), "", func(r *resnet, _ *head) bool { return r.stem[0].stride == 1 }, ""},
 		{"padding same", func(m map[string]weights.Module) {

@@ -20,7 +20,7 @@ func TestTwoClasses(t *testing.T) {
 		t.Errorf("without bias: %v, %v", w, b)
 	}
 	g := nn.NewGraph(nn.Shape{C: 3, H: 1, W: 1})
-	x := g.Conv("conv", g.Input(), nn.Conv{Weight: []float32{1, 0, 0, 0, 1, 0, 0, 0, 1}, Out: 3, KH: 1, KW: 1, Stride: 1})
+	x := g.Conv("conv", g.Input(), nn.Conv{Weight: []float32{1, 0, 0, 0, 1, 0, 0, 0, 1}, Out: 3, Window: nn.Square(1, 1, 0)})
 	g.Linear("fc", x, w2, b2, 2)
 	m, err := nn.Compile(g, nn.CompileOptions{})
 	if err != nil {

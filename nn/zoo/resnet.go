@@ -23,7 +23,7 @@ type block struct {
 }
 
 // stemPool is the max-pooling of all ResNets for large pictures.
-func stemPool() *nn.Pool { return &nn.Pool{Size: 3, Stride: 2, Pad: 1} }
+func stemPool() *nn.Pool { return &nn.Pool{Window: nn.Square(3, 2, 1)} }
 
 // knownResNet is a row of knownResNets.
 type knownResNet struct {

@@ -297,23 +297,22 @@ func (s *says) stemPool(prefix string, beside func(path string) bool) (pool *nn.
 
 // maxPoolOf reads a MaxPool2d.
 func maxPoolOf(path string, m weights.Module) (*nn.Pool, error) {
-	p := nn.Pool{}
 	a := m.Attributes
-	var ok [3]bool
-	p.Size, ok[0] = side(a["kernel_size"])
-	p.Stride, ok[1] = side(a["stride"])
-	p.Pad, ok[2] = side(a["padding"])
+	size, ok0 := side(a["kernel_size"])
+	stride, ok1 := side(a["stride"])
+	pad, ok2 := side(a["padding"])
+	ok := [3]bool{ok0, ok1, ok2}
 	if ok == [3]bool{} {
 		return stemPool(), nil // a class without attributes: as everywhere
 	}
-	p.Ceil, _ = a["ceil_mode"].(bool)
+	ceil, _ := a["ceil_mode"].(bool)
 	if d, ok := side(a["dilation"]); ok && d != 1 {
 		return nil, fmt.Errorf("%q: dilation %d cannot be run", clip(path), d)
 	}
-	if !ok[0] || !ok[1] || p.Size < 1 || p.Size > 16 || p.Stride < 1 || p.Stride > 16 || p.Pad < 0 || 2*p.Pad > p.Size {
+	if !ok[0] || !ok[1] || size < 1 || size > 16 || stride < 1 || stride > 16 || pad < 0 || 2*pad > size {
 		return nil, fmt.Errorf("%q: max-pooling of kernel %v, stride %v, padding %v cannot be run", clip(path), a["kernel_size"], a["stride"], a["padding"])
 	}
-	return &p, nil
+	return &nn.Pool{Window: nn.Square(size, stride, pad), Ceil: ceil}, nil
 }
 
 // globalPool is the pooling before the head, "avg", "max" or "" where it is not told.

@@ -26,9 +26,10 @@ type Arch struct {
 
 	Facts Facts // of the file that Match saw
 
-	body  body
-	head  head
-	names map[string]*param // of the file, by the names that the body and head ask for; nil after Lookup
+	body     body
+	head     head
+	imported *imported         // of an ONNX file, which has neither
+	names    map[string]*param // of the file, by the names that the body and head ask for; nil after Lookup
 }
 
 // body is a network up to its last map: a *resnet, a *googlenet or a *caffe.
@@ -101,6 +102,14 @@ const (
 // needs it, also when the file is closed. An architecture from Lookup is first found in the file, as Match does; of one from
 // Match the file must have the tensors that Match saw.
 func (a *Arch) Load(f *weights.File, o LoadOptions) (*nn.Model, error) {
+	if a.imported != nil {
+		m, err := a.imported.load(a, o)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", f.Name(), err)
+		}
+		keep(m, f)
+		return m, nil
+	}
 	if a.names == nil {
 		m, err := Match(f, Spec{Name: a.Name})
 		if err != nil {
@@ -118,8 +127,13 @@ func (a *Arch) Load(f *weights.File, o LoadOptions) (*nn.Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.Name(), err)
 	}
-	runtime.AddCleanup(m, func(release func()) { release() }, f.Hold())
+	keep(m, f)
 	return m, nil
+}
+
+// keep holds the file's memory as long as the model lives.
+func keep(m *nn.Model, f *weights.File) {
+	runtime.AddCleanup(m, func(release func()) { release() }, f.Hold())
 }
 
 // Build makes the network from parameters given by a function, which is asked by torchvision's
@@ -130,13 +144,21 @@ func (a *Arch) Build(classes int, param func(name string, shape []int) []float32
 	})
 }
 
+// checkSize bounds the input.
+func checkSize(width, height int) error {
+	if width < 1 || height < 1 || width > maxSide || height > maxSide || width*height > maxPixels {
+		return fmt.Errorf("zoo: an input of %dx%d pixels: want sides of 1 to %d, at most %d in all", width, height, maxSide, maxPixels)
+	}
+	return nil
+}
+
 // compile builds the network.
 func (a *Arch) compile(classes int, o LoadOptions, param paramFunc) (*nn.Model, error) {
 	if o.Width == 0 && o.Height == 0 {
 		o.Width, o.Height = a.Transform.Width, a.Transform.Height
 	}
-	if o.Width < 1 || o.Height < 1 || o.Width > maxSide || o.Height > maxSide || o.Width*o.Height > maxPixels {
-		return nil, fmt.Errorf("zoo: an input of %dx%d pixels: want sides of 1 to %d, at most %d in all", o.Width, o.Height, maxSide, maxPixels)
+	if err := checkSize(o.Width, o.Height); err != nil {
+		return nil, err
 	}
 	in, _ := a.body.channels()
 	b := &builder{Graph: nn.NewGraph(nn.Shape{C: in, H: o.Height, W: o.Width}), param: param}
@@ -219,7 +241,7 @@ func (b *builder) conv(c *conv, x *nn.Node) *nn.Node {
 		}
 		w, kernel, stride, pad = spread(w), 2, 2, 0
 	}
-	n := nn.Conv{Weight: w, Out: c.out, KH: kernel, KW: kernel, Stride: stride, Pad: pad}
+	n := nn.Conv{Weight: w, Out: c.out, Window: nn.Square(kernel, stride, pad)}
 	if c.bias {
 		n.Bias = b.get(c.name+".bias", c.out)
 	}
