@@ -38,15 +38,7 @@ func gemmF32AVX2(args *GemmF32Args) {
 		gemmF32AVX2_3x32(args)
 	default:
 		gemmF32AVX2x16(args)
-		second := *args
-		second.B = add(args.B, args.BVec)
-		second.C = add(args.C, args.CVec)
-		if args.Bias != nil {
-			second.Bias = add(args.Bias, 4*Block)
-		}
-		if args.Res != nil {
-			second.Res = add(args.Res, args.ResVec)
-		}
+		second := secondVector(args)
 		gemmF32AVX2x16(&second)
 	}
 }

@@ -2,7 +2,7 @@
 
 package asm
 
-// neon gives the bits of avx2 in all float32 kernels. It was run in an emulator alone, so its
+// neon gives the bits of avx2 in the float32 kernels that are its own. It was run in an emulator alone, so its
 // speed is known on paper: the loop of the 6x16 product has 1.25 instructions for each multiply-add
 // (four lanes), a test holds that. A core that starts one multiply-add and three instructions a
 // cycle (Cortex-A72) or two and four (A76, Neoverse N1) is bound by the multiply-adds, as is one of
@@ -15,12 +15,15 @@ package asm
 // tells.
 var neon = Kernels{
 	Tier:         "neon",
-	GemmF32:      GemmF32{Name: "gemmF32NEON", Rows: []int{6, 5, 4, 3, 2, 1}, MaxVecs: 1, Run: gemmF32NEON},
+	GemmF32:      GemmF32{Name: "gemmF32NEON", Rows: []int{6, 5, 4, 3, 2, 1}, MaxVecs: 2, Run: gemmF32NEON},
 	Winograd2F32: WinogradF32{"winograd2F32NEON", 2, 4, winogradIn2F32NEON, winogradOut2F32NEON, &winograd2},
 	Winograd4F32: WinogradF32{"winograd4F32NEON", 4, 6, winogradIn4F32NEON, winogradOut4F32NEON, &winograd4},
 	MaxPoolF32:   runMaxPoolF32NEON,
 	LRNF32:       lrnF32NEON,
 	GaussF32:     gaussF32NEON,
+	DepthwiseF32: ref.DepthwiseF32,
+	MapF32:       ref.MapF32,
+	SigmoidF32:   ref.SigmoidF32,
 	PeakF32:      Peak{Name: "peakF32NEON", MACs: 24 * 4, Run: peakF32NEON},
 
 	GemmBF16:      ref.GemmBF16,
@@ -32,7 +35,16 @@ var neon = Kernels{
 }
 
 func gemmF32NEON(args *GemmF32Args) {
-	checkGemmF32(args, 6, 1)
+	checkGemmF32(args, 6, 2)
+	gemmF32NEONx16(args)
+	if args.Vecs == 2 {
+		second := secondVector(args)
+		gemmF32NEONx16(&second)
+	}
+}
+
+// gemmF32NEONx16 runs a tile of one vector.
+func gemmF32NEONx16(args *GemmF32Args) {
 	switch args.Rows {
 	case 1:
 		gemmF32NEON_1x16(args)
