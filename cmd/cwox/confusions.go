@@ -62,7 +62,7 @@ func confusions(c *cobra.Command, m *modelFlags, f *confusionsFlags, source stri
 	case f.examples == 0:
 		f.examples = -1
 	}
-	if err := errors.Join(m.check(c), f.settings.check(c, f.explainer), refuseReports(f.out)); err != nil {
+	if err := errors.Join(m.check(c), f.settings.check(c, f.explainer), refuseOthers(f.out, confusedSet)); err != nil {
 		return err
 	}
 	images, err := listImages(source)
@@ -98,12 +98,10 @@ func confusions(c *cobra.Command, m *modelFlags, f *confusionsFlags, source stri
 	o.Progress = bars.update
 	found, err := dataset.WriteConfusions(c.Context(), cl, images, truth, f.out, o)
 	bars.finish()
-	switch {
-	case err != nil && c.Context().Err() != nil:
-		return resumable{c.Context().Err(), "the same command goes on where this one stopped"}
-	case err != nil:
-		return err
-	case m.json:
+	if err != nil {
+		return goesOn(c, err)
+	}
+	if m.json {
 		return printJSON(found)
 	}
 	stdout.Printf("%d of %d images are recognised (%d unreadable, %d without a true class): %s\n", found.Correct, found.Images,

@@ -179,7 +179,7 @@ func evaluate(c *cobra.Command, m *modelFlags, f *evaluateFlags, source string) 
 	if err := m.check(c); err != nil {
 		return err
 	}
-	if err := refuseReports(f.out); err != nil {
+	if err := refuseOthers(f.out, evaluation); err != nil {
 		return err
 	}
 	images, err := listImages(source)
@@ -199,11 +199,8 @@ func evaluate(c *cobra.Command, m *modelFlags, f *evaluateFlags, source string) 
 	o.Progress = bars.update
 	e, err := dataset.Evaluate(c.Context(), cl, images, f.out, o)
 	bars.finish()
-	switch {
-	case err != nil && c.Context().Err() != nil:
-		return resumable{c.Context().Err(), "the same command goes on where this one stopped"}
-	case err != nil:
-		return err
+	if err != nil {
+		return goesOn(c, err)
 	}
 	if e.Unchecked > 0 && !m.quiet {
 		stderr.Printf("cwox: %d image%s cannot be read now: what is known of them is an earlier run's\n", e.Unchecked, plural(e.Unchecked))

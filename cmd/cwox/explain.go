@@ -375,11 +375,8 @@ func explainShard(c *cobra.Command, m *modelFlags, f *explainFlags, shard datase
 			return explainOne(c.Context(), p, image, o, &silently)
 		}})
 	bars.finish()
-	switch {
-	case err != nil && c.Context().Err() != nil:
-		return resumable{c.Context().Err(), "the same command goes on where this one stopped"}
-	case err != nil:
-		return err
+	if err != nil {
+		return goesOn(c, err)
 	}
 	return shardDone{f.out, shard, r.Images, r.Failed, r.FirstError, start}.say(m)
 }

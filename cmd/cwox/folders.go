@@ -74,18 +74,19 @@ func claim(out string, images, folders []string, overwrite bool) error {
 	case errOne == nil:
 		held = "the report of " + one.Image.File
 		remove = func() error { return report.Remove(out) }
+	case report.Unfinished(out) && single:
+		return nil
 	default:
-		there := func(name string) bool { _, err := os.Lstat(filepath.Join(out, name)); return err == nil }
-		pages := []string{report.PageFile, report.JSONFile, report.IndexFile}
-		switch i := slices.IndexFunc(pages, there); {
-		case there("settings.json"):
-			return fmt.Errorf("%s: holds what evaluate has measured: choose another folder with -o", out)
-		case i < 0:
-			return nil
-		default:
-			held = "something else (" + pages[i] + ")"
-			remove = func() error { return removeFiles(out, pages...) }
+		if err := refuseOthers(out, reports); err != nil {
+			return err
 		}
+		pages := []string{report.PageFile, report.JSONFile, report.IndexFile}
+		i := slices.IndexFunc(pages, func(name string) bool { _, err := os.Lstat(filepath.Join(out, name)); return err == nil })
+		if i < 0 {
+			return nil
+		}
+		held = "something else (" + pages[i] + ")"
+		remove = func() error { return removeFiles(out, pages...) }
 	}
 	if !overwrite {
 		return fmt.Errorf("%s: holds %s: choose another folder with -o, or replace that with --overwrite", out, held)
@@ -94,12 +95,26 @@ func claim(out string, images, folders []string, overwrite bool) error {
 	return remove()
 }
 
-// refuseReports makes sure that a folder for an evaluation holds no reports, whose page it would
-// replace. What another evaluation has left there is the journal's matter.
-func refuseReports(out string) error {
-	for _, name := range []string{report.JSONFile, report.IndexFile} {
-		if _, err := os.Lstat(filepath.Join(out, name)); err == nil {
-			return fmt.Errorf("%s: holds reports (%s): choose another folder with -o", out, name)
+// results are what commands leave in a folder of their own: all have a page there.
+type results struct {
+	what  string
+	marks []string // patterns of files that are there from the beginning, or as long as they are
+}
+
+var (
+	reports     = &results{"reports", []string{report.JSONFile, report.IndexFile}}
+	evaluation  = &results{"what evaluate has measured", []string{"settings.json", "truth-*.settings.json"}}
+	confusedSet = &results{"what confusions has found", []string{dataset.ConfusionsFile, dataset.ConfusionsDocuments + ".settings.json"}}
+)
+
+// refuseOthers makes sure that a folder holds no results of another command, whose page would be
+// replaced. What the same one has left there is its own matter.
+func refuseOthers(out string, own *results) error {
+	for _, r := range []*results{reports, evaluation, confusedSet} {
+		for _, mark := range r.marks {
+			if there, _ := fs.Glob(os.DirFS(out), mark); r != own && len(there) > 0 {
+				return fmt.Errorf("%s: holds %s (%s): choose another folder with -o", out, r.what, there[0])
+			}
 		}
 	}
 	return nil

@@ -148,13 +148,55 @@ func TestOneRunAFolder(t *testing.T) {
 		t.Errorf("evaluate: exit code %d, %q", code, stderr)
 	}
 	// A page that is not a report's, and an evaluation.
-	for name, says := range map[string]string{"index.html": "holds something else (index.html)", "settings.json": "holds what evaluate has measured"} {
-		other := filepath.Join(dir, "of-"+name)
-		putAt(t, filepath.Join(other, name), "{}")
-		code, _, stderr := cli(t, "explain", "--model", "demo", "-o", other, filepath.Join(dir, "a.png"))
-		if code != exitFailed || !strings.Contains(stderr, says) {
-			t.Errorf("%s: exit code %d, %q", name, code, stderr)
+	for _, c := range []struct{ name, explain, evaluate, confusions string }{
+		{"index.html", "holds something else (index.html)", "-", "-"}, // of which nothing is known
+		{"settings.json", "holds what evaluate has measured", "-", "holds what evaluate has measured (settings.json)"},
+		{"truth-mwp.settings.json", "holds what evaluate has measured", "-", "holds what evaluate has measured"},
+		{"confusions.json", "holds what confusions has found", "holds what confusions has found", "-"},
+		{"documents.txt.gz.settings.json", "holds what confusions has found", "holds what confusions has found", "-"},
+		{"report.json", "", "holds reports (report.json)", "holds reports (report.json)"},
+	} {
+		other := filepath.Join(dir, "of-"+c.name)
+		putAt(t, filepath.Join(other, c.name), "{}")
+		for command, says := range map[string]string{"explain": c.explain, "evaluate": c.evaluate, "confusions": c.confusions} {
+			if says == "-" || says == "" {
+				continue
+			}
+			code, _, stderr := cli(t, command, "--model", "demo", "-o", other, dir)
+			if code != exitFailed || !strings.Contains(stderr, says) {
+				t.Errorf("%s beside %s: exit code %d, %q", command, c.name, code, stderr)
+			}
 		}
+	}
+}
+
+// TestStoppedReport: a report that was being written when the program was killed is no obstacle
+// to the same command.
+func TestStoppedReport(t *testing.T) {
+	dir := t.TempDir()
+	picture(t, filepath.Join(dir, "a.png"), 1)
+	args := []string{"explain", "--model", "demo", "--quiet", "-o", filepath.Join(dir, "out"), filepath.Join(dir, "a.png")}
+	if code, _, stderr := cli(t, args...); code != 0 {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	if err := os.Remove(filepath.Join(dir, "out", report.JSONFile)); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := cli(t, args...); code != 0 || stderr != "" {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+	if code, _, stderr := cli(t, "verify", "--quiet", filepath.Join(dir, "out")); code != 0 {
+		t.Errorf("verify: exit code %d: %s", code, stderr)
+	}
+	// The page of several is not that of one.
+	if code, _, stderr := cli(t, append(args[:6:6], filepath.Join(dir, "a.png"), filepath.Join(dir, "a.png"), "--overwrite")...); code != 0 {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	if err := os.Remove(filepath.Join(dir, "out", report.IndexFile)); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := cli(t, args...); code != exitFailed || !strings.Contains(stderr, "holds something else (index.html)") {
+		t.Errorf("exit code %d: %s", code, stderr)
 	}
 }
 

@@ -170,6 +170,14 @@ type resumable struct {
 
 func (r resumable) Unwrap() error { return r.error }
 
+// goesOn is the error of work with a journal.
+func goesOn(c *cobra.Command, err error) error {
+	if c.Context().Err() != nil {
+		return resumable{c.Context().Err(), "the same command goes on where this one stopped"}
+	}
+	return err
+}
+
 func hint(err error) string {
 	var r resumable
 	if errors.As(err, &r) {

@@ -91,6 +91,7 @@ var pairs = map[string]struct {
 	"lime-samples":  {between{1, 1 << 20, ""}, true},
 	"lime-kernel":   {between{math.SmallestNonzeroFloat64, 1000, "more than 0 and at most 1000"}, false},
 	"lime-segments": {between{1, most, ""}, true},
+	"scenes":        {between{1, most, ""}, true},
 }
 
 // checkNumbers refuses a number that its flag cannot mean, before anything is opened.

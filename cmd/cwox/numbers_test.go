@@ -36,6 +36,8 @@ func TestNumbers(t *testing.T) {
 		{"documents none -o x --max-labels 1", "--max-labels 1: want at least 2"},
 		{"evaluate none -o x --delta 2", "--delta 2: want more than 0 and at most 1"},
 		{"evaluate none -o x --max-images 0", "--max-images 0: want at least 1"},
+		{"evaluate --truth -o x --scenes 0", "--scenes 0: want a number, or two separated by a comma, at least 1"},
+		{"evaluate --truth -o x --scenes 10000000000", "--scenes 10000000000: want"},
 		{"score none.jpg --map x --pos 1 --step 0", "--step 0: want at least 1"},
 		{"score none.jpg --map x --pos 1 --auc-steps -1", "--auc-steps -1: want at least 0"},
 		{"bench --seconds 0", "--seconds 0: want more than 0 and at most 3600"},

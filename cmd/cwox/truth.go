@@ -67,12 +67,12 @@ func evaluateTruth(c *cobra.Command, m *modelFlags, f *evaluateFlags, t *truthFl
 	if err := m.check(c); err != nil {
 		return err
 	}
-	if err := refuseReports(f.out); err != nil {
+	if err := refuseOthers(f.out, evaluation); err != nil {
 		return err
 	}
 	var scenes, sampled int
-	if err := both("scenes", t.scenes, strconv.Atoi, &scenes, &sampled); err != nil || scenes < 1 || sampled < 1 {
-		return usage(c, "--scenes %s: want a positive number, or two separated by a comma", t.scenes)
+	if err := both("scenes", t.scenes, strconv.Atoi, &scenes, &sampled); err != nil {
+		return usage(c, "%v", err)
 	}
 	cl, closeFile, err := m.load(c)
 	if err != nil {
@@ -109,10 +109,8 @@ func evaluateTruth(c *cobra.Command, m *modelFlags, f *evaluateFlags, t *truthFl
 	s, err := dataset.EvaluateTruth(c.Context(), cl, f.out, o)
 	bars.finish()
 	switch {
-	case err != nil && c.Context().Err() != nil:
-		return resumable{c.Context().Err(), "the same command goes on where this one stopped"}
 	case err != nil:
-		return err
+		return goesOn(c, err)
 	case shard.Of > 0:
 		all := 0
 		for _, x := range s.Explainers {

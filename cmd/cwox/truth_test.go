@@ -21,7 +21,7 @@ func TestEvaluateTruthCommand(t *testing.T) {
 		says string
 	}{
 		{"photos", "want no images with --truth"},
-		{"--scenes 0", "--scenes 0: want a positive number"},
+		{"--scenes 0", "--scenes 0: want a number, or two separated by a comma"},
 		{"--explainers gradcm", "--explainers gradcm"},
 		{"--explainers rise-fine", "only gradcam and mwp"},
 		{"--methods swax", "--methods swax"},

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -23,12 +22,11 @@ import (
 	"cwox/nn/vision"
 )
 
-// The files that [WriteConfusions] puts into its folder, beside the page and what [WriteDocuments]
-// needs to go on.
+// The files that [WriteConfusions] puts into its folder, beside the page.
 const (
 	ConfusionsFile      = "confusions.json"
 	ConfusionsTable     = "confusions.csv"
-	confusionsDocuments = "documents.txt.gz"
+	ConfusionsDocuments = "documents.txt.gz" // the images' labels, with their journal
 )
 
 // Confusions is the content of confusions.json: what a classifier says of images whose true
@@ -212,7 +210,7 @@ func WriteConfusions(ctx context.Context, c *cwox.Classifier, images []string, t
 		return nil, fmt.Errorf("dataset: %w", err)
 	}
 	defer d.Close()
-	documents := d.Path(confusionsDocuments)
+	documents := d.Path(ConfusionsDocuments)
 	if _, err := WriteDocuments(ctx, c, images, documents, o.Documents); err != nil {
 		return nil, err
 	}
@@ -238,7 +236,7 @@ func WriteConfusions(ctx context.Context, c *cwox.Classifier, images []string, t
 
 // confusions reads what was said of images, and finds the mistakes in it.
 func confusions(path string, truth []int) (*Confusions, *labelled, error) {
-	f, err := os.Open(path)
+	f, err := outside.Open(path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("dataset: %w", err)
 	}

@@ -169,7 +169,7 @@ func TestConfusionsGoOn(t *testing.T) {
 	if _, err := WriteConfusions(context.Background(), c, images, truth, again, o); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{ConfusionsFile, ConfusionsTable, "index.html", confusionsDocuments} {
+	for _, name := range []string{ConfusionsFile, ConfusionsTable, "index.html", ConfusionsDocuments} {
 		a, err := os.ReadFile(filepath.Join(whole, name))
 		if err != nil {
 			t.Fatal(err)

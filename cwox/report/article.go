@@ -13,7 +13,7 @@ import (
 //go:embed article.html
 var articleHTML string
 
-var articleTemplate = template.Must(template.New("article").Parse(articleHTML))
+var articleTemplate = pageOf(articleHTML)
 
 // Article is a page of text, tables and charts, in the style of the reports: what
 // an evaluation found.
@@ -42,10 +42,10 @@ type Table struct {
 // table are escaped.
 func WriteArticle(path string, a Article) error {
 	page := struct {
-		Article
-		CSS    template.CSS
-		Policy string
-	}{a, template.CSS(pageCSS), "default-src 'none'; style-src 'unsafe-inline'"}
+		head
+		Lead  string
+		Parts []Part
+	}{head{kindArticle, a.Title, "default-src 'none'; style-src 'unsafe-inline'", template.CSS(pageCSS)}, a.Lead, a.Parts}
 	return writeOne(path, func(w io.Writer) error { return articleTemplate.Execute(w, page) })
 }
 

@@ -16,7 +16,7 @@ import (
 //go:embed confusions.html
 var confusionsHTML string
 
-var confusionsTemplate = template.Must(template.New("confusions").Parse(confusionsHTML))
+var confusionsTemplate = pageOf(confusionsHTML)
 
 // Confusions is the page of what a classifier confuses in a data set.
 type Confusions struct {
@@ -110,11 +110,11 @@ func WriteConfusions(path string, c Confusions) error {
 		Cells     []gallery
 	}
 	page := struct {
-		CSS         template.CSS
-		Title, Lead string
-		Notes       []string
-		Groups      []group
-	}{CSS: template.CSS(pageCSS), Title: shown(c.Title), Lead: clip(plain(c.Lead), 500), Notes: c.Notes}
+		head
+		Lead   string
+		Notes  []string
+		Groups []group
+	}{head: head{kindConfusions, shown(c.Title), picturesOnly, template.CSS(pageCSS)}, Lead: clip(plain(c.Lead), 500), Notes: c.Notes}
 	for g, from := range c.Groups {
 		to := group{Name: clip(plain(from.Name), 200), Say: clip(plain(from.Say), 500)}
 		link := func(k ConfusedCell) string { return fmt.Sprintf("g%d-%d-%d", g, k.Row, k.Column) }

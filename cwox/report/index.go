@@ -20,7 +20,7 @@ import (
 //go:embed index.html
 var indexHTML string
 
-var indexTemplate = template.Must(template.New("index").Parse(indexHTML))
+var indexTemplate = pageOf(indexHTML)
 
 // IndexEntry is one image in the page over several.
 type IndexEntry struct {
@@ -99,10 +99,9 @@ func WriteIndex(dir string, entries []IndexEntry) error {
 		Link, Thumbnail              template.URL
 	}
 	page := struct {
-		CSS           template.CSS
-		Policy, Title string
-		Cards         []card
-	}{CSS: template.CSS(pageCSS), Policy: "default-src 'none'; img-src data:; style-src 'unsafe-inline'"}
+		head
+		Cards []card
+	}{head: head{Kind: kindIndex, Policy: picturesOnly, CSS: template.CSS(pageCSS)}}
 	failed := 0
 	for _, e := range entries {
 		c := card{File: shown(filepath.Base(e.File)), Lead: clip(plain(e.Lead), 500), Failed: clip(plain(e.Err), 500),

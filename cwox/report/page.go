@@ -33,7 +33,7 @@ var (
 	//go:embed page.js
 	pageJS string
 
-	pageTemplate = template.Must(template.New("page").Parse(pageHTML))
+	pageTemplate = pageOf(pageHTML)
 )
 
 // WritePage writes index.html: one self-contained page. Photograph and heatmaps are
@@ -53,10 +53,8 @@ func writePage(w io.Writer, e *cwox.Explanation, r *Report, photo *image.RGBA) e
 
 // page is what page.html shows. All text is plain; the template escapes it.
 type page struct {
-	CSS           template.CSS
+	head
 	JS            template.JS
-	Policy        string // content security policy
-	Title         string
 	Model, File   string
 	Photo         template.URL
 	Width, Height int          // of the photograph, in the page's own pixels
@@ -144,7 +142,7 @@ type fact struct{ Name, Value string }
 
 func newPage(e *cwox.Explanation, r *Report, photo *image.RGBA) *page {
 	p := &page{
-		CSS: template.CSS(pageCSS) + colormapCSS(), JS: template.JS(pageJS), Policy: policy(pageJS),
+		head: head{Kind: kindReport, CSS: template.CSS(pageCSS) + colormapCSS(), Policy: policy(pageJS)}, JS: template.JS(pageJS),
 		Model: shown(r.Model.Name), File: shown(filepath.Base(e.File)),
 		Photo: jpegURL(photo, 85), Width: photo.Rect.Dx(), Height: photo.Rect.Dy(),
 		Ramp: rampURL(), Opacity: DefaultOpacity,
