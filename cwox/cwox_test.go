@@ -182,6 +182,24 @@ func tinyPicture() *vision.Picture {
 	return pic
 }
 
+// TestNotAClassifier: what lacks its parts is an error, whatever is asked of it.
+func TestNotAClassifier(t *testing.T) {
+	whole := tinyClassifier(t)
+	for name, c := range map[string]*Classifier{"nil": nil, "nothing": {}, "no Arch": {Net: whole.Net}, "no Net": {Arch: whole.Arch}} {
+		p := New(c)
+		_, err1 := p.Explain(context.Background(), tinyPicture(), Options{})
+		_, err2 := p.Classify(tinyPicture(), 1, 0)
+		_, _, err3 := p.Cut(tinyPicture(), Options{})
+		_, err4 := p.ExplainTensor(context.Background(), make([]float32, 3*32*32), Options{})
+		for i, err := range []error{err1, err2, err3, err4, Options{}.Check(c)} {
+			if err == nil || !strings.Contains(err.Error(), "a classifier needs a network") {
+				t.Errorf("%s, %d: %v", name, i, err)
+			}
+		}
+		p.Close()
+	}
+}
+
 func TestExplainDegenerate(t *testing.T) {
 	c := tinyClassifier(t)
 	p := New(c)

@@ -39,6 +39,14 @@ func (s subject) input(c *Classifier) (*saliency.Input, error) {
 	return in, nil
 }
 
+// whole says what a classifier lacks to be used.
+func (c *Classifier) whole() error {
+	if c == nil || c.Net == nil || c.Arch == nil {
+		return errors.New("cwox: a classifier needs a network (Net) and what is known of it (Arch)")
+	}
+	return nil
+}
+
 // CheckTransform says whether the classifier's transform makes what its network takes. Its
 // error names both.
 func (c *Classifier) CheckTransform() error {

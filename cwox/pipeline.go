@@ -249,6 +249,9 @@ func (p *Pipeline) explainAll(ctx context.Context, s subject, o Options, methods
 
 // options fills in defaults and matches the tree with the classifier, once for each tree.
 func (p *Pipeline) options(o Options) (Options, error) {
+	if err := p.classifier.whole(); err != nil {
+		return o, err
+	}
 	o, err := o.withDefaults(p.classifier)
 	if err != nil || o.Tree == nil || len(o.Clusters) > 0 {
 		return o, err
@@ -273,6 +276,9 @@ func (o *Options) rectify() bool {
 // forward classifies a picture or a network input with a session that keeps some layers.
 func (p *Pipeline) forward(what subject, keep []string, threads int) (*saliency.Input, error) {
 	c := p.classifier
+	if err := c.whole(); err != nil {
+		return nil, err
+	}
 	in, err := what.input(c)
 	if err != nil {
 		return nil, err
