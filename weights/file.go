@@ -44,9 +44,10 @@ const (
 
 // Bounds on what a file may hold.
 const (
-	maxTensors = 1 << 16
-	maxRank    = 16
-	mostNested = 2 // archives around a weight file
+	maxTensors  = 1 << 16
+	maxMetadata = 1 << 16 // entries
+	maxRank     = 16
+	mostNested  = 2 // archives around a weight file
 )
 
 // File is an open weight file.

@@ -125,6 +125,8 @@ func (h *headerScanner) metadata() map[string]string {
 	h.object(func(key string) {
 		if _, ok := m[key]; ok {
 			h.fail("%s: %s appears twice", metadataKey, quote(key))
+		} else if len(m) == maxMetadata {
+			h.fail("%s: more than %d entries", metadataKey, maxMetadata)
 		}
 		m[key] = h.str()
 	})

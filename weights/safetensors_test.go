@@ -42,6 +42,15 @@ func TestSafetensors(t *testing.T) {
 	}
 }
 
+// manyEntries are the entries of a JSON object, of different keys.
+func manyEntries(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `"%d":"",`, i)
+	}
+	return strings.TrimSuffix(b.String(), ",")
+}
+
 func TestSafetensorsHeaders(t *testing.T) {
 	entry := func(dtype, shape, offsets string) string {
 		return fmt.Sprintf(`{"w":{"dtype":%q,"shape":%s,"data_offsets":%s}}`, dtype, shape, offsets)
@@ -67,6 +76,7 @@ func TestSafetensorsHeaders(t *testing.T) {
 		{"newline after", good + "\n", fourFloats, `'\n' after the end`},
 		{"comma after", `{"w":{"dtype":"F32","shape":[4],"data_offsets":[0,16]},}`, fourFloats, `'}', want '"'`},
 		{"null", `{"w":null}`, "", "'n', want '{'"},
+		{"metadata without end", `{"__metadata__":{` + manyEntries(maxMetadata+1) + `}}`, "", "__metadata__: more than 65536 entries"},
 		{"same name", `{"w":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"w":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}`, "", `"w" appears twice`},
 		{"same name, escaped", `{"w":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"\u0077":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}`, "", `"w" appears twice`},
 		{"same field", `{"w":{"dtype":"F32","dtype":"F32","shape":[4],"data_offsets":[0,16]}}`, fourFloats, "dtype appears twice"},
