@@ -20,7 +20,7 @@ type Held struct {
 }
 
 // maxRuns bounds Held.runs: pairs of layers that somebody has tried.
-const maxRuns = 16
+const maxRuns = 4
 
 // Hold keeps a picture.
 func Hold(pic *vision.Picture) *Held { return &Held{pic: pic} }

@@ -35,12 +35,27 @@ type explainFlags struct {
 	settings                   settingFlags
 	out                        string
 	overwrite, effects         bool
+
+	opened *cwox.Options // its label tree, where that is open already
 }
 
 func (f *explainFlags) add(c *cobra.Command, out string) {
+	f.addTree(c)
+	f.addQuestion(c)
 	s := c.Flags()
-	s.StringVar(&f.tree, "tree", "", "label tree: tree.json, nodes.json or .bif (default: the embedded one for ImageNet's classes, else the last layer's weights)")
 	s.StringVar(&f.learnTree, "learn-tree", "", "learn the label tree from the images of this folder first")
+	s.StringVarP(&f.out, "output", "o", out, "folder for the results")
+	s.BoolVar(&f.overwrite, "overwrite", false, "replace results of another run in the folder")
+}
+
+// addTree adds the flag of the label tree.
+func (f *explainFlags) addTree(c *cobra.Command) {
+	c.Flags().StringVar(&f.tree, "tree", "", "label tree: tree.json, nodes.json or .bif (default: the embedded one for ImageNet's classes, else the last layer's weights)")
+}
+
+// addQuestion adds the flags that say what is asked of one picture: none names a file.
+func (f *explainFlags) addQuestion(c *cobra.Command) {
+	s := c.Flags()
 	s.StringVar(&f.clusters, "clusters", "", `clusters given by hand, e.g. '[["cello","violin"],[402,420,546]]'`)
 	s.IntVar(&f.level, "level", 1, "level of the tree to cut at")
 	s.IntVar(&f.top, "top", 0, "explain this many top classes (default min(5, Cum(0.95)))")
@@ -53,9 +68,7 @@ func (f *explainFlags) add(c *cobra.Command, out string) {
 	s.Float64Var(&f.delta, "delta", 0, "support percentile of the reference variant (default: the authors' for the explainer)")
 	s.Float64Var(&f.epsilon, "epsilon", 0, "support threshold of singleton clusters in the paper's variant")
 	f.settings.add(c)
-	s.StringVarP(&f.out, "output", "o", out, "folder for the results")
 	s.BoolVar(&f.effects, "effects", true, "erase what each map marks and tell what becomes of the probabilities")
-	s.BoolVar(&f.overwrite, "overwrite", false, "replace results of another run in the folder")
 	complete := func(flag string, values ...string) {
 		_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 	}
@@ -129,6 +142,8 @@ func (f *explainFlags) options(c *cobra.Command, m *modelFlags, cl *cwox.Classif
 	}
 	switch {
 	case o.Clusters != nil:
+	case f.opened != nil:
+		o.Tree, o.TreeFile = f.opened.Tree, f.opened.TreeFile
 	case f.tree != "" || f.learnTree != "":
 		file := f.tree
 		if f.learnTree != "" {

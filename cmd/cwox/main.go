@@ -135,6 +135,7 @@ func commands() []*cobra.Command {
 		newScore(),
 		newDemo(),
 		newVerify(),
+		newServe(),
 		newBench(),
 		newWeights(),
 		newVersion(),

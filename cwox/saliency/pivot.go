@@ -72,9 +72,6 @@ func pivotMaps(ctx context.Context, in *Input, rule nn.Rule, layers [2]string, r
 	if known == nil {
 		known = new(Known)
 	}
-	if known.values > maxKnown {
-		*known = Known{}
-	}
 	classes, _ := union(reqs)
 	wanted := pivotLayers(layers, reqs)
 	if missing := known.missing(rule, wanted, classes); len(missing) > 0 {
@@ -95,6 +92,9 @@ func pivotMaps(ctx context.Context, in *Input, rule nn.Rule, layers [2]string, r
 			}
 			results[r].Maps = append(results[r].Maps, Map{shape.H, shape.W, round(sum)})
 		}
+	}
+	if known.values > maxKnown {
+		*known = Known{}
 	}
 	return results, nil
 }
