@@ -118,6 +118,9 @@ func verifyOne(c *cobra.Command, m *modelFlags, t *tensorFlags, image, dir strin
 	if err != nil {
 		return nil, counted{}, err
 	}
+	if image == "" {
+		image = beside(dir, old.Image.File)
+	}
 	e, err := explainAgain(c, m, t, image, old)
 	if err != nil {
 		return nil, counted{}, fmt.Errorf("%s: %w", path, err)
@@ -150,6 +153,19 @@ func verifyOne(c *cobra.Command, m *modelFlags, t *tensorFlags, image, dir strin
 	}
 	files, err := compareFolders(dir, again)
 	return e, counted{maps, files}, err
+}
+
+// beside is where the image of a report lies beside the report's folder, as in an archive that the
+// page of serve saves; "" if it is where the report says, or not there either.
+func beside(dir, image string) string {
+	path := filepath.Join(filepath.Dir(filepath.Clean(dir)), filepath.Base(image))
+	if _, err := os.Stat(image); err == nil {
+		return ""
+	}
+	if _, err := os.Stat(path); err != nil {
+		return ""
+	}
+	return path
 }
 
 // explainAgain makes an explanation from the settings in its report. What may differ, the time

@@ -267,7 +267,7 @@ func fileName(given string) string {
 		ext = ""
 	}
 	stem := strings.ToValidUTF8(strings.TrimSuffix(name, ext), "")
-	if stem == "" {
+	if strings.Trim(stem, "_.") == "" {
 		stem = "picture"
 	}
 	if len(stem)+len(ext) > maxNameBytes {
@@ -297,11 +297,10 @@ func (s *Server) compute(j *job, q *queue) {
 	if q == &s.engine.slow {
 		pipeline = s.slow
 	}
+	var told time.Time
 	o.Progress = func(done, total int) {
-		j.mu.Lock()
-		worth := done == total || done-j.steps[0] >= max(total/100, 1)
-		j.mu.Unlock()
-		if worth {
+		if now := time.Now(); done == total || now.Sub(told) > progressEvery {
+			told = now
 			j.update(func() { j.steps = [2]int{done, total} })
 		}
 		if q == &s.engine.slow {
@@ -319,20 +318,72 @@ func (s *Server) compute(j *job, q *queue) {
 	case *saliency.LIME:
 		e.Batch = slowBatch
 	}
-	if c, ok := o.Explainer.(interface{ Close() }); ok {
-		defer c.Close()
-	}
+	defer release(o.Explainer)
 	e, err := pipeline.ExplainHeld(j.ctx, j.picture.held, o)
 	if err != nil {
 		j.update(func() { j.err = err.Error() })
 		return
 	}
+	s.sign(j, e)
+	if q == &s.engine.quick {
+		slim(e)
+	}
+	s.publish(j, e)
+}
+
+// sign says whose explanation it is, and hides where files lie from others than this machine.
+func (s *Server) sign(j *job, e *cwox.Explanation) {
 	e.File = j.picture.name
 	if s.cfg.Public {
 		e.Model.WeightsFile = path.Base(strings.ReplaceAll(e.Model.WeightsFile, `\`, "/"))
 	}
-	s.publish(j, e)
 }
+
+// slim drops the base maps of an explanation that can be made again in a moment.
+func slim(e *cwox.Explanation) {
+	for i := range e.Clusters {
+		e.Clusters[i].Base, e.Clusters[i].Rest = nil, nil
+	}
+	for i := range e.Classes {
+		e.Classes[i].Base, e.Classes[i].Foil = nil, nil
+	}
+}
+
+// whole is a job's explanation with its base maps.
+func (s *Server) whole(r *http.Request, j *job, e *cwox.Explanation) (*cwox.Explanation, error) {
+	if !isQuick(&j.options) {
+		return e, nil
+	}
+	o := j.options
+	o.Effects, o.Progress, o.Partial = false, nil, nil
+	var again *cwox.Explanation
+	var err error
+	if failed := s.run(r, func() {
+		defer release(o.Explainer)
+		again, err = s.quick.ExplainHeld(s.ctx, j.picture.held, o)
+	}); failed != nil || err != nil {
+		return nil, errors.Join(failed, err)
+	}
+	s.sign(j, again)
+	again.Seconds = e.Seconds
+	for i := range e.Clusters {
+		again.Clusters[i].Effect = e.Clusters[i].Effect
+	}
+	for i := range e.Classes {
+		again.Classes[i].Effect = e.Classes[i].Effect
+	}
+	return again, nil
+}
+
+// release frees the session that an explainer may have of its own.
+func release(e saliency.Explainer) {
+	if c, ok := e.(interface{ Close() }); ok {
+		c.Close()
+	}
+}
+
+// progressEvery is how often progress is told.
+const progressEvery = 200 * time.Millisecond
 
 // slowBatch is how many pictures go through the network together in slow work.
 const slowBatch = 2

@@ -192,10 +192,15 @@ func writeJPEG(w http.ResponseWriter, pic *vision.Picture, side int) {
 }
 
 // report is the report of a job's explanation, in a folder beside its picture.
-func (s *Server) report(w http.ResponseWriter, _ *http.Request, j *job) {
+func (s *Server) report(w http.ResponseWriter, r *http.Request, j *job) {
 	e := j.answer()
 	if e == nil || !j.ended() {
 		s.complain(w, nil, faultf(http.StatusConflict, "the explanation is not ready yet"))
+		return
+	}
+	e, err := s.whole(r, j, e)
+	if err != nil {
+		s.complain(w, &s.engine.quick, err)
 		return
 	}
 	name := j.picture.name
@@ -205,7 +210,7 @@ func (s *Server) report(w http.ResponseWriter, _ *http.Request, j *job) {
 	}
 	var text bytes.Buffer
 	z := zip.NewWriter(&text)
-	err := report.Zip(z, dir, e)
+	err = report.Zip(z, dir, e)
 	if err == nil {
 		var f io.Writer
 		if f, err = z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store}); err == nil {

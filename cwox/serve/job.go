@@ -24,7 +24,7 @@ func (p *picture) decoded() *vision.Picture { return p.held.Picture() }
 
 // bytes is what a picture takes, with what the network says of it.
 func (p *picture) bytes() int64 {
-	const beside = 8 << 20 // inputs and maps of classes: see cwox.Held
+	const beside = 4 << 20 // inputs and maps of classes: see cwox.Held
 	return int64(len(p.raw)+len(p.decoded().Pix)) + beside
 }
 
@@ -53,7 +53,7 @@ type job struct {
 	steps       [2]int // done, total
 	result      []byte // JSON, of the last partial maps or of the last ones
 	version     int    // of result
-	explanation *cwox.Explanation
+	explanation *cwox.Explanation // of quick work without base maps: see Server.whole
 	watchers    int
 	ahead       func() int // how many wait in front of it
 }
