@@ -12,14 +12,26 @@ import (
 
 // engine computes one thing at a time, with all processors, in the order of arrival. There are two
 // queues: quick is for what takes a moment (Grad-CAM, a stroke of the brush, a point of a curve),
-// slow for what takes minutes (RISE, LIME). Between two steps of slow work those that wait in quick
-// then have their turn, each once, so that neither stops the other.
+// slow for what takes minutes (RISE, LIME). Quick work is first, and has its turn between two steps of
+// slow work, but takes no more than quickShare of the time while there is slow work: neither stops
+// the other.
 type engine struct {
 	mu          sync.Mutex
 	wake        chan struct{} // holds one if something has come
 	quick, slow queue
 	ended       bool
+
+	// Of the loop alone: how long quick work has run since slow work last did, and since when that
+	// runs.
+	held  time.Duration
+	since time.Time
 }
+
+// quickShare is how long quick work may run for each moment of slow work.
+const quickShare = 3
+
+// patience is how long quick work may keep slow work from beginning.
+const patience = time.Second
 
 // queue is work in the order of arrival.
 type queue struct {
@@ -119,7 +131,19 @@ func (e *engine) retry(q *queue) int {
 func (e *engine) loop(ctx context.Context) {
 	defer e.end()
 	for ctx.Err() == nil {
-		if e.one(&e.quick) || e.one(&e.slow) {
+		if e.held > patience {
+			e.held = 0
+			if e.begin() {
+				continue
+			}
+		}
+		start := time.Now()
+		if e.one(&e.quick) {
+			e.held += time.Since(start)
+			continue
+		}
+		e.held = 0
+		if e.begin() {
 			continue
 		}
 		select {
@@ -142,16 +166,25 @@ func (e *engine) end() {
 	}
 }
 
-// yield lets those run that wait in quick now. Slow work calls it between its steps.
+// begin runs the first of the slow work.
+func (e *engine) begin() bool {
+	e.since = time.Now()
+	return e.one(&e.slow)
+}
+
+// yield lets quick work run: those that wait now, but the rest later when they have had their share.
+// Slow work calls it between its steps.
 func (e *engine) yield() {
 	e.mu.Lock()
 	n := len(e.quick.waiting)
 	e.mu.Unlock()
+	start := time.Now()
 	for range n {
-		if !e.one(&e.quick) {
-			return
+		if !e.one(&e.quick) || time.Since(start) > quickShare*start.Sub(e.since) {
+			break
 		}
 	}
+	e.since = time.Now()
 }
 
 // one runs the first of a queue.
