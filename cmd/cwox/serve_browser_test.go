@@ -332,3 +332,34 @@ func TestPageRefused(t *testing.T) {
 		t.Errorf("%d of 4 long computations are refused where one may wait", busy)
 	}
 }
+
+// TestPageAxe has axe-core look at the page, in both themes and on desktop and phone.
+func TestPageAxe(t *testing.T) {
+	script, err := os.ReadFile(os.Getenv("CWOX_AXE"))
+	if err != nil {
+		t.Skip("CWOX_AXE names no axe.min.js")
+	}
+	s := startServe(t, "--model", "demo")
+	for _, width := range []int{1280, 390} {
+		for _, theme := range []string{"light", "dark"} {
+			b := openTab(t, s.address, width, 900)
+			b.settled()
+			b.choose("#theme", theme)
+			b.choose("#s-compare", "swox")
+			b.wait("two answers", `document.querySelectorAll('[data-pane="1"] [data-map]').length === 3`)
+			b.do(chromedp.Focus(chromedp.CSS("#cut")))
+			b.wait("the curve", `document.querySelectorAll("#curve .line").length === 3`)
+			b.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+				_, err := chromedp.Run(ctx, chromedp.Evaluate[chromedp.Void](string(script)+"; void 0"))
+				return err
+			}))
+			found, err := chromedp.Run(b, chromedp.Evaluate[[]string](`axe.run().then(r => r.violations.map(v => v.impact + ": " + v.id + ": " + v.nodes.slice(0, 3).map(n => n.target.join(" ") + " " + n.failureSummary.replace(/\n/g, " ")).join("; ")))`, chromedp.EvalAwaitPromise))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, v := range found {
+				t.Errorf("%d, %s: %s", width, theme, v)
+			}
+		}
+	}
+}

@@ -50,9 +50,9 @@ type job struct {
 	changed     chan struct{} // closed, and made anew, whenever something below changes
 	state       string
 	err         string
-	steps       [2]int // done, total
-	result      []byte // JSON, of the last partial maps or of the last ones
-	version     int    // of result
+	steps       [2]int            // done, total
+	result      []byte            // JSON, of the last partial maps or of the last ones
+	version     int               // of result
 	explanation *cwox.Explanation // of quick work without base maps: see Server.whole
 	watchers    int
 	ahead       func() int // how many wait in front of it

@@ -186,7 +186,10 @@ const open = guarded(async next => {
   picture = next;
   chosen = probed = null;
   settings.write(state, picture.key);
-  for (const b of document.querySelectorAll("#examples button")) b.setAttribute("aria-pressed", String(b.dataset.n === String(picture.example)));
+  for (const b of document.querySelectorAll("#examples button")) {
+    b.setAttribute("aria-pressed", String(b.dataset.n === String(picture.example)));
+    if (b.dataset.n === String(picture.example)) b.parentElement.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }
   refresh(true);
 });
 
@@ -316,7 +319,7 @@ function bars() {
   $("now").textContent = probed ? `with ${percent(probed.erased)} erased` : "";
   const others = probed?.top?.filter(t => !answer.top.some(x => x.class === t.class) && t.probability > 0.03) ?? [];
   $("others").textContent = others.length ? "New: " + others.map(t => `${names(t.class)} ${percent(t.probability)}`).join(", ") : "";
-  $("reset").disabled = !stage.erased;
+  $("reset").hidden = !stage.erased;
   if (probed) say(answer.top.map((t, i) => `${names(t.class)} ${percent(t.probability)} to ${percent(now[i])}`).join(", "));
 }
 
@@ -488,17 +491,26 @@ addEventListener("hashchange", () => {
   else refresh();
 });
 
-async function thumbnails() {
-  for (const [n, name] of model.examples.entries()) {
-    const image = el("canvas", { width: 96, height: 72, "aria-hidden": "true" });
-    $("examples").append(el("li", {}, el("button", { type: "button", "data-n": n, "aria-pressed": "false", title: name, onclick: () => open({ name, example: n, key: name }) }, image, el("span", {}, name))));
-  }
-  for (const button of document.querySelectorAll("#examples button")) {
-    try {
-      const photo = await api.bitmap("api/examples/" + button.dataset.n), k = Math.max(96 / photo.width, 72 / photo.height);
-      button.firstChild.getContext("2d").drawImage(photo, (96 - k * photo.width) / 2, (72 - k * photo.height) / 2, k * photo.width, k * photo.height);
-    } catch {
-      button.disabled = true; // it cannot be read
+// thumbnails draws those examples that somebody sees, one after the other.
+function thumbnails() {
+  const seen = [];
+  const watch = new IntersectionObserver(entries => {
+    for (const e of entries.filter(e => e.isIntersecting)) {
+      watch.unobserve(e.target);
+      if (seen.push(e.target) === 1) thumbnail();
+    }
+  });
+  for (const button of document.querySelectorAll("#examples button")) watch.observe(button);
+
+  async function thumbnail() {
+    for (; seen.length; seen.shift()) {
+      const [button] = seen;
+      try {
+        const photo = await api.bitmap("api/examples/" + button.dataset.n), k = Math.max(96 / photo.width, 72 / photo.height);
+        button.firstChild.getContext("2d").drawImage(photo, (96 - k * photo.width) / 2, (72 - k * photo.height) / 2, k * photo.width, k * photo.height);
+      } catch {
+        button.disabled = true; // it cannot be read
+      }
     }
   }
 }
@@ -512,7 +524,10 @@ const begin = guarded(async () => {
   const key = state.picture;
   delete state.picture;
   form();
-  thumbnails();
+  for (const [n, name] of model.examples.entries()) {
+    const image = el("canvas", { width: 96, height: 72, "aria-hidden": "true" });
+    $("examples").append(el("li", {}, el("button", { type: "button", "data-n": n, "aria-pressed": "false", title: name, onclick: () => open({ name, example: n, key: name }) }, image, el("span", {}, name))));
+  }
   if (model.pages?.length) {
     await api.request("api/session", { method: "POST" });
     $("pages").hidden = false;
@@ -521,5 +536,6 @@ const begin = guarded(async () => {
   const n = key ? model.examples.indexOf(key) : model.examples.length ? 0 : -1;
   if (n >= 0) await open({ name: model.examples[n], example: n, key: model.examples[n] });
   else if (key?.startsWith("sha256:")) alertOf(`This link is about a picture that is not here (${key}…). Open the picture to see it with the link's settings.`);
+  thumbnails();
 });
 begin();
