@@ -47,14 +47,21 @@ func openTab(t *testing.T, address string, width, height int) *tab {
 		}
 		t.Skip("no chromium here: the page is not tried")
 	}
-	parent, cancel := context.WithTimeout(context.Background(), 3*browserTime)
-	t.Cleanup(cancel)
-	allocator, cancel := chromedp.NewExecAllocator(parent, chromedp.Headless, chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.ExecPath(program),
+	parent, kill := context.WithTimeout(context.Background(), 3*browserTime)
+	allocator, _ := chromedp.NewExecAllocator(parent, chromedp.Headless, chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.ExecPath(program),
 		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(width, height), chromedp.Flag("disable-background-networking", true))
-	t.Cleanup(cancel)
 	ctx, cancel := chromedp.NewContext(allocator)
-	t.Cleanup(cancel)
 	b := &tab{Context: ctx, t: t}
+	t.Cleanup(func() { // a browser that does not end by itself in a while is ended
+		closed := make(chan struct{})
+		go func() { cancel(); close(closed) }()
+		select {
+		case <-closed:
+		case <-time.After(10 * time.Second):
+		}
+		kill()
+		<-closed
+	})
 	err := chromedp.Listen(ctx, func(e any) {
 		text := ""
 		switch e := e.(type) {
@@ -347,7 +354,7 @@ func TestPageAxe(t *testing.T) {
 			b.choose("#theme", theme)
 			b.choose("#s-compare", "swox")
 			b.wait("two answers", `document.querySelectorAll('[data-pane="1"] [data-map]').length === 3`)
-			b.do(chromedp.Focus(chromedp.CSS("#cut")))
+			b.choose("#cut", "30")
 			b.wait("the curve", `document.querySelectorAll("#curve .line").length === 3`)
 			b.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 				_, err := chromedp.Run(ctx, chromedp.Evaluate[chromedp.Void](string(script)+"; void 0"))

@@ -24,7 +24,7 @@ export function board(answer, maps, ui) {
       tiles.push(tile("cluster/" + i, cluster.classes.length > 1 ? "What they share" : names[0], cluster, i, null));
     }
     for (const c of answer.classes.filter(c => c.cluster === i)) tiles.push(tile("class/" + c.class, ui.names(c.class), c, i, c.class));
-    return el("section", { class: "cluster h" + i % hues, "data-cluster": i, "aria-label": `Cluster ${letter(i)}: ${names.join(", ")}` },
+    return el("div", { role: "group", class: "cluster h" + i % hues, "data-cluster": i, "aria-label": `Cluster ${letter(i)}: ${names.join(", ")}` },
       el("h3", {}, el("span", { class: "badge", "aria-hidden": "true" }, letter(i)), " ", list(names), " ", el("span", { class: "soft" }, percent(cluster.probability))),
       el("div", { class: "tiles" }, tiles));
   });
