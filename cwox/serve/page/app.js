@@ -93,7 +93,7 @@ const run = guarded(async (p, asked) => {
         if (!p.compared && !picture.key) picture.key = "sha256:" + data.image.sha256.slice(0, 16);
         await picture.photo;
         answered(p);
-        performance.measure("answer", { start: from });
+        performance.measure(event, { start: from });
         if (event === "done") break;
       } else progress();
     }
