@@ -101,7 +101,7 @@ func (f *fused) takes(m *Model, a *elementwise, wanted bool) bool {
 	}
 	switch op := f.root.op.(type) {
 	case *conv:
-		return a.Function == ReLU || !m.bf16 || op.depthwise()
+		return (&epilogue{act: a}).clamp().is && m.winogradKernel(f.root) == nil || a.Function == ReLU || !m.bf16 || op.depthwise()
 	case *norm, *binary:
 		return true
 	}
