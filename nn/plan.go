@@ -120,7 +120,8 @@ type layout struct {
 	groups   []fused
 	made     []int      // by node id: the group that computes it, -1 for none
 	lastUse  []int      // by node id: the last group that reads it
-	home     []*Node    // by node id: the concatenation in whose memory it is computed
+	home     []home     // by node id
+	inPlace  []bool     // by node id: a concatenation that needs no step
 	need     []needs    // by node id
 	live     []bool     // by node id: its value is wanted, or leads to one that is
 	border   []int      // by node id
@@ -136,7 +137,6 @@ type needs struct{ f32, bf16 bool }
 func (m *Model) newPlan(o SessionOptions, keep []bool, keepFrom int) *plan {
 	l := &layout{plan: &plan{values: make([]value, len(m.graph.nodes)), feed: &feed{}}, m: m, o: o, survives: m.survivors(keepFrom)}
 	l.groups = m.fuse(keep, keepFrom, o.Whole)
-	l.border = m.borders()
 	l.uses()
 	for i := range l.groups {
 		f := &l.groups[i]
@@ -201,7 +201,8 @@ func (l *layout) uses() {
 	for i, f := range l.groups {
 		l.made[f.last.id] = i
 	}
-	l.home = l.m.concatHomes(l.made, l.o.Whole)
+	l.home, l.inPlace = l.m.concatHomes(l.made, l.o.Whole)
+	l.border = l.borders()
 	output := nodes[len(nodes)-1]
 	l.lastUse[output.id] = len(l.groups)
 	l.need[output.id].f32 = true
@@ -216,6 +217,9 @@ func (l *layout) uses() {
 		for k, in := range f.inputs() {
 			switch {
 			case !l.live[f.last.id]:
+			case l.inPlace[f.last.id]: // nothing is read
+				l.live[in.id] = true
+				l.use(i, in)
 			case k == 0 && f.root.op.readsImage(f.root):
 				l.readImage(in, half)
 			default:
@@ -231,15 +235,17 @@ func (l *layout) uses() {
 // read notes that group i reads a node's value in an element type.
 func (l *layout) read(i int, in *Node, half bool) {
 	l.live[in.id] = true
-	l.lastUse[in.id] = max(l.lastUse[in.id], i)
-	if h := l.home[in.id]; h != nil {
-		l.lastUse[h.id] = max(l.lastUse[h.id], i)
-		if h == l.groups[i].last {
-			return // nothing is read: the operand is already there
-		}
-	}
+	l.use(i, in)
 	l.need[in.id].f32 = l.need[in.id].f32 || !half
 	l.need[in.id].bf16 = l.need[in.id].bf16 || half
+}
+
+// use keeps a node's value until group i.
+func (l *layout) use(i int, in *Node) {
+	l.lastUse[in.id] = max(l.lastUse[in.id], i)
+	if h := l.home[in.id].of; h != nil {
+		l.lastUse[h.id] = max(l.lastUse[h.id], i)
+	}
 }
 
 // readImage notes that the interleaved input is read, as what imageOf says of node in.
@@ -254,14 +260,14 @@ func (l *layout) readImage(in *Node, half bool) {
 func (l *layout) shareNeeds() {
 	nodes := l.m.graph.nodes
 	for _, n := range nodes {
-		if h := l.home[n.id]; h != nil {
+		if h := l.home[n.id].of; h != nil {
 			l.need[h.id].f32 = l.need[h.id].f32 || l.need[n.id].f32
 			l.need[h.id].bf16 = l.need[h.id].bf16 || l.need[n.id].bf16
 			l.survives[h.id] = l.survives[h.id] || l.survives[n.id]
 		}
 	}
 	for _, n := range nodes {
-		if h := l.home[n.id]; h != nil {
+		if h := l.home[n.id].of; h != nil {
 			l.need[n.id] = l.need[h.id]
 		}
 	}
@@ -289,7 +295,7 @@ func (l *layout) isHalf(f *fused) bool {
 // place finds memory for group i's value in an element type, at its first use.
 func (l *layout) place(i int, n *Node, half bool) view {
 	target := n
-	if h := l.home[n.id]; h != nil {
+	if h := l.home[n.id].of; h != nil {
 		target = h
 	}
 	v, ok := l.values[target.id].in(half)
@@ -309,14 +315,7 @@ func (l *layout) place(i int, n *Node, half bool) view {
 		l.values[target.id].set(v, half)
 	}
 	if target != n {
-		at := 0
-		for _, in := range target.in {
-			if in == n {
-				break
-			}
-			at += in.shape.C
-		}
-		v = v.channels(at, n.shape.C)
+		v = v.channels(l.home[n.id].at, n.shape.C)
 		l.values[n.id].set(v, half)
 	}
 	return v
@@ -360,44 +359,19 @@ func (f *fused) inputs() []*Node {
 	return append(slices.Clone(f.root.in), f.res)
 }
 
-// concatHomes finds for each node the concatenation in whose memory its value can be
-// computed directly: all operands must fill whole channel blocks.
-func (m *Model) concatHomes(made []int, whole bool) []*Node {
-	home := make([]*Node, len(m.graph.nodes))
-	for _, n := range m.graph.nodes {
-		if _, ok := n.op.(*concat); !ok || whole {
-			continue
-		}
-		fits := true
-		for i, in := range n.in {
-			_, nested := in.op.(*concat)
-			full := in.shape.C%block == 0 || i == len(n.in)-1
-			fits = fits && full && !nested && home[in.id] == nil && made[in.id] >= 0 && in.id > 0 && !slices.Contains(n.in[:i], in)
-		}
-		if fits {
-			for _, in := range n.in {
-				home[in.id] = n
-			}
-		}
-	}
-	return home
-}
-
-// borders is the width of the zero border that the readers of each node's value need.
-func (m *Model) borders() []int {
-	b := make([]int, len(m.graph.nodes))
-	for _, n := range m.graph.nodes {
+// borders is the width of the zero border that the readers of each node's value need, and those of
+// what shares its memory.
+func (l *layout) borders() []int {
+	b := make([]int, len(l.home))
+	for _, n := range l.m.graph.nodes {
 		need := n.op.border(n)
 		for _, in := range n.in {
 			b[in.id] = max(b[in.id], need)
 		}
 	}
-	// Operands computed inside a concatenation share its layout.
-	for _, n := range m.graph.nodes {
-		if _, ok := n.op.(*concat); ok {
-			for _, in := range n.in {
-				b[n.id] = max(b[n.id], b[in.id])
-			}
+	for id, h := range l.home {
+		if h.of != nil {
+			b[h.of.id] = max(b[h.of.id], b[id])
 		}
 	}
 	return b
@@ -416,10 +390,15 @@ func (l *layout) steps(i int, f *fused) []step {
 			return out
 		}
 	}
-	if len(f.root.in) > 0 && l.home[f.root.in[0].id] == f.root {
+	if !l.live[n.id] {
 		return nil
 	}
-	if !l.live[n.id] {
+	if l.inPlace[n.id] {
+		for _, half := range []bool{false, true} {
+			if half && need.bf16 || !half && need.f32 {
+				l.place(i, n, half)
+			}
+		}
 		return nil
 	}
 	j := &job{fused: *f, i: i, half: l.isHalf(f)}
