@@ -46,7 +46,8 @@ type step interface {
 
 // crew runs plans with a fixed number of goroutines. Between the steps of a plan its
 // helpers spin on a counter rather than sleep, since a step lasts a fraction of a
-// millisecond; between plans they sleep.
+// millisecond, and so they do for a moment after a plan, since the next one may follow:
+// it takes a tenth of a millisecond to wake a goroutine.
 type crew struct {
 	workers []*worker
 	start   []chan *run
@@ -59,7 +60,7 @@ type run struct {
 	steps []scheduled
 	next  []atomic.Int64 // per step: the next item to take
 	done  []atomic.Int64 // per step: items finished
-	idle  sync.WaitGroup
+	busy  atomic.Int64   // helpers that have not ended
 }
 
 func newCrew(threads int) *crew {
@@ -70,12 +71,14 @@ func newCrew(threads int) *crew {
 		if i == 0 {
 			continue
 		}
-		ch := make(chan *run)
+		ch := make(chan *run, 1)
 		c.start = append(c.start, ch)
 		go func() {
 			for r := range ch {
 				r.work(w)
-				r.idle.Done()
+				r.busy.Add(-1)
+				for spins := 0; len(ch) == 0 && spins < patience; spins++ {
+				}
 			}
 		}()
 	}
@@ -105,12 +108,14 @@ func (c *crew) do(r *run) {
 		r.next[i].Store(0)
 		r.done[i].Store(0)
 	}
-	r.idle.Add(len(c.start))
+	r.busy.Store(int64(len(c.start)))
 	for _, ch := range c.start {
 		ch <- r
 	}
 	r.work(c.workers[0])
-	r.idle.Wait()
+	for spins := 0; r.busy.Load() > 0; spins++ {
+		pause(spins)
+	}
 }
 
 // work takes items of each step until none is left, then waits for the others.
@@ -128,11 +133,7 @@ func (r *run) work(w *worker) {
 			r.done[i].Add(1)
 		}
 		for spins := 0; r.done[i].Load() < total; spins++ {
-			if spins > patience {
-				time.Sleep(20 * time.Microsecond)
-			} else if spins%1024 == 1023 {
-				runtime.Gosched()
-			}
+			pause(spins)
 		}
 	}
 }
@@ -147,6 +148,15 @@ type scheduled struct {
 // microseconds, the length of a step that was cut badly. Longer waits mean that another
 // program has the processor.
 const patience = 1 << 17
+
+// pause is what a worker does between two looks for the others.
+func pause(spins int) {
+	if spins > patience {
+		time.Sleep(20 * time.Microsecond)
+	} else if spins%1024 == 1023 {
+		runtime.Gosched()
+	}
+}
 
 func newRun(mem []float32, steps []scheduled) *run {
 	return &run{mem: mem, steps: steps, next: make([]atomic.Int64, len(steps)), done: make([]atomic.Int64, len(steps))}
