@@ -15,7 +15,8 @@ type convStep struct {
 	heights  []int         // of the kernel's tiles
 	w        *convWeights
 	src, dst view
-	srcMem   []float32 // where src lies; nil means the run's own memory
+	srcMem   []float32 // where src lies; nil means the run's own memory,
+	inBand   bool      // or the worker's
 	epilogue
 	clamp  clamp
 	phases []phasePlan
@@ -321,7 +322,10 @@ func (s *convStep) runF32(w *worker, p *phasePlan, ch *chunk, image int, of *pan
 		args.Bias = &s.w.bias[of.b0*block]
 	}
 	from := w.mem
-	if s.srcMem != nil {
+	switch {
+	case s.inBand:
+		from = w.band
+	case s.srcMem != nil:
 		from = s.srcMem
 	}
 	a := unsafe.Pointer(&from[s.src.off+image*s.src.image])

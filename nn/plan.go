@@ -30,12 +30,13 @@ type value struct {
 // fused is a run of nodes that one step computes: a convolution with the linear function of
 // its channels, residual sum and ReLU that follow it, or a single other node.
 type fused struct {
-	root *Node // the first node
-	norm *Node // nil for none
-	add  *Node
-	res  *Node // the other operand of add
-	act  *Node
-	last *Node // whose value the step writes
+	before *fused // computes root's operand on the way; nil for none
+	root   *Node  // the first node
+	norm   *Node  // nil for none
+	add    *Node
+	res    *Node // the other operand of add
+	act    *Node
+	last   *Node // whose value the step writes
 }
 
 // fuse groups the graph's nodes into steps. Nodes in keep, and all if whole is set, get a
@@ -137,6 +138,7 @@ type needs struct{ f32, bf16 bool }
 func (m *Model) newPlan(o SessionOptions, keep []bool, keepFrom int) *plan {
 	l := &layout{plan: &plan{values: make([]value, len(m.graph.nodes)), feed: &feed{}}, m: m, o: o, survives: m.survivors(keepFrom)}
 	l.groups = m.fuse(keep, keepFrom, o.Whole)
+	l.joinOperands(keep)
 	l.uses()
 	for i := range l.groups {
 		f := &l.groups[i]
@@ -174,6 +176,8 @@ func (p *plan) furnish(w *worker) {
 			w.buffers(s.values, s.most())
 		case *imageStep:
 			w.scratch(s.dst.w * s.size.C)
+		case *preparedStep:
+			w.band = alignedFloats(max(len(w.band), blocks(s.src.c)*s.src.plane))
 		}
 	}
 }
@@ -220,7 +224,7 @@ func (l *layout) uses() {
 			case l.inPlace[f.last.id]: // nothing is read
 				l.live[in.id] = true
 				l.use(i, in)
-			case k == 0 && f.root.op.readsImage(f.root):
+			case k == 0 && f.before == nil && f.root.op.readsImage(f.root):
 				l.readImage(in, half)
 			default:
 				l.read(i, in, half)
@@ -353,10 +357,14 @@ func (v *value) set(w view, half bool) {
 
 // inputs are the nodes whose values the step reads.
 func (f *fused) inputs() []*Node {
-	if f.res == nil {
-		return f.root.in
+	in := f.root.in
+	if f.before != nil {
+		in = f.before.root.in
 	}
-	return append(slices.Clone(f.root.in), f.res)
+	if f.res == nil {
+		return in
+	}
+	return append(slices.Clone(in), f.res)
 }
 
 // borders is the width of the zero border that the readers of each node's value need, and those of
@@ -405,9 +413,10 @@ func (l *layout) steps(i int, f *fused) []step {
 	j.src = func(in *Node) view { return l.operand(j, in) }
 	j.natural = l.natural(j, need)
 	j.dst = l.result(j, need)
-	out = append(out, f.root.op.forward(l, j)...)
-	if st, ok := out[len(out)-1].(*rowStep); ok && f.act != nil {
-		st.kernels, st.act = l.m.kernels, f.act.op.(*elementwise)
+	if f.rowByRow() {
+		out = append(out, l.rows(j))
+	} else {
+		out = append(out, f.root.op.forward(l, j)...)
 	}
 	switch {
 	case j.natural && need.f32:
@@ -416,6 +425,15 @@ func (l *layout) steps(i int, f *fused) []step {
 		out = append(out, newConvertStep(l.m.kernels, true, j.dst, l.place(i, n, true)))
 	}
 	return out
+}
+
+// rows is the step of a job that is computed row by row.
+func (l *layout) rows(j *job) *rowStep {
+	st := j.root.op.forward(l, j)[0].(*rowStep)
+	if j.act != nil {
+		st.kernels, st.act = l.m.kernels, j.act.op.(*elementwise)
+	}
+	return st
 }
 
 // result is where a job writes: its value's place, or memory of its own if that is only read

@@ -15,6 +15,7 @@ type worker struct {
 	mem  []float32 // the memory of the plan being run
 	half []uint16  // the same memory as bfloat16
 	row  []float32 // scratch for a row; see scratch
+	band []float32 // rows of an operand; see preparedStep
 
 	inner []float32 // scratch for what a function is of; see elementwise.gelu
 
