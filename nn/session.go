@@ -109,7 +109,7 @@ func (s *Session) forward(x, masks []float32, n int) []float32 {
 	s.images = n
 	s.plan.feed.x, s.plan.feed.masks = x, masks
 	if s.runs[n] == nil {
-		s.runs[n] = newRun(s.mem, s.plan.schedule(n))
+		s.runs[n] = s.crew.newRun(s.mem, s.plan.schedule(n))
 	}
 	s.crew.do(s.runs[n])
 	*s.plan.feed = feed{}
@@ -179,7 +179,7 @@ func (s *Session) Profile(x []float32) []Timing {
 	defer func() { s.plan.feed.x = nil }()
 	var out []Timing
 	time1 := func(i, first, n int) {
-		r := newRun(s.mem, []scheduled{{s.plan.steps[i], first, n}})
+		r := s.crew.newRun(s.mem, []scheduled{{s.plan.steps[i], first, n}})
 		start := time.Now()
 		s.crew.do(r)
 		out = append(out, Timing{s.plan.ops[i], time.Since(start)})
