@@ -19,6 +19,10 @@ type plan struct {
 	size   int     // elements of memory
 	// moments are the steps that measure batch normalisations.
 	moments []*momentStep
+
+	ends       []int   // by group: the number of steps up to it
+	splitGroup int     // the first group of the others
+	crossing   []*Node // whose values these read, made by the leading ones
 }
 
 // value is where a node's output lies: in float32, in bfloat16, in both or not at all.
@@ -117,7 +121,8 @@ type layout struct {
 	*plan
 	m        *Model
 	o        SessionOptions
-	survives []bool // by node id: its value in float32 is still there after Forward
+	whole    SessionOptions // those of the session: o may be for one image of it
+	survives []bool         // by node id: its value in float32 is still there after Forward
 	groups   []fused
 	made     []int      // by node id: the group that computes it, -1 for none
 	lastUse  []int      // by node id: the last group that reads it
@@ -136,7 +141,12 @@ type needs struct{ f32, bf16 bool }
 
 // newPlan lays out the graph for a batch. Values of nodes from keepFrom on survive.
 func (m *Model) newPlan(o SessionOptions, keep []bool, keepFrom int) *plan {
-	l := &layout{plan: &plan{values: make([]value, len(m.graph.nodes)), feed: &feed{}}, m: m, o: o, survives: m.survivors(keepFrom)}
+	return m.layOut(o, o, keep, keepFrom)
+}
+
+// layOut is newPlan for a part of a session, whose operators are fused as for the whole.
+func (m *Model) layOut(o, whole SessionOptions, keep []bool, keepFrom int) *plan {
+	l := &layout{plan: &plan{values: make([]value, len(m.graph.nodes)), feed: &feed{}}, m: m, o: o, whole: whole, survives: m.survivors(keepFrom)}
 	l.groups = m.fuse(keep, keepFrom, o.Whole)
 	l.joinOperands(keep)
 	l.uses()
@@ -157,8 +167,10 @@ func (m *Model) newPlan(o SessionOptions, keep []bool, keepFrom int) *plan {
 		if i < l.split {
 			l.plan.split = len(l.plan.steps)
 		}
+		l.ends = append(l.ends, len(l.plan.steps))
 	}
 	l.size = l.arena.size
+	l.findCrossing()
 	return l.plan
 }
 
@@ -288,6 +300,24 @@ func (l *layout) findSplit() {
 	}
 	if l.o.Batch == 1 {
 		l.split = 0
+	}
+}
+
+// findCrossing finds what the groups after the split read of what those before it make.
+func (l *layout) findCrossing() {
+	l.splitGroup = l.split
+	seen := make([]bool, len(l.made))
+	for i := l.split; i < len(l.groups); i++ {
+		f := &l.groups[i]
+		for k, in := range f.inputs() {
+			if k == 0 && f.before == nil && f.root.op.readsImage(f.root) {
+				l.splitGroup = 0 // the image itself crosses
+			}
+			if l.made[in.id] < l.split && !seen[in.id] {
+				seen[in.id] = true
+				l.crossing = append(l.crossing, in)
+			}
+		}
 	}
 }
 

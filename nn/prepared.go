@@ -48,8 +48,8 @@ func (l *layout) preparable(n *Node) bool {
 	if !ok || !c.pointwise() || c.readsImage(n) || 4*c.in*c.Out > preparedWeight {
 		return false
 	}
-	bands := ceilDiv(n.shape.H, bandRows(n.in[0].shape, l.o.Batch, l.o.Threads))
-	return n.shape.H*n.shape.W > 1 && bands*l.o.Batch >= l.o.Threads
+	bands := ceilDiv(n.shape.H, bandRows(n.in[0].shape, l.whole.Batch, l.whole.Threads))
+	return n.shape.H*n.shape.W > 1 && bands*l.whole.Batch >= l.whole.Threads
 }
 
 // rowByRow says that a group's only step is a rowStep.

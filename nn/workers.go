@@ -13,6 +13,7 @@ import (
 // worker is one goroutine's share of a session.
 type worker struct {
 	number int
+	image  int // which image of the input a plan for one image is given
 
 	mem  []float32 // the memory of the plan being run
 	half []uint16  // the same memory as bfloat16
@@ -62,6 +63,7 @@ type crew struct {
 // and on many machines no others do. Who is done with his share helps the others.
 type run struct {
 	mem   []float32
+	front *frontRun // before the steps; nil for none
 	steps []scheduled
 	parts [][]share    // by step and worker
 	ends  []int64      // by step: the items of all steps up to it
@@ -74,12 +76,6 @@ type run struct {
 type share struct {
 	first    int64 // item
 	from, to int64 // its places among the items of all shares of the worker
-}
-
-// position is a counter on a cache line of its own.
-type position struct {
-	atomic.Int64
-	_ [56]byte
 }
 
 func newCrew(threads int) *crew {
@@ -127,6 +123,9 @@ func (c *crew) do(r *run) {
 		r.taken[i].Store(0)
 	}
 	r.done.Store(0)
+	if r.front != nil {
+		r.front.reset()
+	}
 	r.busy.Store(int64(len(c.start)))
 	for _, ch := range c.start {
 		ch <- r
@@ -139,8 +138,10 @@ func (c *crew) do(r *run) {
 
 // work takes items of each step until none is left, then waits for the others.
 func (r *run) work(w *worker) {
-	w.mem = r.mem
-	w.half = unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(r.mem))), 2*len(r.mem))
+	if r.front != nil {
+		r.front.work(w, r.mem)
+	}
+	w.use(r.mem)
 	for i := range r.steps {
 		finished := int64(0)
 		for k := range r.taken {
@@ -151,6 +152,11 @@ func (r *run) work(w *worker) {
 			pause(spins)
 		}
 	}
+}
+
+// use makes the worker's steps work in mem.
+func (w *worker) use(mem []float32) {
+	w.mem, w.half = mem, unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(mem))), 2*len(mem))
 }
 
 // take does items of a worker's share of step i until none is left, and returns how many.
