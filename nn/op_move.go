@@ -285,8 +285,12 @@ func mixChannels(to *[block]float32, channels sampling, blk int, src *view, mem 
 // from(i) for the first pixel, a block further for each pixel after it.
 func gather(out, mem []float32, channels int, from func(i int) int) {
 	var at [block]int
-	for i := range min(channels, block) {
-		at[i] = from(i)
+	for i := range at {
+		if i < channels {
+			at[i] = from(i)
+		} else {
+			at[i] = at[0] // it does not matter
+		}
 	}
 	for x := 0; x < len(out); x += block {
 		to := (*[block]float32)(out[x:])
