@@ -186,6 +186,8 @@ func (p *plan) furnish(w *worker) {
 		switch s := s.(type) {
 		case *setStep:
 			w.buffers(s.values, s.most())
+		case *layerNormStep:
+			w.buffers(2, s.dst.w)
 		case *imageStep:
 			w.scratch(s.dst.w * s.size.C)
 		case *preparedStep:
