@@ -44,15 +44,19 @@ done:
 	RET
 
 // Register map
-//	SI	A	DX	C	CX	vectors left	R9	Gate
-//	Z0	x	Z1	y, the result	Z2	n	Z3	the polynomial, e	Z4	scratch
+//	SI	A	DX	C	CX	vectors left	R9	Gate	R10	Curve
+//	Z0	x	Z1	u, y, the result	Z2	n	Z3	the polynomial, e	Z4	scratch
 //	Z8-Z12	the same of a second vector
-//	Z16-Z28	constants
+//	Z16-Z28	constants	Z29	Cap
 
-// SIGMOID is the function of AT(SI) in Y, by steps that two vectors take in turn.
+// SIGMOID is the function of Y in Y, by steps that two vectors take in turn.
 #define BOTH(STEP) STEP(Z0, Z1, Z2, Z3, Z4, K1); STEP(Z8, Z9, Z10, Z11, Z12, K2)
 #define ONE(STEP) STEP(Z0, Z1, Z2, Z3, Z4, K1)
-#define LEAST(X, Y, N, P, T, K) VORPS Z28, X, Y; VMAXPS Y, Z16, Y /* -|x| */
+#define TERM(AT, P, T) VMULPS T, P, P; VADDPS.BCST AT(R10), P, P
+#define CURVE(X, Y, N, P, T, K) VMULPS X, X, T; VMINPS T, Z29, T; VBROADCASTSS 28(R10), P \
+	TERM(24, P, T); TERM(20, P, T); TERM(16, P, T); TERM(12, P, T); TERM(8, P, T); TERM(4, P, T); TERM(0, P, T) \
+	VMULPS P, X, Y
+#define LEAST(X, Y, N, P, T, K) VORPS Z28, Y, Y; VMAXPS Y, Z16, Y /* -|u| */
 #define POWER(X, Y, N, P, T, K) VMULPS Z17, Y, N; VCVTPS2DQ N, N; VCVTDQ2PS N, T
 #define HIGH(X, Y, N, P, T, K) VMULPS Z18, T, P; VSUBPS P, Y, Y
 #define LOW(X, Y, N, P, T, K) VMULPS Z19, T, P; VSUBPS P, Y, Y /* r */
@@ -78,6 +82,8 @@ TEXT ·sigmoidF32AVX512(SB), NOSPLIT, $0-8
 	MOVQ  SigmoidF32Args_A(DI), SI
 	MOVQ  SigmoidF32Args_C(DI), DX
 	MOVBLZX SigmoidF32Args_Gate(DI), R9
+	MOVQ  SigmoidF32Args_Curve(DI), R10
+	VBROADCASTSS SigmoidF32Args_Cap(DI), Z29
 	VBROADCASTSS sigmoids<>+0(SB), Z16
 	VBROADCASTSS sigmoids<>+4(SB), Z17
 	VBROADCASTSS sigmoids<>+8(SB), Z18
@@ -96,6 +102,12 @@ TEXT ·sigmoidF32AVX512(SB), NOSPLIT, $0-8
 two:
 	VMOVUPS (SI), Z0
 	VMOVUPS 64(SI), Z8
+	VMOVAPS Z0, Z1
+	VMOVAPS Z8, Z9
+	TESTQ R10, R10
+	JZ    straight2
+	BOTH(CURVE)
+straight2:
 	SIGMOID(BOTH)
 	TESTL R9, R9
 	JZ    store2
@@ -111,6 +123,11 @@ last:
 	CMPQ  CX, $-1
 	JLT   end
 	VMOVUPS (SI), Z0
+	VMOVAPS Z0, Z1
+	TESTQ R10, R10
+	JZ    straight1
+	ONE(CURVE)
+straight1:
 	SIGMOID(ONE)
 	TESTL R9, R9
 	JZ    store1

@@ -181,7 +181,6 @@ func (p *plan) furnish(w *worker) {
 		row = max(row, p.values[i].f32.w*block)
 	}
 	w.scratch(2 * row)
-	w.inner = alignedFloats(max(row, 32*block)) // a row, or a tile of a convolution
 	for _, s := range p.steps {
 		switch s := s.(type) {
 		case *setStep:

@@ -20,8 +20,6 @@ type worker struct {
 	row  []float32 // scratch for a row; see scratch
 	band []float32 // rows of an operand; see preparedStep
 
-	inner []float32 // scratch for what a function is of; see elementwise.gelu
-
 	wide, cut [][]float64 // scratch vectors; see buffers
 
 	// Arguments of kernels, here so that calls do not allocate.
