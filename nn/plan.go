@@ -187,6 +187,8 @@ func (p *plan) furnish(w *worker) {
 			w.buffers(s.values, s.most())
 		case *layerNormStep:
 			w.buffers(2, s.dst.w)
+		case *softmaxStep:
+			w.buffers(2, s.dst.w)
 		case *imageStep:
 			w.scratch(s.dst.w * s.size.C)
 		case *preparedStep:
