@@ -114,7 +114,7 @@ func (s Shape) fits() bool {
 func volume(dims ...int) (int, bool) {
 	n := 1
 	for _, d := range dims {
-		if d < 0 || d > 0 && n > (1<<40)/d {
+		if d < 0 || d > 0 && int64(n) > (1<<40)/int64(d) {
 			return 0, false
 		}
 		n *= d

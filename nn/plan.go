@@ -425,21 +425,16 @@ func (l *layout) steps(i int, f *fused) []step {
 	n := f.last
 	need := l.need[n.id]
 	var out []step
-	if n.id == 0 && l.image != nil {
+	switch {
+	case n.id == 0 && l.image != nil:
 		out = append(out, l.image)
 		if !need.f32 && !need.bf16 {
 			return out
 		}
-	}
-	if !l.live[n.id] {
+	case !l.live[n.id]:
 		return nil
-	}
-	if l.inPlace[n.id] {
-		for _, half := range []bool{false, true} {
-			if half && need.bf16 || !half && need.f32 {
-				l.place(i, n, half)
-			}
-		}
+	case l.inPlace[n.id]:
+		l.placeWhole(i, n)
 		return nil
 	}
 	j := &job{fused: *f, i: i, half: l.isHalf(f)}
@@ -458,6 +453,16 @@ func (l *layout) steps(i int, f *fused) []step {
 		out = append(out, newConvertStep(l.m.kernels, true, j.dst, l.place(i, n, true)))
 	}
 	return out
+}
+
+// placeWhole finds the memory of a concatenation whose operands lie in place.
+func (l *layout) placeWhole(i int, n *Node) {
+	if l.need[n.id].f32 {
+		l.place(i, n, false)
+	}
+	if l.need[n.id].bf16 {
+		l.place(i, n, true)
+	}
 }
 
 // rows is the step of a job that is computed row by row.
@@ -510,32 +515,6 @@ func (f *fused) describe() Operator {
 		o.MACs = int64(f.root.shape.Size()) * int64(c.in/c.Groups*c.KH*c.KW)
 	}
 	return o
-}
-
-// arena hands out memory by lifetime: two values may share it if they never live at the
-// same time.
-type arena struct {
-	live []span
-	size int
-}
-
-type span struct{ off, size, from, to int } // lives from step from to step to, both included
-
-func (a *arena) alloc(size, from, to int) int {
-	off := 0
-	slices.SortFunc(a.live, func(x, y span) int { return x.off - y.off })
-	for _, s := range a.live {
-		if s.to < from || s.from > to {
-			continue
-		}
-		if off+size <= s.off {
-			break
-		}
-		off = max(off, s.off+s.size)
-	}
-	a.live = append(a.live, span{off, size, from, to})
-	a.size = max(a.size, off+size)
-	return off
 }
 
 // resolve finds the node a layer name means.

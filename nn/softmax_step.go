@@ -20,21 +20,48 @@ func (s *softmaxStep) run(w *worker, first, n, item int) {
 	image, y := first+item/s.dst.h, item%s.dst.h
 	v := w.buffers(2, s.dst.w)
 	tops, sums := v[0], v[1]
+	s.largest(w, image, y, tops)
+	s.exponentials(w, image, y, tops, sums)
+	for b := range blocks(s.dst.c) {
+		out := s.dst.line(w.mem, image, b, y)
+		for x, sum := range sums {
+			share := float32(1 / sum)
+			for i := range s.lanes(b) {
+				out[x*block+i] *= share
+			}
+		}
+	}
+}
+
+// lanes is the number of channels of a block.
+func (s *softmaxStep) lanes(b int) int { return min(block, s.dst.c-b*block) }
+
+// largest finds the largest value of each pixel of a row, or one that is not a number.
+func (s *softmaxStep) largest(w *worker, image, y int, tops []float64) {
 	for x := range tops {
-		tops[x], sums[x] = math.Inf(-1), 0
+		tops[x] = math.Inf(-1)
 	}
 	for b := range blocks(s.dst.c) {
-		row, lanes := s.src.line(w.mem, image, b, y), min(block, s.dst.c-b*block)
+		row := s.src.line(w.mem, image, b, y)
 		for x := range tops {
 			top := float32(tops[x])
-			for _, v := range row[x*block:][:lanes] {
+			for _, v := range row[x*block:][:s.lanes(b)] {
 				top = max(top, v)
 			}
 			tops[x] = float64(top)
 		}
 	}
+}
+
+// exponentials writes exp(x - top) and sums it. The kernel's exponential of what is not a number is
+// 0, so the sum must say it.
+func (s *softmaxStep) exponentials(w *worker, image, y int, tops, sums []float64) {
 	twice := w.scratch(s.dst.w * block)
 	for x, top := range tops {
+		sums[x] = 0
+		if top != top {
+			sums[x] = top
+		}
 		for i := range block {
 			twice[x*block+i] = float32(2 * top)
 		}
@@ -47,20 +74,6 @@ func (s *softmaxStep) run(w *worker, first, n, item int) {
 		clearBeyond(out, s.dst.c-b*block)
 		for x := range sums {
 			sums[x] += sumOf((*[block]float32)(out[x*block:]))
-		}
-	}
-	for x := range sums {
-		if sums[x] = 1 / sums[x]; tops[x] != tops[x] { // the kernel's exponential of what is not a number is 0
-			sums[x] = math.NaN()
-		}
-	}
-	for b := range blocks(s.dst.c) {
-		out := s.dst.line(w.mem, image, b, y)
-		for x, share := range sums {
-			f := float32(share)
-			for i, v := range out[x*block:][:min(block, s.dst.c-b*block)] {
-				out[x*block+i] = v * f
-			}
 		}
 	}
 }
