@@ -37,6 +37,12 @@ func TestEncodingsNEON(t *testing.T) {
 		{"fcvtzs v1.4s, v30.4s", 0x4ea1bbc1},
 		{"scvtf v3.4s, v21.4s", 0x4e21daa3},
 		{"ext v17.16b, v20.16b, v21.16b, #12", 0x6e156291},
+		{"fmla v7.4s, v20.4s, v16.4s", 0x4e30ce87},
+		{"fmax v6.4s, v6.4s, v21.4s", 0x4e35f4c6},
+		{"fcvtns v9.4s, v10.4s", 0x4e21a949},
+		{"orr v5.16b, v1.16b, v20.16b", 0x4eb41c25},
+		{"add v10.4s, v11.4s, v30.4s", 0x4ebe856a},
+		{"shl v11.4s, v8.4s, #23", 0x4f37550b},
 	} {
 		want = append(want, encoding{e.text, binary.LittleEndian.AppendUint32(nil, e.code)})
 	}

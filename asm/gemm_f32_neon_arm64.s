@@ -237,6 +237,12 @@ TEXT ·encodingsNEON(SB), NOSPLIT, $0-0
 	FCVTZS4(1, 30)
 	SCVTF4(3, 21)
 	EXT(17, 20, 21, 12)
+	FMLA4(7, 20, 16)
+	FMAX4(6, 6, 21)
+	FCVTNS4(9, 10)
+	OR4(5, 1, 20)
+	ADD4(10, 11, 30)
+	SHL23(11, 8)
 	RET
 
 // func encodingsNEONAddress() uintptr

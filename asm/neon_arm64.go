@@ -2,7 +2,7 @@
 
 package asm
 
-// neon gives the bits of avx2 in the float32 kernels that are its own. It was run in an emulator alone, so its
+// neon gives the bits of avx2 in float32. It was run in an emulator alone, so its
 // speed is known on paper: the loop of the 6x16 product has 1.25 instructions for each multiply-add
 // (four lanes), a test holds that. A core that starts one multiply-add and three instructions a
 // cycle (Cortex-A72) or two and four (A76, Neoverse N1) is bound by the multiply-adds, as is one of
@@ -21,9 +21,9 @@ var neon = Kernels{
 	MaxPoolF32:   runMaxPoolF32NEON,
 	LRNF32:       lrnF32NEON,
 	GaussF32:     gaussF32NEON,
-	DepthwiseF32: ref.DepthwiseF32,
-	MapF32:       ref.MapF32,
-	SigmoidF32:   ref.SigmoidF32,
+	DepthwiseF32: runDepthwiseF32NEON,
+	MapF32:       mapF32NEON,
+	SigmoidF32:   sigmoidF32NEON,
 	PeakF32:      Peak{Name: "peakF32NEON", MACs: 24 * 4, Run: peakF32NEON},
 
 	GemmBF16:      ref.GemmBF16,
@@ -92,6 +92,20 @@ func lrnF32NEON(args *LRNF32Args)
 
 //go:noescape
 func gaussF32NEON(args *GaussF32Args)
+
+func runDepthwiseF32NEON(args *DepthwiseF32Args) {
+	checkDepthwiseF32(args)
+	depthwiseF32NEON(args)
+}
+
+//go:noescape
+func depthwiseF32NEON(args *DepthwiseF32Args)
+
+//go:noescape
+func mapF32NEON(args *MapF32Args)
+
+//go:noescape
+func sigmoidF32NEON(args *SigmoidF32Args)
 
 //go:noescape
 func peakF32NEON(n int)
