@@ -36,6 +36,12 @@ var loops = map[string]map[string]loop{
 		"mapF32NEON":            {41, 0}, // a pixel
 		"sigmoidF32NEON":        {141, 0},
 		"peakF32NEON":           {26, 24},
+		"gemmBF16NEON_6x16":     {120, 96}, // of four pairs of k
+		"gemmBF16NEON_1x16":     {35, 16},
+		"maxPoolBF16NEON":       {26, 0},
+		"narrowVectorsNEON":     {26, 0}, // a pixel
+		"widenVectorsNEON":      {14, 0},
+		"peakBF16NEON":          {26, 24},
 	},
 	"amd64": {},
 }

@@ -44,3 +44,19 @@
 #define SHL23(d, n) WORD $(0x4F375400 | ((n)<<5) | (d))
 // EXT Vd.16B, Vn.16B, Vm.16B, #i: the bytes from i on of n and then m
 #define EXT(d, n, m, i) WORD $(0x6E000000 | ((m)<<16) | ((i)<<11) | ((n)<<5) | (d))
+// FACGT Vd.4S, Vn.4S, Vm.4S: all ones where n is the greater but for signs; AND and BIC Vd.16B
+#define FACGT4(d, n, m) WORD $(0x6EA0EC00 | ((m)<<16) | ((n)<<5) | (d))
+#define AND4(d, n, m) WORD $(0x4E201C00 | ((m)<<16) | ((n)<<5) | (d))
+#define BIC4(d, n, m) WORD $(0x4E601C00 | ((m)<<16) | ((n)<<5) | (d))
+// SHLL and SHLL2 Vd.4S, Vn, #16: the float32 of the lower and of the upper four bfloat16
+#define SHLL16(d, n) WORD $(0x2E613800 | ((n)<<5) | (d))
+#define SHLL2_16(d, n) WORD $(0x6E613800 | ((n)<<5) | (d))
+// UZP2 Vd.8H, Vn.8H, Vm.8H: the upper halves of the float32 of n and then m
+#define UZP2(d, n, m) WORD $(0x4E405800 | ((m)<<16) | ((n)<<5) | (d))
+
+// Instructions of BF16.
+// BFDOT Vd.4S, Vn.8H, Vm.2H[i]
+#define BFDOTE(d, n, m, i) WORD $(0x4F40F000 | (((i)&1)<<21) | (((i)>>1)<<11) | ((m)<<16) | ((n)<<5) | (d))
+// BFCVTN and BFCVTN2 Vd, Vn.4S: bfloat16 into the lower and into the upper four
+#define BFCVTN(d, n) WORD $(0x0EA16800 | ((n)<<5) | (d))
+#define BFCVTN2(d, n) WORD $(0x4EA16800 | ((n)<<5) | (d))
