@@ -18,6 +18,7 @@ import (
 	"cwox/cwox/report"
 	"cwox/cwox/saliency"
 	"cwox/internal/demo"
+	"cwox/internal/demo/aim"
 	"cwox/internal/drawnworld"
 	"cwox/internal/outside"
 	"cwox/nn/vision"
@@ -133,7 +134,7 @@ func verifyOne(c *cobra.Command, m *modelFlags, t *tensorFlags, image, dir strin
 		if scene == nil || truth.Size != demo.PictureSize {
 			return nil, counted{}, fmt.Errorf("%s: of no scene that this program draws", filepath.Join(dir, drawnworld.TruthFile))
 		}
-		tellTruth(scene, e)
+		aim.Tell(scene, e)
 		err = scene.WriteTruth(again, truth.Size)
 	} else if errors.Is(err, fs.ErrNotExist) {
 		err = nil
