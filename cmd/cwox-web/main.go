@@ -59,7 +59,7 @@ func write(dir string) (size [2]int, err error) {
 
 // makePage builds the program and puts it and what starts it into the page.
 func makePage() (text string, program int, err error) {
-	temp, err := os.MkdirTemp("", "cwox-web")
+	temp, err := place.Temporary("cwox-web-")
 	if err != nil {
 		return "", 0, err
 	}

@@ -21,6 +21,7 @@ import (
 	"cwox/internal/demo/aim"
 	"cwox/internal/drawnworld"
 	"cwox/internal/outside"
+	"cwox/internal/place"
 	"cwox/nn/vision"
 	"cwox/weights"
 )
@@ -138,7 +139,7 @@ func verifyOne(c *cobra.Command, m *modelFlags, t *tensorFlags, image, dir strin
 	}
 	kernel := e.Model.Kernel
 	e.Model.Kernel = old.Model.Kernel // another's bytes may be the same
-	again, err := os.MkdirTemp("", "cwox-verify-")
+	again, err := place.Temporary("cwox-verify-")
 	if err != nil {
 		return nil, counted{}, err
 	}
@@ -361,7 +362,7 @@ func firstDifference(was, is []byte) string {
 // verifyIndex compares what lies over the reports of several images with what is made of them,
 // and returns how many files that is.
 func verifyIndex(dir string, index *report.Index, entries map[string]report.IndexEntry) (int, error) {
-	again, err := os.MkdirTemp("", "cwox-verify-")
+	again, err := place.Temporary("cwox-verify-")
 	if err != nil {
 		return 0, err
 	}
