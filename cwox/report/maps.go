@@ -41,6 +41,15 @@ func mapsOf(e *cwox.Explanation) []namedMap {
 	return list
 }
 
+// WriteMaps writes maps.safetensors.
+func WriteMaps(w io.Writer, e *cwox.Explanation) error {
+	r, err := New(e)
+	if err != nil {
+		return err
+	}
+	return writeMaps(w, e, r)
+}
+
 // writeMaps writes all maps as float32 [Height][Width], with the image and the
 // settings as metadata.
 func writeMaps(w io.Writer, e *cwox.Explanation, r *Report) error {
