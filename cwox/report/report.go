@@ -4,43 +4,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"image"
-	"image/png"
-	"io"
-	"maps"
 	"math"
-	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 
 	"cwox/cwox"
 	"cwox/cwox/saliency"
-	"cwox/internal/outside"
-	"cwox/internal/place"
 	"cwox/nn/vision"
-
-	"golang.org/x/sync/errgroup"
-)
-
-// The files that Write puts into its folder, beside the overlays cluster-<i>.png
-// and class-<index>.png.
-const (
-	JSONFile = "report.json"
-	MapsFile = "maps.safetensors"
-	PageFile = "index.html"
 )
 
 // photoSide is the longer side of the photograph in the page and in the overlays, in
 // pixels; smaller pictures keep their size.
 const photoSide = 640
-
-// What ReadJSON reads at most; a report of 1,000 classes has 0.3 MB and 40,000 values.
-const (
-	maxReportBytes  = 16 << 20
-	maxReportValues = 1 << 19
-)
 
 // Report mirrors report.json.
 type Report struct {
@@ -273,171 +248,6 @@ func New(e *cwox.Explanation) (*Report, error) {
 	return r, nil
 }
 
-// Write writes the report of e into dir, which it makes where it is missing:
-// the overlays, maps.safetensors, index.html and, last, report.json.
-func Write(dir string, e *cwox.Explanation) error {
-	r, err := New(e)
-	if err != nil {
-		return err
-	}
-	text, err := json.MarshalIndent(r, "", " ")
-	if err != nil {
-		return fmt.Errorf("report: %s: %w", JSONFile, err)
-	}
-	d, err := place.Make(dir)
-	if err != nil {
-		return fmt.Errorf("report: %w", err)
-	}
-	if err := errors.Join(write(d, e, r, append(text, '\n')), d.Close()); err != nil {
-		return fmt.Errorf("report: %w", err)
-	}
-	return nil
-}
-
-// write writes the files of a report. As long as there is no report.json the others are those
-// of a run that did not end.
-func write(d *place.Dir, e *cwox.Explanation, r *Report, text []byte) error {
-	old := map[string]bool{} // overlays that were there before
-	if r, err := ReadJSON(d.Path(JSONFile)); err == nil {
-		for _, name := range r.overlays() {
-			old[name] = true
-		}
-	}
-	if err := d.Remove(JSONFile); err != nil {
-		return err
-	}
-	var g errgroup.Group
-	g.SetLimit(4)
-	photo := photographOf(e, photoSide)
-	file := func(name string, fill func(io.Writer) error) {
-		if name != "" {
-			delete(old, name)
-			g.Go(func() error { return d.Write(name, fill) })
-		}
-	}
-	overlayOf := func(name string, m saliency.Map) {
-		file(name, func(w io.Writer) error {
-			return encodePNG(w, overlay(photo, m, OverlayOptions{}, shareSeen(e)))
-		})
-	}
-	file(PageFile, func(w io.Writer) error { return writePage(w, e, r, photo) })
-	file(MapsFile, func(w io.Writer) error { return writeMaps(w, e, r) })
-	for i, c := range e.Clusters {
-		overlayOf(r.Clusters[i].Overlay, c.Map)
-	}
-	for i, c := range e.Classes {
-		overlayOf(r.Classes[i].Overlay, c.Map)
-	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	if err := d.Remove(slices.Sorted(maps.Keys(old))...); err != nil {
-		return err
-	}
-	return d.Write(JSONFile, func(w io.Writer) error {
-		_, err := w.Write(text)
-		return err
-	})
-}
-
-// overlays are the overlays that a report names; one from outside may name anything.
-func (r *Report) overlays() (names []string) {
-	add := func(name string) {
-		if overlayName.MatchString(name) {
-			names = append(names, name)
-		}
-	}
-	for _, c := range r.Clusters {
-		add(c.Overlay)
-	}
-	for _, c := range r.Classes {
-		add(c.Overlay)
-	}
-	return names
-}
-
-var overlayName = regexp.MustCompile(`^(cluster|class)-[0-9]+\.png$`)
-
-// Remove removes the report in a folder: the files that Write has made, and the folder if it
-// holds nothing else.
-func Remove(dir string) error {
-	r, err := ReadJSON(filepath.Join(dir, JSONFile))
-	if err != nil {
-		return err
-	}
-	d, err := place.Open(dir)
-	if err != nil {
-		return fmt.Errorf("report: %w", err)
-	}
-	err = d.Remove(append(r.overlays(), PageFile, MapsFile, JSONFile)...)
-	if err := errors.Join(err, d.Close()); err != nil {
-		return fmt.Errorf("report: %w", err)
-	}
-	os.Remove(dir) // fails where it is not empty
-	return nil
-}
-
-// ReadJSON reads a report.json and checks that it hangs together: every class in
-// the cluster that it names, every cluster and class among the explained ones.
-// Errors name the file.
-func ReadJSON(path string) (*Report, error) {
-	text, err := outside.Read(path, maxReportBytes)
-	if err != nil {
-		return nil, fmt.Errorf("report: %w", err)
-	}
-	r, err := decode(text)
-	if err != nil {
-		return nil, fmt.Errorf("report: %s: %w", path, err)
-	}
-	return r, nil
-}
-
-func decode(text []byte) (*Report, error) {
-	r := new(Report)
-	if err := outside.JSON(text, r, maxReportValues); err != nil {
-		return nil, err
-	}
-	if err := r.check(); err != nil {
-		return nil, err
-	}
-	return r, nil
-}
-
-// check says where a report from outside does not hang together.
-func (r *Report) check() error {
-	if len(r.Top) == 0 {
-		return errors.New(`"top" is empty`)
-	}
-	if r.Input != nil && !sound(r.Input.Seen) {
-		return fmt.Errorf("input: seen: %+v is no part of a picture", r.Input.Seen)
-	}
-	top := map[int]bool{}
-	for _, t := range r.Top {
-		if top[t.Class] {
-			return fmt.Errorf("top: class %d twice", t.Class)
-		}
-		top[t.Class] = true
-	}
-	home := map[int]int{}
-	for i, c := range r.Clusters {
-		for _, class := range c.Classes {
-			if !top[class] {
-				return fmt.Errorf("cluster %d: class %d is not among the top classes", i, class)
-			}
-			if other, ok := home[class]; ok {
-				return fmt.Errorf("class %d is in cluster %d and in cluster %d", class, other, i)
-			}
-			home[class] = i
-		}
-	}
-	for _, c := range r.Classes {
-		if i, ok := home[c.Class]; !ok || i != c.Cluster {
-			return fmt.Errorf("class %d names cluster %d, which does not hold it", c.Class, c.Cluster)
-		}
-	}
-	return nil
-}
-
 // check says what is missing from an explanation.
 func check(e *cwox.Explanation) error {
 	p := e.Picture
@@ -528,9 +338,4 @@ func aim(a *cwox.Aim) *Aim {
 		return nil
 	}
 	return &Aim{a.Name, Real(a.Share), Real(a.Chance)}
-}
-
-func encodePNG(w io.Writer, img image.Image) error {
-	enc := png.Encoder{CompressionLevel: png.BestSpeed}
-	return enc.Encode(w, img)
 }
