@@ -76,7 +76,7 @@ func runDemo(c *cobra.Command, m *modelFlags, f *explainFlags, scene *drawnworld
 		return err
 	}
 	defer closeFile()
-	o, err := f.options(c, m, cl)
+	o, err := f.plan(c, m, cl)
 	if err != nil {
 		return err
 	}
@@ -89,11 +89,15 @@ func runDemo(c *cobra.Command, m *modelFlags, f *explainFlags, scene *drawnworld
 	if err != nil {
 		return err
 	}
-	tellTruth(scene, e)
+	for _, one := range e {
+		tellTruth(scene, one)
+	}
 	if err := finish(f.out, e, m); err != nil || m.json {
 		return err
 	}
-	describeTruth(stdout, e)
+	for _, one := range e {
+		describeTruth(stdout, one)
+	}
 	return nil
 }
 
@@ -109,7 +113,8 @@ func tellTruth(scene *drawnworld.Scene, e *cwox.Explanation) {
 		}
 		things = append(things, name)
 	}
-	e.Truth = "In the scene: " + strings.Join(things, ", ") + ". It was drawn, so it is known where the maps should point."
+	e.Truth = "In the scene: " + strings.Join(things, ", ") + ". It was drawn, so it is known where the maps should point." +
+		fmt.Sprintf(" Another scene: cwox demo --seed %d.", scene.Seed+1)
 	size := e.Model.Width
 	aim := func(name string, cover, m []float32) *cwox.Aim {
 		r := drawnworld.NewRegion(cover, size)

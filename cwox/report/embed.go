@@ -44,11 +44,38 @@ func newFilter(m *Colormap, checked bool) filter {
 // heatURL is the map as an 8-bit PNG: grey level round(255 value/top), more
 // transparent below fadeBelow, at most side pixels on its longer side.
 func heatURL(m saliency.Map, top float32, side int) template.URL {
-	w, h := m.Width, m.Height
+	w, h := embedded(m, side)
+	return pngURL(&image.Paletted{Pix: levels(m, w, h, top, whole), Stride: w, Rect: image.Rect(0, 0, w, h), Palette: heatPalette})
+}
+
+// embedded is the size of a map in a page: at most side, and of a coarse one that too.
+func embedded(m saliency.Map, side int) (w, h int) {
+	w, h = m.Width, m.Height
 	if long := max(w, h); long > side || long < side/4 {
 		w, h = max(1, w*side/long), max(1, h*side/long)
 	}
-	return pngURL(&image.Paletted{Pix: levels(m, w, h, top, whole), Stride: w, Rect: image.Rect(0, 0, w, h), Palette: heatPalette})
+	return w, h
+}
+
+// The colours of the two sides of a pair, which those who do not see red and green apart tell
+// apart, too, and which page.css has for the words beside them.
+var pairColors = [2]color.NRGBA{{0xe0, 0x6c, 0x00, 255}, {0x2b, 0x6f, 0xe0, 255}}
+
+// pairURL shows two maps of which at most one is positive at a pixel, one colour each, as opaque
+// as they are large: alpha is round(255 value/top).
+func pairURL(x, y saliency.Map, top float32, side int) template.URL {
+	w, h := embedded(x, side)
+	img := image.NewNRGBA(image.Rect(0, 0, w, h))
+	first, second := levels(x, w, h, top, whole), levels(y, w, h, top, whole)
+	for i := range first {
+		c, a := pairColors[0], first[i]
+		if second[i] > a {
+			c, a = pairColors[1], second[i]
+		}
+		c.A = a
+		copy(img.Pix[4*i:], []uint8{c.R, c.G, c.B, c.A})
+	}
+	return pngURL(img)
 }
 
 // rampURL is a grey ramp from 0 to 255 for the colour bar, faded as heatmaps are.
@@ -78,11 +105,15 @@ func pngURL(img image.Image) template.URL {
 }
 
 func jpegURL(img image.Image, quality int) template.URL {
+	return dataURL("image/jpeg", jpegBytes(img, quality))
+}
+
+func jpegBytes(img image.Image, quality int) []byte {
 	var buf bytes.Buffer
 	if err := jpeg.Encode(&buf, img, &jpeg.Options{Quality: quality}); err != nil {
 		panic("report: a JPEG in memory cannot fail")
 	}
-	return dataURL("image/jpeg", buf.Bytes())
+	return buf.Bytes()
 }
 
 func dataURL(mime string, b []byte) template.URL {

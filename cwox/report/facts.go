@@ -30,12 +30,13 @@ func facts(r *Report) []fact {
 		{"Weights SHA-256", r.Model.WeightsSHA256},
 		{"Arithmetic", strings.TrimSpace(r.Model.Precision + " " + r.Model.Kernel)},
 		{"Probabilities", probabilities(r.Model.Output)},
-		{"Method", r.Method + " (" + r.Variant + ")"},
 		{"Label tree", treeFact(r.Tree)},
 		{"Label tree SHA-256", r.Tree.SHA256},
-		{"Explainer", r.Explainer.Name},
 	}
-	list = append(list, settings("", r.Explainer.Settings)...)
+	for _, one := range r.Each() {
+		list = append(list, fact{"Method", one.Method + " (" + one.Variant + ")"}, fact{"Explainer", one.Explainer.Name})
+		list = append(list, settings("", one.Explainer.Settings)...)
+	}
 	list = append(list, fact{"Seed", strconv.FormatUint(r.Seed, 10)})
 	for i := range list {
 		list[i] = fact{clip(plain(list[i].Name), 80), clip(plain(list[i].Value), 500)}

@@ -53,6 +53,16 @@ func (r *Report) check() error {
 		}
 		top[t.Class] = true
 	}
+	for _, one := range r.Each() {
+		if err := one.checkClusters(top); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkClusters says where the clusters and classes of an explanation do not hang together.
+func (r *Report) checkClusters(top map[int]bool) error {
 	home := map[int]int{}
 	for i, c := range r.Clusters {
 		for _, class := range c.Classes {

@@ -32,6 +32,35 @@ type Report struct {
 	Seed      uint64          `json:"seed"`
 	Warnings  []Warning       `json:"warnings"`
 	Seconds   map[string]Real `json:"seconds"` // stage -> wall time; differs from run to run
+	// Also are further explanations of the same answer, by other methods and explainers.
+	Also []Also `json:"also,omitempty"`
+}
+
+// Also is an explanation beside the first of a report, with which it shares image, input, model,
+// tree, top classes and seed. Its maps and overlays have its method and explainer in front of
+// their names: "swox-gradcam/class/486", "swox-gradcam-class-486.png".
+type Also struct {
+	Clusters  []Cluster       `json:"clusters"`
+	Classes   []Class         `json:"classes"`
+	Method    string          `json:"method"`
+	Variant   string          `json:"variant"`
+	Explainer Explainer       `json:"explainer"`
+	Warnings  []Warning       `json:"warnings"`
+	Seconds   map[string]Real `json:"seconds"`
+}
+
+// Each are the explanations of a report as a report each, with what they share.
+func (r *Report) Each() []*Report {
+	first := *r
+	first.Also = nil
+	all := []*Report{&first}
+	for _, a := range r.Also {
+		one := first
+		one.Clusters, one.Classes, one.Method, one.Variant = a.Clusters, a.Classes, a.Method, a.Variant
+		one.Explainer, one.Warnings, one.Seconds = a.Explainer, a.Warnings, a.Seconds
+		all = append(all, &one)
+	}
+	return all
 }
 
 // Image identifies the picture; its size is that of the decoded, upright picture.
@@ -200,12 +229,41 @@ func (r *Real) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*float64)(r))
 }
 
-// New is the report.json of an explanation. It fails where the explanation is not
-// whole: no picture, a map whose data do not fit its size, a class in no cluster.
-func New(e *cwox.Explanation) (*Report, error) {
-	if err := check(e); err != nil {
+// New is the report.json of an explanation, and of others of the same answer beside it. It fails
+// where an explanation is not whole: no picture, a map whose data do not fit its size, a class in
+// no cluster; and where two are of different answers or by the same method and explainer.
+func New(e *cwox.Explanation, also ...*cwox.Explanation) (*Report, error) {
+	if err := check(e, ""); err != nil {
 		return nil, err
 	}
+	r := newReport(e, "")
+	taken := map[string]bool{runName(e): true}
+	for _, a := range also {
+		name := runName(a)
+		if err := check(a, name); err != nil {
+			return nil, err
+		}
+		if taken[name] {
+			return nil, fmt.Errorf("report: two explanations by method %s and explainer %s", a.Method, a.Explainer)
+		}
+		taken[name] = true
+		o := newReport(a, name)
+		if o.Image != r.Image || !slices.Equal(o.Top, r.Top) || !slices.EqualFunc(o.Clusters, r.Clusters, sameClasses) {
+			return nil, fmt.Errorf("report: %s explains another answer than %s", name, runName(e))
+		}
+		r.Also = append(r.Also, Also{o.Clusters, o.Classes, o.Method, o.Variant, o.Explainer, o.Warnings, o.Seconds})
+	}
+	return r, nil
+}
+
+func sameClasses(a, b Cluster) bool { return slices.Equal(a.Classes, b.Classes) }
+
+// runName tells an explanation from others of the same answer.
+func runName(e *cwox.Explanation) string { return string(e.Method) + "-" + e.Explainer }
+
+// newReport is the report of one explanation; run, if not empty, goes in front of the names of
+// its maps.
+func newReport(e *cwox.Explanation, run string) *Report {
 	output := ""
 	if e.Model.Output != saliency.Softmax {
 		output = e.Model.Output.String()
@@ -224,13 +282,13 @@ func New(e *cwox.Explanation) (*Report, error) {
 	}
 	for i, c := range e.Clusters {
 		rc := Cluster{Classes: c.Classes, Probability: Real(c.Probability), Logit: Real(c.Logit)}
-		rc.Map, rc.Overlay, rc.Heat = heatmap("cluster", i, c.Map)
+		rc.Map, rc.Overlay, rc.Heat = heatmap(run, "cluster", i, c.Map)
 		rc.Noise, rc.Effect, rc.Aim = noise(c.Noise), effect(c.Effect), aim(c.Aim)
 		r.Clusters = append(r.Clusters, rc)
 	}
 	for _, c := range e.Classes {
 		rc := Class{Class: c.Class, Cluster: c.Cluster, Foil: foil(e, c)}
-		rc.Map, rc.Overlay, rc.Heat = heatmap("class", c.Class, c.Map)
+		rc.Map, rc.Overlay, rc.Heat = heatmap(run, "class", c.Class, c.Map)
 		rc.Noise, rc.Effect, rc.Aim = noise(c.Noise), effect(c.Effect), aim(c.Aim)
 		r.Classes = append(r.Classes, rc)
 	}
@@ -245,11 +303,11 @@ func New(e *cwox.Explanation) (*Report, error) {
 	for k, v := range e.Seconds {
 		r.Seconds[k] = Real(v)
 	}
-	return r, nil
+	return r
 }
 
 // check says what is missing from an explanation.
-func check(e *cwox.Explanation) error {
+func check(e *cwox.Explanation, run string) error {
 	p := e.Picture
 	if p == nil || p.Width < 1 || p.Height < 1 || len(p.Pix) != 3*p.Width*p.Height {
 		return errors.New("report: the explanation has no picture")
@@ -258,7 +316,7 @@ func check(e *cwox.Explanation) error {
 		return fmt.Errorf("report: the network saw %+v, which is no part of a picture", s)
 	}
 	maps := map[string]bool{}
-	for _, t := range mapsOf(e) {
+	for _, t := range mapsOf(e, run) {
 		if t.m.Height < 1 || t.m.Width < 1 || len(t.m.Data) != t.m.Height*t.m.Width {
 			return fmt.Errorf("report: map %s: %d values, want %d x %d", t.name, len(t.m.Data), t.m.Height, t.m.Width)
 		}
@@ -306,13 +364,16 @@ func foil(e *cwox.Explanation, c cwox.Class) []int {
 }
 
 // heatmap is the tensor name, the overlay's file name and the numbers of a map.
-func heatmap(kind string, id int, m saliency.Map) (tensor, file string, h *Heatmap) {
+func heatmap(run, kind string, id int, m saliency.Map) (tensor, file string, h *Heatmap) {
 	if m.Data == nil {
 		return "", "", nil
 	}
 	s := measure(m)
-	n := strconv.Itoa(id)
-	return kind + "/" + n, kind + "-" + n + ".png", &Heatmap{s.max, Real(s.positive), Real(s.strong), s.nan}
+	file = kind + "-" + strconv.Itoa(id) + ".png"
+	if run != "" {
+		file = run + "-" + file
+	}
+	return tensorName(run, kind, id), file, &Heatmap{s.max, Real(s.positive), Real(s.strong), s.nan}
 }
 
 func noise(n *saliency.Noise) *Noise {

@@ -15,7 +15,9 @@ import (
 
 // tile is one heatmap over the photograph.
 type tile struct {
-	Stage    string // "group" or "class"
+	Stage    string // "group", "class", "both" or absent
+	Run      string // method and explainer, where there are several
+	Column   int    // where not every explanation has a tile; 0 for the next
 	Step     string // what is compared, e.g. "Inside the group"
 	For      string
 	Against  string // "" without contrast
@@ -50,7 +52,9 @@ type builder struct {
 	names              map[int]string // of the classes, as shown
 	prob               map[int]float64
 	groupMax, classMax float32       // the shared scales
+	tiles              int           // heatmaps
 	side               int           // of the embedded heatmaps
+	several            bool          // explanations on the page
 	seen               vision.Region // in shares of the photograph's sides
 	frame              frame
 }
@@ -60,17 +64,16 @@ func newBuilder(e *cwox.Explanation, r *Report, at frame) *builder {
 	for _, t := range e.Top {
 		b.prob[t.Class] = t.Probability
 	}
-	count := 0
 	for _, c := range r.Clusters {
 		if c.Heat != nil {
 			b.groupMax = max(b.groupMax, c.Heat.Max)
-			count++
+			b.tiles++
 		}
 	}
 	var alone float32
 	for _, c := range r.Classes {
 		if c.Heat != nil {
-			if count++; b.contrasted(c) {
+			if b.tiles++; b.contrasted(c) {
 				b.classMax = max(b.classMax, c.Heat.Max)
 			} else {
 				alone = max(alone, c.Heat.Max)
@@ -80,7 +83,7 @@ func newBuilder(e *cwox.Explanation, r *Report, at frame) *builder {
 	if b.classMax == 0 {
 		b.classMax = alone
 	}
-	b.side = heatSide(count)
+	b.side = heatSide(b.tiles)
 	return b
 }
 
@@ -111,51 +114,174 @@ func (b *builder) bars() (list []bar, rest string) {
 	return list, rest
 }
 
-// sections are the rows of the page: a cluster's own map, then its classes'.
-func (b *builder) sections() []section {
+// sections are the clusters of the page with the maps of all explanations: first of the cluster
+// itself, then of its classes. lead is the explanation that speaks of groups.
+func sections(all []*builder, lead *builder) []section {
 	var list []section
-	for i, c := range b.e.Clusters {
-		s := section{Tag: tag(i), Hue: i % hues, Name: b.either(c.Classes), Percent: percent(c.Probability), Say: b.about(c)}
-		if b.r.Clusters[i].Heat != nil {
-			var rest []int
-			for k, o := range b.e.Clusters {
-				if k != i {
-					rest = append(rest, o.Classes...)
-				}
+	for i, c := range lead.e.Clusters {
+		s := section{Tag: tag(i), Hue: i % hues, Name: lead.either(c.Classes), Percent: percent(c.Probability), Say: lead.about(c)}
+		grouped := slices.ContainsFunc(all, func(b *builder) bool { return b.r.Clusters[i].Heat != nil })
+		for _, b := range all {
+			if grouped {
+				s.Group = append(s.Group, b.group(i))
 			}
-			t := b.tile("group", s.Name, b.either(rest), c.Map, b.groupMax, c.Noise)
-			if len(rest) > 0 {
-				b.compare(&t, c.Map, c.Base)
-			}
-			t.Effect = b.effect(c.Effect, c.Classes, rest)
-			b.aim(&t, c.Aim, c.Map)
-			t.From = b.origin(t, c.Base, c.Rest, "The difference of the two saliency maps, where it is positive, is the map above.")
-			s.Tiles = append(s.Tiles, t)
 		}
 		list = append(list, s)
 	}
-	for i, c := range b.e.Classes {
-		name := b.names[c.Class]
+	for i, c := range lead.e.Classes {
 		s := &list[c.Cluster]
-		if b.r.Classes[i].Heat == nil {
-			s.Say = strings.TrimSpace(fmt.Sprintf("%s The %s variant makes no map of %s by itself.", s.Say, shown(b.r.Variant), name))
-			continue
+		var made []tile
+		for _, b := range all {
+			t := b.class(i)
+			if t.Stage == absent && len(all) == 1 {
+				s.Say = strings.TrimSpace(s.Say + " " + t.Step + ".")
+				continue
+			}
+			made = append(made, t)
 		}
-		foil := b.r.Classes[i].Foil
-		top := b.classMax
-		if !b.contrasted(b.r.Classes[i]) {
-			top = 0
+		if len(all) > 1 || len(s.Rows) == 0 {
+			s.Rows = append(s.Rows, row{})
 		}
-		t := b.tile("class", name, b.either(foil), c.Map, top, c.Noise)
-		if len(foil) > 0 && b.e.Method != cwox.CWOX1sB { // which is a product, not a difference
-			b.compare(&t, c.Map, c.Base)
+		last := &s.Rows[len(s.Rows)-1]
+		last.Tiles = append(last.Tiles, made...)
+	}
+	for i := range list {
+		s := &list[i]
+		pairs := eachOf(all, func(b *builder) []tile { return b.classPair(i) })
+		switch {
+		case len(pairs) == 0:
+		case len(all) == 1:
+			s.Rows[0].Tiles = append(s.Rows[0].Tiles, pairs...)
+		default:
+			s.Rows = append(s.Rows, row{pairs})
 		}
-		t.Effect = b.effect(c.Effect, []int{c.Class}, foil)
-		b.aim(&t, c.Aim, c.Map)
-		t.From = b.origin(t, c.Base, c.Foil, originHow[b.e.Method])
-		s.Tiles = append(s.Tiles, t)
+		s.Rows = slices.DeleteFunc(s.Rows, func(r row) bool { return len(r.Tiles) == 0 })
 	}
 	return list
+}
+
+// eachOf are the tiles that some explanations have, each in its column.
+func eachOf(all []*builder, of func(*builder) []tile) (list []tile) {
+	for column, b := range all {
+		for _, t := range of(b) {
+			if len(all) > 1 {
+				t.Column = column + 1
+			}
+			list = append(list, t)
+		}
+	}
+	return list
+}
+
+// absent is the stage of a tile without a map, in whose place others have one.
+const absent = "absent"
+
+// group is the tile of a cluster.
+func (b *builder) group(i int) tile {
+	c := b.e.Clusters[i]
+	name := b.either(c.Classes)
+	if b.r.Clusters[i].Heat == nil {
+		return tile{Stage: absent, Run: b.run(), Step: "This method makes no map of a group"}
+	}
+	rest := b.otherClasses(i)
+	t := b.tile("group", name, b.either(rest), c.Map, b.groupMax, c.Noise)
+	if len(rest) > 0 {
+		b.compare(&t, c.Map, c.Base)
+	}
+	t.Effect = b.effect(c.Effect, c.Classes, rest)
+	b.aim(&t, c.Aim, c.Map)
+	t.From = b.origin(t, c.Base, c.Rest, "The difference of the two saliency maps, where it is positive, is the map above.")
+	return t
+}
+
+// otherClasses are the classes of all clusters but one.
+func (b *builder) otherClasses(i int) (rest []int) {
+	for k, o := range b.e.Clusters {
+		if k != i {
+			rest = append(rest, o.Classes...)
+		}
+	}
+	return rest
+}
+
+// class is the tile of a class.
+func (b *builder) class(i int) tile {
+	c := b.e.Classes[i]
+	name := b.names[c.Class]
+	if b.r.Classes[i].Heat == nil {
+		return tile{Stage: absent, Run: b.run(), Step: fmt.Sprintf("The %s variant makes no map of %s by itself", shown(b.r.Variant), name)}
+	}
+	foil := b.r.Classes[i].Foil
+	top := b.classMax
+	if !b.contrasted(b.r.Classes[i]) {
+		top = 0
+	}
+	t := b.tile("class", name, b.either(foil), c.Map, top, c.Noise)
+	if len(foil) > 0 && b.e.Method != cwox.CWOX1sB { // which is a product, not a difference
+		b.compare(&t, c.Map, c.Base)
+	}
+	t.Effect = b.effect(c.Effect, []int{c.Class}, foil)
+	b.aim(&t, c.Aim, c.Map)
+	t.From = b.origin(t, c.Base, c.Foil, originHow[b.e.Method])
+	return t
+}
+
+// clusterPair shows the maps of two clusters, which are contrasted with each other, in one
+// picture; none of another number of clusters.
+func (b *builder) clusterPair() []tile {
+	if k := b.e.Clusters; len(k) == 2 && b.r.Clusters[0].Heat != nil && b.r.Clusters[1].Heat != nil {
+		return []tile{b.pair("Both groups in one picture", [2]string{b.either(k[0].Classes), b.either(k[1].Classes)}, k[0].Map, k[1].Map)}
+	}
+	return nil
+}
+
+// classPair shows the maps of the two classes of a cluster, where each is contrasted with the
+// other alone, in one picture.
+func (b *builder) classPair(cluster int) []tile {
+	var both []int
+	for i, c := range b.r.Classes {
+		if c.Cluster == cluster {
+			both = append(both, i)
+		}
+	}
+	if len(both) != 2 || b.e.Method == cwox.CWOX1sB { // whose maps may both mark a pixel
+		return nil
+	}
+	x, y := b.r.Classes[both[0]], b.r.Classes[both[1]]
+	if x.Heat == nil || y.Heat == nil || !slices.Equal(x.Foil, []int{y.Class}) || !slices.Equal(y.Foil, []int{x.Class}) {
+		return nil
+	}
+	return []tile{b.pair("Both in one picture", [2]string{b.names[x.Class], b.names[y.Class]}, b.e.Classes[both[0]].Map, b.e.Classes[both[1]].Map)}
+}
+
+// pair is the tile of two maps of which at most one is positive at a pixel.
+func (b *builder) pair(step string, names [2]string, x, y saliency.Map) tile {
+	p, q := measure(x), measure(y)
+	t := tile{Stage: "both", Run: b.run(), Step: step, For: names[0], Against: names[1], frame: b.frame, Heat: pairURL(x, y, max(p.max, q.max), b.side)}
+	strong, weak, ratio := names[0], names[1], float64(p.max)/float64(q.max)
+	if q.max > p.max {
+		strong, weak, ratio = names[1], names[0], 1/ratio
+	}
+	switch {
+	case p.nan || q.nan || max(p.max, q.max) == 0:
+		t.Where = "Nothing to compare"
+	case math.IsInf(ratio, 0):
+		t.Where = "Only " + strong + " has evidence against the other"
+	case ratio < 1.1:
+		t.Where = "On one scale: the strongest evidence for the one is as strong as that for the other"
+	default:
+		t.Where = fmt.Sprintf("On one scale: the strongest evidence for %s is %.2g times that for %s", strong, ratio, weak)
+	}
+	t.Alt = fmt.Sprintf("In one picture, what speaks for %s (orange; %s) and for %s (blue; %s).", names[0], b.where(p), names[1], b.where(q))
+	return t
+}
+
+// run names the explanation of a tile where there are several.
+func (b *builder) run() string {
+	if !b.several {
+		return ""
+	}
+	return runSays(b.e)
 }
 
 // originHow says how a class map follows from its two base maps.
@@ -167,7 +293,7 @@ var originHow = map[cwox.Method]string{
 
 func (b *builder) tile(stage, name, against string, m saliency.Map, top float32, n *saliency.Noise) tile {
 	s := measure(m)
-	t := tile{Stage: stage, Step: b.step(stage, against != ""), For: name, Against: against, Where: capital(b.where(s)), frame: b.frame,
+	t := tile{Stage: stage, Run: b.run(), Step: b.step(stage, against != ""), For: name, Against: against, Where: capital(b.where(s)), frame: b.frame,
 		Heat: heatURL(m, s.max, b.side), Shared: "1"}
 	if top > 0 {
 		t.Shared = template.CSS(strconv.FormatFloat(float64(min(s.max/top, 1)), 'f', 4, 64))

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"html/template"
 	"math"
@@ -98,6 +99,33 @@ func notes(m cwox.Method) []string {
 		list = append(list, "Each class map is multiplied by the inverse of the map of all other explained classes (method cwox1sb).")
 	}
 	return list
+}
+
+// MethodName is a method as the paper writes it.
+func MethodName(m cwox.Method) string {
+	names := map[cwox.Method]string{cwox.SWOX: "SWOX", cwox.CWOX1sA: "CWOX-1sA", cwox.CWOX1sB: "CWOX-1sB", cwox.CWOX2s: "CWOX-2s"}
+	return cmp.Or(names[m], shown(string(m)))
+}
+
+// ExplainerName is a base explainer as its paper writes it.
+func ExplainerName(x string) string {
+	names := map[string]string{"gradcam": "Grad-CAM", "mwp": "MWP", "rise": "RISE", "lime": "LIME", "guided": "Guided backprop", "deeplift": "DeepLIFT"}
+	return cmp.Or(names[x], shown(x))
+}
+
+// runSays names an explanation by method and explainer: "CWOX-2s, Grad-CAM".
+func runSays(e *cwox.Explanation) string {
+	return MethodName(e.Method) + ", " + ExplainerName(e.Explainer)
+}
+
+// unique drops what was said before.
+func unique(list []string) (out []string) {
+	for _, s := range list {
+		if !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // grouping says where the groups come from, in a sentence; none where nothing is grouped.

@@ -27,10 +27,11 @@ const (
 	PageFile = "index.html"
 )
 
-// Write writes the report of e into dir, which it makes where it is missing:
-// the overlays, maps.safetensors, index.html and, last, report.json.
-func Write(dir string, e *cwox.Explanation) error {
-	r, err := New(e)
+// Write writes the report of an explanation, and of others of the same answer beside it, into
+// dir, which it makes where it is missing: the overlays, maps.safetensors, index.html and, last,
+// report.json.
+func Write(dir string, e *cwox.Explanation, also ...*cwox.Explanation) error {
+	r, err := New(e, also...)
 	if err != nil {
 		return err
 	}
@@ -42,7 +43,7 @@ func Write(dir string, e *cwox.Explanation) error {
 	if err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
-	if err := errors.Join(write(d, e, r, append(text, '\n')), d.Close()); err != nil {
+	if err := errors.Join(write(d, append([]*cwox.Explanation{e}, also...), r, append(text, '\n')), d.Close()); err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
 	return nil
@@ -50,7 +51,7 @@ func Write(dir string, e *cwox.Explanation) error {
 
 // write writes the files of a report. As long as there is no report.json the others are those
 // of a run that did not end.
-func write(d *place.Dir, e *cwox.Explanation, r *Report, text []byte) error {
+func write(d *place.Dir, all []*cwox.Explanation, r *Report, text []byte) error {
 	old := map[string]bool{} // overlays that were there before
 	if r, err := ReadJSON(d.Path(JSONFile)); err == nil {
 		for _, name := range r.overlays() {
@@ -62,6 +63,7 @@ func write(d *place.Dir, e *cwox.Explanation, r *Report, text []byte) error {
 	}
 	var g errgroup.Group
 	g.SetLimit(4)
+	e := all[0]
 	photo := photographOf(e, photoSide)
 	file := func(name string, fill func(io.Writer) error) {
 		if name != "" {
@@ -74,13 +76,15 @@ func write(d *place.Dir, e *cwox.Explanation, r *Report, text []byte) error {
 			return encodePNG(w, overlay(photo, m, OverlayOptions{}, shareSeen(e)))
 		})
 	}
-	file(PageFile, func(w io.Writer) error { return writePage(w, e, r, photo) })
-	file(MapsFile, func(w io.Writer) error { return writeMaps(w, e, r) })
-	for i, c := range e.Clusters {
-		overlayOf(r.Clusters[i].Overlay, c.Map)
-	}
-	for i, c := range e.Classes {
-		overlayOf(r.Classes[i].Overlay, c.Map)
+	file(PageFile, func(w io.Writer) error { return writePage(w, all, r, photo) })
+	file(MapsFile, func(w io.Writer) error { return writeMaps(w, all, r) })
+	for k, one := range r.Each() {
+		for i, c := range all[k].Clusters {
+			overlayOf(one.Clusters[i].Overlay, c.Map)
+		}
+		for i, c := range all[k].Classes {
+			overlayOf(one.Classes[i].Overlay, c.Map)
+		}
 	}
 	if err := g.Wait(); err != nil {
 		return err
@@ -101,16 +105,18 @@ func (r *Report) overlays() (names []string) {
 			names = append(names, name)
 		}
 	}
-	for _, c := range r.Clusters {
-		add(c.Overlay)
-	}
-	for _, c := range r.Classes {
-		add(c.Overlay)
+	for _, one := range r.Each() {
+		for _, c := range one.Clusters {
+			add(c.Overlay)
+		}
+		for _, c := range one.Classes {
+			add(c.Overlay)
+		}
 	}
 	return names
 }
 
-var overlayName = regexp.MustCompile(`^(cluster|class)-[0-9]+\.png$`)
+var overlayName = regexp.MustCompile(`^([a-z0-9]+-[a-z]+-)?(cluster|class)-[0-9]+\.png$`)
 
 // Remove removes the report in a folder: the files that Write has made, and the folder if it
 // holds nothing else.
