@@ -37,6 +37,15 @@ type explainFlags struct {
 }
 
 func (f *explainFlags) add(c *cobra.Command, out string) {
+	f.addWhat(c)
+	s := c.Flags()
+	s.StringVarP(&f.out, "output", "o", out, "folder for the results")
+	s.BoolVar(&f.effects, "effects", true, "erase what each map marks and tell what becomes of the probabilities")
+	s.BoolVar(&f.overwrite, "overwrite", false, "replace results of another run in the folder")
+}
+
+// addWhat adds the flags that say what to explain and how.
+func (f *explainFlags) addWhat(c *cobra.Command) {
 	s := c.Flags()
 	s.StringVar(&f.tree, "tree", "", "label tree: tree.json, nodes.json or .bif (default: the embedded one for ImageNet's classes, else the last layer's weights)")
 	s.StringVar(&f.learnTree, "learn-tree", "", "learn the label tree from the images of this folder first")
@@ -52,9 +61,6 @@ func (f *explainFlags) add(c *cobra.Command, out string) {
 	s.Float64Var(&f.delta, "delta", 0, "support percentile of the reference variant (default: the authors' for the explainer)")
 	s.Float64Var(&f.epsilon, "epsilon", 0, "support threshold of singleton clusters in the paper's variant")
 	f.settings.add(c)
-	s.StringVarP(&f.out, "output", "o", out, "folder for the results")
-	s.BoolVar(&f.effects, "effects", true, "erase what each map marks and tell what becomes of the probabilities")
-	s.BoolVar(&f.overwrite, "overwrite", false, "replace results of another run in the folder")
 	complete := func(flag string, values ...string) {
 		_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 	}

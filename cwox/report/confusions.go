@@ -64,7 +64,7 @@ func NewConfusedExample(e *cwox.Explanation, real, predicted int, say string) (C
 	}
 	b := newBuilder(e, r, frame{})
 	photo := photographOf(e, confusedSide)
-	out := ConfusedExample{File: shown(filepath.Base(e.File)), Photo: jpegURL(photo, 80), Say: plain(say)}
+	out := ConfusedExample{File: shown(filepath.Base(e.File)), Photo: jpegURL(photo, 80), Say: Plain(say)}
 	for _, side := range []struct {
 		class int
 		name  *string
@@ -114,9 +114,9 @@ func WriteConfusions(path string, c Confusions) error {
 		Lead   string
 		Notes  []string
 		Groups []group
-	}{head: head{kindConfusions, shown(c.Title), picturesOnly, template.CSS(pageCSS)}, Lead: clip(plain(c.Lead), 500), Notes: c.Notes}
+	}{head: head{kindConfusions, shown(c.Title), picturesOnly, template.CSS(pageCSS)}, Lead: clip(Plain(c.Lead), 500), Notes: c.Notes}
 	for g, from := range c.Groups {
-		to := group{Name: clip(plain(from.Name), 200), Say: clip(plain(from.Say), 500)}
+		to := group{Name: clip(Plain(from.Name), 200), Say: clip(Plain(from.Say), 500)}
 		link := func(k ConfusedCell) string { return fmt.Sprintf("g%d-%d-%d", g, k.Row, k.Column) }
 		links := map[[2]int]string{}
 		for _, k := range from.Cells {

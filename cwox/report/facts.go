@@ -21,12 +21,12 @@ func base(path string) string {
 // facts are the settings that the maps depend on.
 func facts(r *Report) []fact {
 	list := []fact{
-		{"Image", fmt.Sprintf("%s, %d \u00d7 %d", base(plain(r.Image.File)), r.Image.Width, r.Image.Height)},
+		{"Image", fmt.Sprintf("%s, %d \u00d7 %d", base(Plain(r.Image.File)), r.Image.Width, r.Image.Height)},
 		{"Image SHA-256", r.Image.SHA256},
 		{"Input", inputFact(r.Input)},
 		{"Seen", seenFact(r)},
 		{"Model", r.Model.Name},
-		{"Weights", base(plain(r.Model.Weights))},
+		{"Weights", base(Plain(r.Model.Weights))},
 		{"Weights SHA-256", r.Model.WeightsSHA256},
 		{"Arithmetic", strings.TrimSpace(r.Model.Precision + " " + r.Model.Kernel)},
 		{"Probabilities", probabilities(r.Model.Output)},
@@ -39,7 +39,7 @@ func facts(r *Report) []fact {
 	}
 	list = append(list, fact{"Seed", strconv.FormatUint(r.Seed, 10)})
 	for i := range list {
-		list[i] = fact{clip(plain(list[i].Name), 80), clip(plain(list[i].Value), 500)}
+		list[i] = fact{clip(Plain(list[i].Name), 80), clip(Plain(list[i].Value), 500)}
 	}
 	return slices.DeleteFunc(list, func(f fact) bool { return f.Value == "" })
 }
@@ -75,7 +75,7 @@ func probabilities(output string) string {
 
 // treeFact is a tree in a line: "file tree.json, level 1".
 func treeFact(t Tree) string {
-	parts := []string{strings.TrimSpace(t.Source + " " + base(plain(t.File)))}
+	parts := []string{strings.TrimSpace(t.Source + " " + base(Plain(t.File)))}
 	if t.Level > 0 {
 		parts = append(parts, fmt.Sprintf("level %d", t.Level))
 	}

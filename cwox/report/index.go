@@ -146,7 +146,7 @@ func WriteIndex(dir string, entries []IndexEntry) error {
 	}{head: head{Kind: kindIndex, Policy: policy(indexJS), CSS: template.CSS(pageCSS)}, JS: template.JS(indexJS)}
 	failed := 0
 	for _, e := range entries {
-		c := card{File: shown(filepath.Base(e.File)), Lead: clip(plain(e.Lead), 500), Failed: clip(plain(e.Err), 500),
+		c := card{File: shown(filepath.Base(e.File)), Lead: clip(Plain(e.Lead), 500), Failed: clip(Plain(e.Err), 500),
 			Link: link(e.Folder), Sure: strconv.FormatFloat(e.Sure, 'f', 4, 64), Worries: e.Warnings}
 		if e.Err != "" {
 			failed++

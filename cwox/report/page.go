@@ -140,7 +140,7 @@ func newPage(all []*cwox.Explanation, r *Report, photo *image.RGBA) *page {
 	var remarks []string
 	for i, one := range r.Each() {
 		for _, w := range one.Warnings {
-			switch message := clip(plain(w.Message), 500); {
+			switch message := clip(Plain(w.Message), 500); {
 			case remark[w.Code]:
 				remarks = append(remarks, message)
 			case i > 0 && !slices.Contains(r.Warnings, w):
@@ -176,7 +176,7 @@ func newPage(all []*cwox.Explanation, r *Report, photo *image.RGBA) *page {
 	}
 	p.Pairs = eachOf(builders, (*builder).clusterPair)
 	b := builders[max(0, slices.IndexFunc(all, func(e *cwox.Explanation) bool { return e.Method == cwox.CWOX2s }))]
-	p.Lead, p.Truth = b.lead(), clip(plain(e.Truth), 500)
+	p.Lead, p.Truth = b.lead(), clip(Plain(e.Truth), 500)
 	p.Notes = unique(slices.Concat(p.Notes, grouping(b.e), remarks))
 	p.Bars, p.Rest = b.bars()
 	p.Clusters = sections(builders, b)

@@ -176,7 +176,7 @@ func TestWords(t *testing.T) {
 		{where(measurement{max: 1, strong: 0.25, row: 0.99, col: 0.5}, "the picture"), "strongest at the bottom; at least half as strong on 25.0\u00a0% of the picture"},
 		{clip("violin", 4), "vio\u2026"},
 		{clip("日本語", 3), "日本語"},
-		{plain(" a\tb\x07\u202ec "), "a bc"},
+		{Plain(" a\tb\x07\u202ec "), "a bc"},
 	} {
 		if c.got != c.want {
 			t.Errorf("%q, want %q", c.got, c.want)

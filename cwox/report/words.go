@@ -276,11 +276,11 @@ func share(p float64) template.CSS {
 }
 
 // shown is a name as a page shows it: plain, and not longer than a line.
-func shown(s string) string { return clip(plain(s), 80) }
+func shown(s string) string { return clip(Plain(s), 80) }
 
-// plain drops what could break or reverse a line: control and format characters,
+// Plain drops what could break or reverse a line: control and format characters,
 // invalid UTF-8.
-func plain(s string) string {
+func Plain(s string) string {
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		switch {
 		case r == '\t' || r == '\n':
