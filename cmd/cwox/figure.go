@@ -382,7 +382,7 @@ of the images that 'cwox documents' has labelled the one that shows it most clea
 			}
 			example := func(string) *image.RGBA { return nil }
 			if examples != "" {
-				if example, err = pictures(examples); err != nil {
+				if example, err = pictures(examples, examplePixels); err != nil {
 					return err
 				}
 			}
@@ -398,12 +398,12 @@ of the images that 'cwox documents' has labelled the one that shows it most clea
 	return c
 }
 
-// examplePixels is the side of a square picture of a class.
+// examplePixels is the side of a square picture of a class in print.
 const examplePixels = 256
 
 // pictures are those that show classes most clearly among the images of a journal of documents:
 // the middle of each, square; nil of words that have none. A picture that cannot be read is said.
-func pictures(journal string) (func(word string) *image.RGBA, error) {
+func pictures(journal string, side int) (func(word string) *image.RGBA, error) {
 	files, err := dataset.ClearExamples(journal)
 	if err != nil {
 		return nil, err
@@ -418,6 +418,6 @@ func pictures(journal string) (func(word string) *image.RGBA, error) {
 			complain(fmt.Errorf("%s: no picture of %s: %w", journal, word, err))
 			return nil
 		}
-		return report.Square(pic, examplePixels)
+		return report.Square(pic, side)
 	}, nil
 }

@@ -104,6 +104,9 @@ func pngURL(img image.Image) template.URL {
 	return dataURL("image/png", buf.Bytes())
 }
 
+// JPEGURL is a small picture as the address of an image.
+func JPEGURL(img image.Image) string { return string(jpegURL(img, 70)) }
+
 func jpegURL(img image.Image, quality int) template.URL {
 	return dataURL("image/jpeg", jpegBytes(img, quality))
 }
