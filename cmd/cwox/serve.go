@@ -29,7 +29,7 @@ import (
 )
 
 // demoScenes are drawn for the demo's page: scenes with several clusters.
-var demoScenes = []uint64{demoSeed, 12, 7, 21, 33, 40, 58, 64}
+var demoScenes = []uint64{demo.SceneSeed, 12, 7, 21, 33, 40, 58, 64}
 
 type serveFlags struct {
 	listen      string
@@ -79,6 +79,7 @@ their names without dashes in front: {"explainer":"rise","clusters":[["cello","v
 	_ = c.Flags().MarkHidden("json") // one line is printed
 	f.addTree(c)
 	f.addQuestion(c)
+	f.addEffects(c)
 	m.completeClasses(c, "classes")
 	fs := c.Flags()
 	fs.StringVar(&s.listen, "listen", "127.0.0.1:0", "address and port to listen to; port 0 is any that is free")
@@ -129,6 +130,9 @@ func runServe(c *cobra.Command, m *modelFlags, f *explainFlags, s *serveFlags, a
 	}
 	cfg.Classifier, cfg.Tree, cfg.TreeFile, cfg.Decode = cl, o.Tree, o.TreeFile, m.vision()
 	q := question{c, m, cl, &cwox.Options{Tree: o.Tree, TreeFile: o.TreeFile}}
+	if _, err := q.options(nil); err != nil {
+		return err
+	}
 	cfg.Options, cfg.Settings = q.options, q.shown()
 	server, err := serve.New(cfg)
 	if err != nil {
@@ -263,6 +267,7 @@ func (q *question) command(m *modelFlags) (*cobra.Command, *explainFlags) {
 	f := &explainFlags{opened: q.tree}
 	c := &cobra.Command{Use: "serve"}
 	f.addQuestion(c)
+	f.addEffects(c)
 	c.Flags().Uint64Var(&m.seed, "seed", 0, "")
 	return c, f
 }
@@ -296,7 +301,16 @@ func (q *question) options(settings map[string]json.RawMessage) (cwox.Options, e
 	if err := f.check(c); err != nil {
 		return cwox.Options{}, err
 	}
-	return f.options(c, &m, q.cl)
+	p, err := f.plan(c, &m, q.cl)
+	if err != nil {
+		return cwox.Options{}, err
+	}
+	if len(p.methods) > 1 || len(p.options) > 1 {
+		return cwox.Options{}, fmt.Errorf("one method and one explainer at a time: ask once for each")
+	}
+	o := p.options[0]
+	o.Method = p.methods[0]
+	return o, nil
 }
 
 // defaults adds the server's settings to those that were asked for, except where they belong to

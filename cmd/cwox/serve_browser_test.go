@@ -17,6 +17,8 @@ import (
 	cdplog "github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"cwox/internal/demo"
 )
 
 // browserTime is how long the browser may take for anything before a test fails.
@@ -166,7 +168,7 @@ func TestPage(t *testing.T) {
 
 	// Upload.
 	photo := filepath.Join(t.TempDir(), "my boat.png")
-	scene, err := drawnExample(demoSeed).Read()
+	scene, err := drawnExample(demo.SceneSeed).Read()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -325,7 +327,7 @@ func TestPageRefused(t *testing.T) {
 	if answer.StatusCode != http.StatusForbidden {
 		t.Errorf("a foreign host: %d", answer.StatusCode)
 	}
-	scene, err := drawnExample(demoSeed).Read()
+	scene, err := drawnExample(demo.SceneSeed).Read()
 	if err != nil {
 		t.Fatal(err)
 	}

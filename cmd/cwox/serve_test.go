@@ -21,6 +21,7 @@ import (
 
 	"cwox/cwox"
 	"cwox/cwox/saliency"
+	"cwox/internal/demo"
 	"cwox/nn"
 )
 
@@ -124,7 +125,7 @@ func TestServe(t *testing.T) {
 	if !ok || len(token) < 26 || !strings.HasPrefix(s.address, "http://127.0.0.1:") {
 		t.Fatalf("the address is %q", s.address)
 	}
-	scene, err := drawnExample(demoSeed).Read()
+	scene, err := drawnExample(demo.SceneSeed).Read()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,6 +169,7 @@ func TestServe(t *testing.T) {
 		`{"top":99}`:                                        "want 1 to 36",
 		`{"classes":["no such thing"]}`:                     "no such thing",
 		`{"explainer":"magic"}`:                             "want gradcam",
+		`{"method":"swox,cwox2s"}`:                          "one method",
 		`{"rise-masks":5}`:                                  "a setting of rise, and the explainer is gradcam",
 		`{"cluster-layer":"nowhere","explainer":"gradcam"}`: "",
 	} {
@@ -189,7 +191,7 @@ func TestServeEnds(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("signals are Unix's")
 	}
-	scene, err := drawnExample(demoSeed).Read()
+	scene, err := drawnExample(demo.SceneSeed).Read()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -326,6 +328,7 @@ func TestQuestion(t *testing.T) {
 		m.add(c)
 		f.addTree(c)
 		f.addQuestion(c)
+		f.addEffects(c)
 		if err := c.ParseFlags(tt.server); err != nil {
 			t.Fatal(err)
 		}

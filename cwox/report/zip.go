@@ -29,7 +29,7 @@ func Zip(w *zip.Writer, dir string, e *cwox.Explanation) error {
 	if err != nil {
 		return fmt.Errorf("report: %s: %w", JSONFile, err)
 	}
-	if err := write(&zipFolder{w: w, dir: dir}, e, r, append(text, '\n')); err != nil {
+	if err := write(&zipFolder{w: w, dir: dir}, []*cwox.Explanation{e}, r, append(text, '\n')); err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
 	return nil
