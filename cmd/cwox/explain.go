@@ -273,7 +273,7 @@ func explain(c *cobra.Command, m *modelFlags, f *explainFlags, t *tensorFlags, a
 		return err
 	}
 	defer closeFile()
-	o, err := f.plan(c, m, cl)
+	o, err := f.asked(c, m, cl)
 	if err != nil {
 		return err
 	}
@@ -303,7 +303,7 @@ func explain(c *cobra.Command, m *modelFlags, f *explainFlags, t *tensorFlags, a
 // explainMany explains several images, each into its folder, and writes the index over them. An
 // image that cannot be explained costs its report, not the run. Before the next image is opened
 // the last one's report is whole; an index of what there is remains after an interruption.
-func explainMany(ctx context.Context, p *cwox.Pipeline, images, folders []string, out string, o plan, m *modelFlags) (err error) {
+func explainMany(ctx context.Context, p *cwox.Pipeline, images, folders []string, out string, o asked, m *modelFlags) (err error) {
 	entries := make([]report.IndexEntry, len(images))
 	for i, image := range images {
 		entries[i] = report.IndexEntry{File: image, Folder: folders[i], Err: "not explained yet"}
@@ -380,7 +380,7 @@ func explainShard(c *cobra.Command, m *modelFlags, f *explainFlags, shard datase
 		return err
 	}
 	defer closeFile()
-	o, err := f.plan(c, m, cl)
+	o, err := f.asked(c, m, cl)
 	if err != nil {
 		return err
 	}

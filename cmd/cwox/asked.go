@@ -14,30 +14,30 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// plan is what is made of an image: an explanation by each method, for the options of each
+// asked is what is made of an image: an explanation by each method, for the options of each
 // explainer.
-type plan struct {
+type asked struct {
 	methods []cwox.Method
 	options []cwox.Options
 }
 
-// plan turns the flags into what is to be made by a classifier.
-func (f *explainFlags) plan(c *cobra.Command, m *modelFlags, cl *cwox.Classifier) (plan, error) {
+// asked turns the flags into what is to be made by a classifier.
+func (f *explainFlags) asked(c *cobra.Command, m *modelFlags, cl *cwox.Classifier) (asked, error) {
 	o, err := f.options(c, m, cl)
 	if err != nil {
-		return plan{}, err
+		return asked{}, err
 	}
-	var p plan
+	var p asked
 	for _, name := range f.methods() {
 		p.methods = append(p.methods, cwox.Method(name))
 	}
 	for _, name := range f.explainers() {
 		if o.Explainer, err = f.settings.explainer(c, name, cl, o.Variant); err != nil {
-			return plan{}, err
+			return asked{}, err
 		}
 		for _, o.Method = range p.methods {
 			if err := o.Check(cl); err != nil {
-				return plan{}, err
+				return asked{}, err
 			}
 		}
 		p.options = append(p.options, o)
@@ -46,7 +46,7 @@ func (f *explainFlags) plan(c *cobra.Command, m *modelFlags, cl *cwox.Classifier
 }
 
 // explainTensor explains the first of the network inputs given.
-func explainTensor(ctx context.Context, p *cwox.Pipeline, in *inputs, o plan, m *modelFlags) ([]*cwox.Explanation, error) {
+func explainTensor(ctx context.Context, p *cwox.Pipeline, in *inputs, o asked, m *modelFlags) ([]*cwox.Explanation, error) {
 	x, name := in.at(0)
 	all, err := o.explain(p, name, m, func(o cwox.Options, methods []cwox.Method) ([]*cwox.Explanation, error) {
 		return p.ExplainTensorAll(ctx, x, o, methods)
@@ -58,7 +58,7 @@ func explainTensor(ctx context.Context, p *cwox.Pipeline, in *inputs, o plan, m 
 }
 
 // explainOne decodes and explains an image.
-func explainOne(ctx context.Context, p *cwox.Pipeline, image string, o plan, m *modelFlags) ([]*cwox.Explanation, error) {
+func explainOne(ctx context.Context, p *cwox.Pipeline, image string, o asked, m *modelFlags) ([]*cwox.Explanation, error) {
 	start := time.Now()
 	pic, err := vision.DecodeFile(image, m.vision())
 	if err != nil {
@@ -79,7 +79,7 @@ func explainOne(ctx context.Context, p *cwox.Pipeline, image string, o plan, m *
 
 // explain makes the explanations of an input, those of each explainer under a progress bar; an
 // error that is no interruption names the input.
-func (o plan) explain(p *cwox.Pipeline, name string, m *modelFlags, by func(cwox.Options, []cwox.Method) ([]*cwox.Explanation, error)) ([]*cwox.Explanation, error) {
+func (o asked) explain(p *cwox.Pipeline, name string, m *modelFlags, by func(cwox.Options, []cwox.Method) ([]*cwox.Explanation, error)) ([]*cwox.Explanation, error) {
 	var all []*cwox.Explanation
 	for _, options := range o.options {
 		bar := newProgress(filepath.Base(name), "steps", m.quiet)
