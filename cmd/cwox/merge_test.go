@@ -195,7 +195,7 @@ func TestShardCodes(t *testing.T) {
 		{[]string{"explain", "--model", "demo", "--shard", "0/2", "-o", out("x"), filepath.Join(in, "01.png")}, exitLasting, "want several images"},
 		{[]string{"explain", "--model", "demo", "--shard", "0/2", "-o", out("x"), "--learn-tree", in, in}, exitLasting, "learn the tree first"},
 		{[]string{"explain", "--model", "demo", "--shard", "0/2", "-o", out("x"), "--overwrite", in}, exitLasting, "want --restart"},
-		{[]string{"explain", "--model", "demo", "--restart", "-o", out("x"), in}, exitUsage, "--restart: of a --shard"},
+		{[]string{"explain", "--model", "demo", "--restart", "-o", out("x"), filepath.Join(in, "01.png")}, exitUsage, "--restart: of several images"},
 		{[]string{"merge"}, exitUsage, "want the -o of the shards"},
 		{[]string{"merge", out("docs.txt")}, exitFailed, "--array=1, each with --shard $SLURM_ARRAY_TASK_ID/2"},
 		{[]string{"merge", out("nothing")}, exitFailed, "nothing.shards"},

@@ -139,12 +139,13 @@ func (j *listJournal[L, P]) todo(ctx context.Context, threads int, progress func
 	return indices, unread, err
 }
 
-// append adds the lines of images, but for those that could not be read before, either.
+// append adds the lines of images, but for those that stand already, and of those that could not
+// be read before, either.
 func (j *listJournal[L, P]) append(of []L) error {
 	of = slices.DeleteFunc(of, func(line L) bool {
 		l := P(&line).about()
 		before, failed := j.failed[l.id]
-		return failed && l.sum == "" && l.fail == before
+		return l.sum != "" && l.sum == j.sums[l.id] || failed && l.sum == "" && l.fail == before
 	})
 	text, err := encode(of...)
 	if err != nil {

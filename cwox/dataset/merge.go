@@ -561,7 +561,7 @@ func (m *merger) truth(begin func() error) (*TruthSummary, error) {
 }
 
 func (m *merger) reports(begin func() error) (*ReportsResult, error) {
-	if _, _, err := sameSettings[reportsSettings](m, settingsFile); err != nil {
+	if _, _, err := sameSettings[reportsSettings](m, ReportsSettings); err != nil {
 		return nil, err
 	}
 	files, err := m.hold(ReportsFile)

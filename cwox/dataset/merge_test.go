@@ -60,15 +60,6 @@ func shardCommands(t *testing.T, images []string) []shardCommand {
 			return err
 		}},
 		{"explain", []string{ReportsFile}, func(ctx context.Context, out string, s Shard, threads int, progress func(string, int, int)) error {
-			if s.whole() { // one run is the command's: here it is one shard
-				s = Shard{0, 1}
-				if err := explainPart(ctx, demo, gradcam(demo), images, folders, out, s, threads, progress); err != nil {
-					return err
-				}
-				_, err := Merge(ctx, out)
-				os.RemoveAll(out + shardsSuffix)
-				return err
-			}
 			return explainPart(ctx, demo, gradcam(demo), images, folders, out, s, threads, progress)
 		}},
 	}
@@ -261,7 +252,7 @@ func TestMergeRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		settings := map[string]string{"documents": "out.settings.json", "evaluate": settingsFile, "truth": "truth-gradcam.settings.json", "explain": settingsFile}[c.name]
+		settings := map[string]string{"documents": "out.settings.json", "evaluate": settingsFile, "truth": "truth-gradcam.settings.json", "explain": ReportsSettings}[c.name]
 		replace := func(name, old, new string) func(dir string) error {
 			return func(dir string) error {
 				path := filepath.Join(dir, "out.shards", name)
