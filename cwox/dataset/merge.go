@@ -182,7 +182,7 @@ func newMerger(ctx context.Context, out string) (*merger, error) {
 			first = state
 			m.work = state.shardWork
 		}
-		if d, err := differ(first.shardWork, state.shardWork); d != nil || err != nil {
+		if d, err := differ(first.inOrder(), state.inOrder()); d != nil || err != nil {
 			return nil, errors.Join(err, m.differ(first.Shard, i, d))
 		}
 	}
@@ -507,18 +507,22 @@ func (m *merger) truth(begin func() error) (*TruthSummary, error) {
 	}
 	var all []explainer
 	for _, s := range m.work.Scenes {
-		if s.Explainer != place.Name(s.Explainer) || s.Scenes < 1 || s.Scenes > maxTruthScenes {
-			return nil, fmt.Errorf("dataset: %s: %d scenes with %.100q", filepath.Join(m.dirs[0], ShardFile), s.Scenes, s.Explainer)
+		if err := s.check(m.dirs[0]); err != nil {
+			return nil, err
 		}
 		x := explainer{shardScenes: s}
 		var err error
-		if x.settings, x.text, err = sameSettings[truthSettings](m, "truth-"+s.Explainer+".settings.json"); err != nil {
+		if x.settings, x.text, err = sameSettings[truthSettings](m, truthSettingsFile(s.Explainer)); err != nil {
 			return nil, err
 		}
-		if x.files, err = m.hold("truth-" + s.Explainer + ".jsonl"); err != nil {
+		if x.files, err = m.hold(truthFile(s.Explainer)); err != nil {
 			return nil, err
 		}
-		all = append(all, x)
+		if all = append(all, x); len(all) > 1 {
+			if d, err := differ(all[0].settings.common(), x.settings.common()); d != nil || err != nil {
+				return nil, errors.Join(err, d.changed(filepath.Join(m.dirs[0], truthSettingsFile(s.Explainer))))
+			}
+		}
 	}
 	if len(all) == 0 {
 		return nil, fmt.Errorf("dataset: %s: no scenes", filepath.Join(m.dirs[0], ShardFile))
@@ -528,12 +532,11 @@ func (m *merger) truth(begin func() error) (*TruthSummary, error) {
 	}
 	sum := newTruthSummary(all[0].settings)
 	for _, x := range all {
-		name := "truth-" + x.Explainer
-		if err := m.write(name+".settings.json", x.text); err != nil {
+		if err := m.write(truthSettingsFile(x.Explainer), x.text); err != nil {
 			return nil, err
 		}
 		var scenes []TruthScene
-		err := m.temp.Write(name+".jsonl", func(w io.Writer) error {
+		err := m.temp.Write(truthFile(x.Explainer), func(w io.Writer) error {
 			return interleave(m.ctx, x.files, func(s *TruthScene) uint64 { return s.Scene }, cmp.Compare, func(file int, _ uint64, s *TruthScene, text []byte) error {
 				k := len(scenes)
 				if k == x.Scenes { // an earlier run wanted more

@@ -175,6 +175,12 @@ type shardScenes struct {
 	Scenes    int    `json:"scenes"`
 }
 
+// inOrder is the work, whatever order its explainers came in.
+func (w shardWork) inOrder() shardWork {
+	w.Scenes = slices.SortedFunc(slices.Values(w.Scenes), func(a, b shardScenes) int { return strings.Compare(a.Explainer, b.Explainer) })
+	return w
+}
+
 // listed is the work on a list of images.
 func listed(command string, images []string) shardWork {
 	return shardWork{Command: command, Images: len(images), ImagesSHA256: hashList(images)}
