@@ -26,10 +26,10 @@ type documentsSettings struct {
 	ImagesSHA256      string  `json:"images_sha256"` // of their paths, a zero byte behind each
 }
 
-func newSettings(c *cwox.Classifier, images []string, o DocumentsOptions) documentsSettings {
-	return documentsSettings{
+func newSettings(c *cwox.Classifier, work shardWork, o DocumentsOptions) *documentsSettings {
+	return &documentsSettings{
 		Format: documentsFormat, Model: c.Arch.Name, EvaluatedModel: evaluatedModel(c), IgnoreOrientation: o.Decode.IgnoreOrientation,
-		Cumulative: o.Cumulative, MaxLabels: o.MaxLabels, Images: len(images), ImagesSHA256: hashList(images),
+		Cumulative: o.Cumulative, MaxLabels: o.MaxLabels, Images: work.Images, ImagesSHA256: work.ImagesSHA256,
 	}
 }
 
@@ -71,13 +71,13 @@ func (l *ImageLabels) check() error {
 type documentsJournal = listJournal[ImageLabels, *ImageLabels]
 
 // openDocuments opens the journal of a documents file as far as its lines are whole.
-func openDocuments(path string, s documentsSettings, images []string, shard Shard, restart bool) (*documentsJournal, error) {
+func openDocuments(path string, s *documentsSettings, images []string, shard Shard, restart bool) (*documentsJournal, error) {
 	dir, err := place.Open(filepath.Dir(path))
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)
 	}
 	base := filepath.Base(path)
-	return openList[ImageLabels](dir, base+".settings.json", &s, base+".jsonl", images, shard, restart)
+	return openList[ImageLabels](dir, base+".settings.json", s, base+".jsonl", images, shard, restart)
 }
 
 // openList opens the journal of a list as far as its lines are whole.

@@ -25,8 +25,10 @@ import (
 type Merged struct {
 	Command string
 	Shards  int
+	// Rest is, of confusions, the call that makes the rest of the whole: see [LabelConfusions].
+	Rest []string
 	// One of these is set.
-	Documents  *DocumentsResult
+	Documents  *DocumentsResult // of confusions, too
 	Evaluation *Evaluation
 	Truth      *TruthSummary
 	Reports    *ReportsResult
@@ -86,7 +88,8 @@ func Left(out string) error {
 }
 
 // Merge writes to out what one run without shards would have written, to the byte, of all
-// shards beside it (see [Shard]). It needs no classifier and no image. Shards that are missing
+// shards beside it (see [Shard]). It needs no classifier and no image; what of confusions does
+// need them is left to [WriteConfusions]. Shards that are missing
 // or unfinished are a *LeftError; shards of other settings, another list or another kernel tier
 // are an error that names the difference. What is there appears whole: a folder at once, the
 // files of documents one by one, the documents last. Where the same is there already it stays,
@@ -99,7 +102,7 @@ func Merge(ctx context.Context, out string) (_ *Merged, err error) {
 	defer m.release()
 	temp := filepath.Join(filepath.Dir(m.out), ".cwox-"+filepath.Base(m.out)+".merge")
 	defer os.RemoveAll(temp)
-	r := &Merged{Command: m.work.Command, Shards: len(m.dirs)}
+	r := &Merged{Command: m.work.Command, Shards: len(m.dirs), Rest: m.work.Rest}
 	begin := func() error { // once the journals are held, so that this folder is nobody else's
 		if err := os.RemoveAll(temp); err != nil {
 			return fmt.Errorf("dataset: %w", err)
@@ -114,7 +117,9 @@ func Merge(ctx context.Context, out string) (_ *Merged, err error) {
 	case commandDocuments:
 		base := filepath.Base(m.out)
 		parts = []string{base + ".settings.json", base + ".jsonl", base}
-		r.Documents, err = m.documents(begin, parts[0], parts[1], base)
+		r.Documents, err = m.documents(begin, base)
+	case commandConfusions:
+		r.Documents, err = m.documents(begin, ConfusionsDocuments)
 	case commandEvaluate:
 		r.Evaluation, err = m.evaluation(begin)
 	case commandTruth:
@@ -381,7 +386,8 @@ func interleaveList[L any, P listLine[L]](m *merger, name string, files []*lines
 	return m.check(images, name)
 }
 
-func (m *merger) documents(begin func() error, settings, journal, name string) (*DocumentsResult, error) {
+func (m *merger) documents(begin func() error, name string) (*DocumentsResult, error) {
+	settings, journal := name+".settings.json", name+".jsonl"
 	_, text, err := sameSettings[documentsSettings](m, settings)
 	if err != nil {
 		return nil, err

@@ -17,7 +17,7 @@ import (
 // only its own settings go on with it.
 func TestReportsGoOn(t *testing.T) {
 	_, images := smallImages(t, 4)
-	c := shardCommands(t, images)[3]
+	c := shardCommands(t, images)[4]
 	dir := t.TempDir()
 	whole, out := filepath.Join(dir, "whole"), filepath.Join(dir, "out")
 	if err := c.run(t.Context(), whole, Shard{}, 2, nil); err != nil {

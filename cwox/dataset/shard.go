@@ -138,10 +138,11 @@ func (s Shard) dir(out string) string {
 
 // The commands whose work has shards.
 const (
-	commandDocuments = "documents"
-	commandEvaluate  = "evaluate"
-	commandTruth     = "evaluate --truth"
-	commandExplain   = "explain"
+	commandDocuments  = "documents"
+	commandEvaluate   = "evaluate"
+	commandTruth      = "evaluate --truth"
+	commandExplain    = "explain"
+	commandConfusions = "confusions"
 )
 
 // ShardFile is the file of a shard's folder that says what the shard is of.
@@ -168,6 +169,7 @@ type shardWork struct {
 	ImagesSHA256 string        `json:"images_sha256"`
 	KeepDoubtful bool          `json:"keep_doubtful,omitempty"` // of documents
 	Scenes       []shardScenes `json:"scenes,omitempty"`        // of drawn scenes, by explainer
+	Rest         []string      `json:"rest,omitempty"`          // of confusions: the call that makes the rest of the whole
 }
 
 type shardScenes struct {
