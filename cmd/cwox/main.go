@@ -132,6 +132,7 @@ func commands() []*cobra.Command {
 		newEvaluate(),
 		newConfusions(),
 		newMerge(),
+		newPlan(),
 		newScore(),
 		newDemo(),
 		newVerify(),
