@@ -268,7 +268,12 @@ func shardsOf(dir string) (all []Shard, err error) {
 		if !ok {
 			continue
 		}
-		if info, err := os.Stat(filepath.Join(dir, e.Name())); err == nil && info.IsDir() { // or a link to one elsewhere
+		is := e.IsDir()
+		if e.Type()&fs.ModeSymlink != 0 { // to one elsewhere; else a thousand shards would look at each other
+			info, err := os.Stat(filepath.Join(dir, e.Name()))
+			is = err == nil && info.IsDir()
+		}
+		if is {
 			all = append(all, s)
 		}
 	}

@@ -28,7 +28,7 @@ import (
 func main() {
 	out := flag.String("o", "cwox.tar", "file to write")
 	archs := flag.String("arch", "amd64", "processors, separated by commas: amd64, arm64, ...")
-	name := flag.String("name", "cwox:1", "name and tag that engines give the image")
+	name := flag.String("name", "localhost/cwox:1", "name and tag that engines give the image")
 	flag.Parse()
 	digest, err := write(*out, *name, strings.Split(*archs, ","))
 	if err != nil {
