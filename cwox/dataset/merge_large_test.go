@@ -141,8 +141,8 @@ func TestMergeLarge(t *testing.T) {
 		t.Errorf("%v, want %d documents", err, shards*each)
 	}
 	out = filepath.Join(t.TempDir(), "results")
-	syntheticEvaluation(t, out, shards/2, 1)
-	if r, err := Merge(t.Context(), out); err != nil || r.Evaluation.Images["resnet50"].Evaluated != shards/2 {
+	syntheticEvaluation(t, out, shards/8, 1)
+	if r, err := Merge(t.Context(), out); err != nil || r.Evaluation.Images["resnet50"].Evaluated != shards/8 {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
