@@ -474,7 +474,7 @@ func (m *merger) evaluation(begin func() error) (*Evaluation, error) {
 	}
 	last = unitKey{}
 	err = m.temp.Write(ResultsFile, func(w io.Writer) error {
-		return interleave(m.ctx, results, (*EvaluationRow).key, unitKey.compare, func(file int, key unitKey, _ *EvaluationRow, text []byte) error {
+		return interleave(m.ctx, results, (*rowHead).key, unitKey.compare, func(file int, key unitKey, _ *rowHead, text []byte) error {
 			if err := mine(file, key); err != nil {
 				return err
 			}
