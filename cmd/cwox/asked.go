@@ -99,6 +99,17 @@ func (o asked) explain(p *cwox.Pipeline, name string, m *modelFlags, by func(cwo
 	return all, nil
 }
 
+// each are the options of every explanation of an image.
+func (o asked) each() []cwox.Options {
+	var all []cwox.Options
+	for _, options := range o.options {
+		for _, options.Method = range o.methods {
+			all = append(all, options)
+		}
+	}
+	return all
+}
+
 func (f *explainFlags) methods() []string    { return parts(f.method) }
 func (f *explainFlags) explainers() []string { return parts(f.explainer) }
 
