@@ -16,7 +16,8 @@
 //	R16 R17	scratch
 //	V0-V23	sums: row r is V(4r) to V(4r+3)
 //	V24-V29	A of the rows: four k, or one
-//	V30 V31	B, and in the epilogue Res and 0
+//	V30 V31	B, and in the epilogue Res or a mask, Low
+//	V29	High in the epilogue
 
 #define POINT1(FROM) MOVD FROM, R1
 #define POINT2(FROM) POINT1(FROM); ADD R9, R1, R2
@@ -69,8 +70,8 @@
 #define COPY(r) MOV4(4*r, 0); MOV4(4*r+1, 1); MOV4(4*r+2, 2); MOV4(4*r+3, 3)
 #define ADDQUAD(r, q) LDRQ(30, 17, q); FADD4(4*r+q, 4*r+q, 30)
 #define ADDRES(r) ADDQUAD(r, 0); ADDQUAD(r, 1); ADDQUAD(r, 2); ADDQUAD(r, 3); ADD R21, R17
-#define RELUQUAD(r, q) FCMLT0(30, 4*r+q); BIT(4*r+q, 31, 30)
-#define RELU(r) RELUQUAD(r, 0); RELUQUAD(r, 1); RELUQUAD(r, 2); RELUQUAD(r, 3)
+#define CLAMPQUAD(r, q) FCMGT4(30, 31, 4*r+q); BIT(4*r+q, 31, 30); FCMGT4(30, 4*r+q, 29); BIT(4*r+q, 29, 30)
+#define CLAMP(r) CLAMPQUAD(r, 0); CLAMPQUAD(r, 1); CLAMPQUAD(r, 2); CLAMPQUAD(r, 3)
 #define STORE(r) STRQ(4*r, 16, 0); STRQ(4*r+1, 16, 1); STRQ(4*r+2, 16, 2); STRQ(4*r+3, 16, 3); ADD R21, R16
 
 #define GEMM(POINT, FOUR, ONE, MUL, EACH) \
@@ -138,11 +139,14 @@ summed: \
 	MOVD GemmF32Args_CTile(R0), R16 \
 	ADD  R16, R20 \
 added: \
-	MOVBU GemmF32Args_Relu(R0), R16 \
-	CBZ  R16, rectified \
-	VEOR V31.B16, V31.B16, V31.B16 \
-	EACH(RELU) \
-rectified: \
+	MOVBU GemmF32Args_Clamp(R0), R16 \
+	CBZ  R16, clamped /* if Clamp */ \
+	MOVWU GemmF32Args_Low(R0), R16 \
+	VDUP R16, V31.S4 \
+	MOVWU GemmF32Args_High(R0), R16 \
+	VDUP R16, V29.S4 \
+	EACH(CLAMP) \
+clamped: \
 	MOVD R19, R16 \
 	EACH(STORE) \
 	MOVD GemmF32Args_CTile(R0), R16 \

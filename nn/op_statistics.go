@@ -67,6 +67,9 @@ func (s *statistics) moments(x []float64) (mean, scale float64) {
 }
 
 func (s *statistics) forward(l *layout, j *job) []step {
+	if !s.grouped {
+		return []step{newLayerNormStep(s, j.src(j.root.in[0]), j.dst)}
+	}
 	return []step{&setStep{dst: j.dst, groups: s.groups, in: []from{{view: j.src(j.root.in[0])}}, values: 2, f: func(v [][]float64, c0, area int) {
 		mean, scale := s.moments(v[0])
 		for k, x := range v[0] {

@@ -19,6 +19,10 @@ type plan struct {
 	size   int     // elements of memory
 	// moments are the steps that measure batch normalisations.
 	moments []*momentStep
+
+	ends       []int   // by group: the number of steps up to it
+	splitGroup int     // the first group of the others
+	crossing   []*Node // whose values these read, made by the leading ones
 }
 
 // value is where a node's output lies: in float32, in bfloat16, in both or not at all.
@@ -30,12 +34,13 @@ type value struct {
 // fused is a run of nodes that one step computes: a convolution with the linear function of
 // its channels, residual sum and ReLU that follow it, or a single other node.
 type fused struct {
-	root *Node // the first node
-	norm *Node // nil for none
-	add  *Node
-	res  *Node // the other operand of add
-	act  *Node
-	last *Node // whose value the step writes
+	before *fused // computes root's operand on the way; nil for none
+	root   *Node  // the first node
+	norm   *Node  // nil for none
+	add    *Node
+	res    *Node // the other operand of add
+	act    *Node
+	last   *Node // whose value the step writes
 }
 
 // fuse groups the graph's nodes into steps. Nodes in keep, and all if whole is set, get a
@@ -101,7 +106,7 @@ func (f *fused) takes(m *Model, a *elementwise, wanted bool) bool {
 	}
 	switch op := f.root.op.(type) {
 	case *conv:
-		return a.Function == ReLU || !m.bf16 || op.depthwise()
+		return (&epilogue{act: a}).clamp().is && m.winogradKernel(f.root) == nil || a.Function == ReLU || !m.bf16 || op.depthwise()
 	case *norm, *binary:
 		return true
 	}
@@ -116,11 +121,13 @@ type layout struct {
 	*plan
 	m        *Model
 	o        SessionOptions
-	survives []bool // by node id: its value in float32 is still there after Forward
+	whole    SessionOptions // those of the session: o may be for one image of it
+	survives []bool         // by node id: its value in float32 is still there after Forward
 	groups   []fused
 	made     []int      // by node id: the group that computes it, -1 for none
 	lastUse  []int      // by node id: the last group that reads it
-	home     []*Node    // by node id: the concatenation in whose memory it is computed
+	home     []home     // by node id
+	inPlace  []bool     // by node id: a concatenation that needs no step
 	need     []needs    // by node id
 	live     []bool     // by node id: its value is wanted, or leads to one that is
 	border   []int      // by node id
@@ -134,9 +141,14 @@ type needs struct{ f32, bf16 bool }
 
 // newPlan lays out the graph for a batch. Values of nodes from keepFrom on survive.
 func (m *Model) newPlan(o SessionOptions, keep []bool, keepFrom int) *plan {
-	l := &layout{plan: &plan{values: make([]value, len(m.graph.nodes)), feed: &feed{}}, m: m, o: o, survives: m.survivors(keepFrom)}
+	return m.layOut(o, o, keep, keepFrom)
+}
+
+// layOut is newPlan for a part of a session, whose operators are fused as for the whole.
+func (m *Model) layOut(o, whole SessionOptions, keep []bool, keepFrom int) *plan {
+	l := &layout{plan: &plan{values: make([]value, len(m.graph.nodes)), feed: &feed{}}, m: m, o: o, whole: whole, survives: m.survivors(keepFrom)}
 	l.groups = m.fuse(keep, keepFrom, o.Whole)
-	l.border = m.borders()
+	l.joinOperands(keep)
 	l.uses()
 	for i := range l.groups {
 		f := &l.groups[i]
@@ -155,8 +167,10 @@ func (m *Model) newPlan(o SessionOptions, keep []bool, keepFrom int) *plan {
 		if i < l.split {
 			l.plan.split = len(l.plan.steps)
 		}
+		l.ends = append(l.ends, len(l.plan.steps))
 	}
 	l.size = l.arena.size
+	l.findCrossing()
 	return l.plan
 }
 
@@ -167,13 +181,16 @@ func (p *plan) furnish(w *worker) {
 		row = max(row, p.values[i].f32.w*block)
 	}
 	w.scratch(2 * row)
-	w.inner = alignedFloats(max(row, 32*block)) // a row, or a tile of a convolution
 	for _, s := range p.steps {
 		switch s := s.(type) {
 		case *setStep:
 			w.buffers(s.values, s.most())
+		case *layerNormStep:
+			w.buffers(2, s.dst.w)
 		case *imageStep:
 			w.scratch(s.dst.w * s.size.C)
+		case *preparedStep:
+			w.band = alignedFloats(max(len(w.band), blocks(s.src.c)*s.src.plane))
 		}
 	}
 }
@@ -201,7 +218,8 @@ func (l *layout) uses() {
 	for i, f := range l.groups {
 		l.made[f.last.id] = i
 	}
-	l.home = l.m.concatHomes(l.made, l.o.Whole)
+	l.home, l.inPlace = l.m.concatHomes(l.made, l.o.Whole)
+	l.border = l.borders()
 	output := nodes[len(nodes)-1]
 	l.lastUse[output.id] = len(l.groups)
 	l.need[output.id].f32 = true
@@ -216,7 +234,10 @@ func (l *layout) uses() {
 		for k, in := range f.inputs() {
 			switch {
 			case !l.live[f.last.id]:
-			case k == 0 && f.root.op.readsImage(f.root):
+			case l.inPlace[f.last.id]: // nothing is read
+				l.live[in.id] = true
+				l.use(i, in)
+			case k == 0 && f.before == nil && f.root.op.readsImage(f.root):
 				l.readImage(in, half)
 			default:
 				l.read(i, in, half)
@@ -231,15 +252,17 @@ func (l *layout) uses() {
 // read notes that group i reads a node's value in an element type.
 func (l *layout) read(i int, in *Node, half bool) {
 	l.live[in.id] = true
-	l.lastUse[in.id] = max(l.lastUse[in.id], i)
-	if h := l.home[in.id]; h != nil {
-		l.lastUse[h.id] = max(l.lastUse[h.id], i)
-		if h == l.groups[i].last {
-			return // nothing is read: the operand is already there
-		}
-	}
+	l.use(i, in)
 	l.need[in.id].f32 = l.need[in.id].f32 || !half
 	l.need[in.id].bf16 = l.need[in.id].bf16 || half
+}
+
+// use keeps a node's value until group i.
+func (l *layout) use(i int, in *Node) {
+	l.lastUse[in.id] = max(l.lastUse[in.id], i)
+	if h := l.home[in.id].of; h != nil {
+		l.lastUse[h.id] = max(l.lastUse[h.id], i)
+	}
 }
 
 // readImage notes that the interleaved input is read, as what imageOf says of node in.
@@ -254,14 +277,14 @@ func (l *layout) readImage(in *Node, half bool) {
 func (l *layout) shareNeeds() {
 	nodes := l.m.graph.nodes
 	for _, n := range nodes {
-		if h := l.home[n.id]; h != nil {
+		if h := l.home[n.id].of; h != nil {
 			l.need[h.id].f32 = l.need[h.id].f32 || l.need[n.id].f32
 			l.need[h.id].bf16 = l.need[h.id].bf16 || l.need[n.id].bf16
 			l.survives[h.id] = l.survives[h.id] || l.survives[n.id]
 		}
 	}
 	for _, n := range nodes {
-		if h := l.home[n.id]; h != nil {
+		if h := l.home[n.id].of; h != nil {
 			l.need[n.id] = l.need[h.id]
 		}
 	}
@@ -281,6 +304,24 @@ func (l *layout) findSplit() {
 	}
 }
 
+// findCrossing finds what the groups after the split read of what those before it make.
+func (l *layout) findCrossing() {
+	l.splitGroup = l.split
+	seen := make([]bool, len(l.made))
+	for i := l.split; i < len(l.groups); i++ {
+		f := &l.groups[i]
+		for k, in := range f.inputs() {
+			if k == 0 && f.before == nil && f.root.op.readsImage(f.root) {
+				l.splitGroup = 0 // the image itself crosses
+			}
+			if l.made[in.id] < l.split && !seen[in.id] {
+				seen[in.id] = true
+				l.crossing = append(l.crossing, in)
+			}
+		}
+	}
+}
+
 // isHalf says that f reads bfloat16.
 func (l *layout) isHalf(f *fused) bool {
 	return l.m.bf16 && !l.o.Whole && f.root.op.half(f.root)
@@ -289,7 +330,7 @@ func (l *layout) isHalf(f *fused) bool {
 // place finds memory for group i's value in an element type, at its first use.
 func (l *layout) place(i int, n *Node, half bool) view {
 	target := n
-	if h := l.home[n.id]; h != nil {
+	if h := l.home[n.id].of; h != nil {
 		target = h
 	}
 	v, ok := l.values[target.id].in(half)
@@ -309,14 +350,7 @@ func (l *layout) place(i int, n *Node, half bool) view {
 		l.values[target.id].set(v, half)
 	}
 	if target != n {
-		at := 0
-		for _, in := range target.in {
-			if in == n {
-				break
-			}
-			at += in.shape.C
-		}
-		v = v.channels(at, n.shape.C)
+		v = v.channels(l.home[n.id].at, n.shape.C)
 		l.values[n.id].set(v, half)
 	}
 	return v
@@ -354,50 +388,29 @@ func (v *value) set(w view, half bool) {
 
 // inputs are the nodes whose values the step reads.
 func (f *fused) inputs() []*Node {
+	in := f.root.in
+	if f.before != nil {
+		in = f.before.root.in
+	}
 	if f.res == nil {
-		return f.root.in
+		return in
 	}
-	return append(slices.Clone(f.root.in), f.res)
+	return append(slices.Clone(in), f.res)
 }
 
-// concatHomes finds for each node the concatenation in whose memory its value can be
-// computed directly: all operands must fill whole channel blocks.
-func (m *Model) concatHomes(made []int, whole bool) []*Node {
-	home := make([]*Node, len(m.graph.nodes))
-	for _, n := range m.graph.nodes {
-		if _, ok := n.op.(*concat); !ok || whole {
-			continue
-		}
-		fits := true
-		for i, in := range n.in {
-			_, nested := in.op.(*concat)
-			full := in.shape.C%block == 0 || i == len(n.in)-1
-			fits = fits && full && !nested && home[in.id] == nil && made[in.id] >= 0 && in.id > 0 && !slices.Contains(n.in[:i], in)
-		}
-		if fits {
-			for _, in := range n.in {
-				home[in.id] = n
-			}
-		}
-	}
-	return home
-}
-
-// borders is the width of the zero border that the readers of each node's value need.
-func (m *Model) borders() []int {
-	b := make([]int, len(m.graph.nodes))
-	for _, n := range m.graph.nodes {
+// borders is the width of the zero border that the readers of each node's value need, and those of
+// what shares its memory.
+func (l *layout) borders() []int {
+	b := make([]int, len(l.home))
+	for _, n := range l.m.graph.nodes {
 		need := n.op.border(n)
 		for _, in := range n.in {
 			b[in.id] = max(b[in.id], need)
 		}
 	}
-	// Operands computed inside a concatenation share its layout.
-	for _, n := range m.graph.nodes {
-		if _, ok := n.op.(*concat); ok {
-			for _, in := range n.in {
-				b[n.id] = max(b[n.id], b[in.id])
-			}
+	for id, h := range l.home {
+		if h.of != nil {
+			b[h.of.id] = max(b[h.of.id], b[id])
 		}
 	}
 	return b
@@ -416,19 +429,25 @@ func (l *layout) steps(i int, f *fused) []step {
 			return out
 		}
 	}
-	if len(f.root.in) > 0 && l.home[f.root.in[0].id] == f.root {
+	if !l.live[n.id] {
 		return nil
 	}
-	if !l.live[n.id] {
+	if l.inPlace[n.id] {
+		for _, half := range []bool{false, true} {
+			if half && need.bf16 || !half && need.f32 {
+				l.place(i, n, half)
+			}
+		}
 		return nil
 	}
 	j := &job{fused: *f, i: i, half: l.isHalf(f)}
 	j.src = func(in *Node) view { return l.operand(j, in) }
 	j.natural = l.natural(j, need)
 	j.dst = l.result(j, need)
-	out = append(out, f.root.op.forward(l, j)...)
-	if st, ok := out[len(out)-1].(*rowStep); ok && f.act != nil {
-		st.kernels, st.act = l.m.kernels, f.act.op.(*elementwise)
+	if f.rowByRow() {
+		out = append(out, l.rows(j))
+	} else {
+		out = append(out, f.root.op.forward(l, j)...)
 	}
 	switch {
 	case j.natural && need.f32:
@@ -437,6 +456,15 @@ func (l *layout) steps(i int, f *fused) []step {
 		out = append(out, newConvertStep(l.m.kernels, true, j.dst, l.place(i, n, true)))
 	}
 	return out
+}
+
+// rows is the step of a job that is computed row by row.
+func (l *layout) rows(j *job) *rowStep {
+	st := j.root.op.forward(l, j)[0].(*rowStep)
+	if j.act != nil {
+		st.kernels, st.act = l.m.kernels, j.act.op.(*elementwise)
+	}
+	return st
 }
 
 // result is where a job writes: its value's place, or memory of its own if that is only read

@@ -323,7 +323,7 @@ func (s *winogradOut) run(w *worker, first, n, item int) {
 		w.winOut.ResRow = 4 * s.res.row
 	}
 	s.kernel.Output(&w.winOut)
-	for ; y < min(s.dst.h, (ty+1)*s.kernel.Out); y++ {
+	for ; !s.relu() && y < min(s.dst.h, (ty+1)*s.kernel.Out); y++ {
 		s.finish(s.kernels, w, b, s.dst.c, s.dst.line(w.mem, first+image, b, y))
 	}
 }
