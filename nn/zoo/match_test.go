@@ -518,6 +518,16 @@ func FuzzMatch(f *testing.F) {
 	f.Add(strings.Join(lines("basic", huggingFace), "\n"), "resnet", `{"model_type":"resnet","hidden_act":"relu"}`, "layer1.0.conv1 a.Conv2d stride 7")
 	f.Add(strings.Join(lines("basic", residualFunction), "\n")+"\nfc2.weight 3,3\nfc3.weight 3,3", ":eps=1e-3", "", "maxpool x.MaxPool2d kernel_size 99\nrelu x.SiLU")
 	f.Add("inception3a.branch1.conv.weight 1,1,1,1\nconv1.conv.weight 1,1,7,7", "googlenet:transform_input=on", "", "")
+	for _, anchor := range []string{
+		"features.0.weight 4,3,3,3\nfeatures.2.weight 4,4,3,3\nfeatures.4.weight 4,4,3,3\nfeatures.6.weight 4,4,3,3\nfeatures.8.weight 4,4,3,3\nclassifier.0.weight 3,4",
+		"features.0.weight 4,3,3,3\nfeatures.0.bias 4\nfeatures.3.squeeze.weight 2,4,1,1\nfeatures.3.expand1x1.weight 2,2,1,1\nfeatures.3.expand3x3.weight 2,2,3,3\nclassifier.1.weight 2,4,1,1",
+		"features.conv0.weight 4,3,7,7\nfeatures.denseblock1.denselayer1.conv1.weight 4,4,1,1\nfeatures.denseblock1.denselayer1.conv2.weight 2,4,3,3\nclassifier.weight 2,6",
+		"conv_stem.weight 4,3,3,3\nblocks.0.0.conv_dw.weight 4,1,3,3\nblocks.0.0.conv_pw.weight 4,4,1,1\nconv_head.weight 4,4,1,1\nclassifier.weight 2,4",
+		"features.0.0.weight 4,3,3,3\nfeatures.1.conv.0.0.weight 4,1,3,3\nfeatures.1.conv.1.weight 4,4,1,1\nfeatures.2.0.weight 4,4,1,1\nclassifier.1.weight 2,4",
+	} {
+		f.Add(anchor, ":pad=same,act=silu", "", "")
+		f.Add(anchor, "", `{"architecture":"tf_efficientnet_b0"}`, "features.0 a.Conv2d stride 7")
+	}
 	f.Add("fc.weight_g 2,1\nfc.weight_v 2,2\nconv1.weight_orig 4,3,7,7\nconv1.weight_mask 4,3,7,7", "", "", "")
 	f.Fuzz(func(t *testing.T, text, spec, config, modules string) {
 		file, err := parseNamed(strings.Split(text, "\n"))

@@ -8,11 +8,13 @@ import (
 	"math"
 	"os"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"cwox/nn"
+	"cwox/nn/vision"
 	"cwox/weights"
 )
 
@@ -33,8 +35,22 @@ type network struct {
 	GradCAM [2][][]float64 // at the cluster's and the class's layer
 }
 
+// published is the input that torchvision's weights are for.
+type publishedInput struct {
+	Size, Resize  int
+	Interpolation string
+	Mean, Std     []float32
+}
+
 // networks reads them.
 func networks(t *testing.T) []network {
+	t.Helper()
+	all, _ := readNetworks(t)
+	return all
+}
+
+// readNetworks reads the networks, and the inputs of those that torchvision publishes.
+func readNetworks(t *testing.T) ([]network, map[string]publishedInput) {
 	t.Helper()
 	f, err := os.Open("testdata/networks.json.gz")
 	if err != nil {
@@ -45,14 +61,42 @@ func networks(t *testing.T) []network {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all struct{ Networks []network }
+	var all struct {
+		Networks []network
+		Inputs   map[string]publishedInput
+	}
 	if err := json.NewDecoder(z).Decode(&all); err != nil {
 		t.Fatal(err)
 	}
-	if len(all.Networks) == 0 {
+	if len(all.Networks) == 0 || len(all.Inputs) == 0 {
 		t.Fatal("no networks")
 	}
-	return all.Networks
+	return all.Networks, all.Inputs
+}
+
+// TestInputs compares the inputs of known networks with torchvision's.
+func TestInputs(t *testing.T) {
+	_, inputs := readNetworks(t)
+	for name, want := range inputs {
+		a, err := Lookup(name)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		got := a.Transform
+		if got.Name == vision.Paper.Name { // for which callers take torchvision's own
+			if got, err = vision.Preset("torchvision", 3, got.Height, got.Width); err != nil {
+				t.Fatal(err)
+			}
+		}
+		interpolation := got.Interpolation
+		if interpolation == "" {
+			interpolation = vision.Bilinear
+		}
+		if got.Width != want.Size || got.Height != want.Size || got.Resize.Short != want.Resize || string(interpolation) != want.Interpolation || got.Crop != vision.Center || !slices.Equal(got.Mean, want.Mean) || !slices.Equal(got.Std, want.Std) {
+			t.Errorf("%s: %+v, want %+v", name, got, want)
+		}
+	}
 }
 
 // file is a file of the network's tensors, whose names rename changes.

@@ -269,6 +269,15 @@ TIMM = dict(
 )
 
 
+def inputs():
+    """The inputs that torchvision's first weights are for: size, resize, interpolation, mean, deviation."""
+    out = {}
+    for name in TORCHVISION:
+        t = M.get_model_weights(name)["IMAGENET1K_V1"].transforms()
+        out[name] = {"size": t.crop_size[0], "resize": t.resize_size[0], "interpolation": t.interpolation.value, "mean": list(t.mean), "std": list(t.std)}
+    return out
+
+
 def published():
     with torch.device("meta"):
         for name in TORCHVISION:
@@ -286,7 +295,7 @@ def write(name, text):
 def main():
     torch.manual_seed(0)
     versions = {"torch": torch.__version__, "torchvision": torchvision.__version__, "timm": timm.__version__}
-    write("networks.json.gz", json.dumps({**versions, "networks": [golden(copy.copy(c)) for c in CASES]}, separators=(",", ":")))
+    write("networks.json.gz", json.dumps({**versions, "inputs": inputs(), "networks": [golden(copy.copy(c)) for c in CASES]}, separators=(",", ":")))
     lines = [" ".join(["versions"] + [f"{k} {v}" for k, v in versions.items()])]
     for name, title, shapes in published():
         lines.append(f"# {name} = {title}")
