@@ -126,7 +126,13 @@ func (m *matcher) matchNet(at *place) (*Arch, error) {
 	if err != nil {
 		return nil, err
 	}
-	return m.arch(at, n, at.kind.heads[0], inputOf(n.title(at.family)))
+	a, err := m.arch(at, n, at.kind.heads[0], inputOf(n.title(at.family)))
+	if err == nil && at.family == "vgg" && a.head.pool == flat && !a.head.adaptive {
+		if side := a.head.side << len(n.pools()); side <= 1<<10 { // else the last map is not what the head takes
+			a.Transform.Width, a.Transform.Height = side, side
+		}
+	}
+	return a, err
 }
 
 // adopt takes the parameters of a net from the file, which must have its shapes. Biases and

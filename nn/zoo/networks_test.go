@@ -35,7 +35,7 @@ type network struct {
 	GradCAM [2][][]float64 // at the cluster's and the class's layer
 }
 
-// published is the input that torchvision's weights are for.
+// publishedInput is the input that torchvision's weights are for.
 type publishedInput struct {
 	Size, Resize  int
 	Interpolation string
@@ -435,6 +435,40 @@ func TestUndecided(t *testing.T) {
 				t.Errorf("%s: %v, want %q", config, err, want)
 			case err == nil && len(a.Facts.Warnings()) > 0:
 				t.Errorf("%s: %v", config, a.Facts.Warnings())
+			}
+		}
+	}
+}
+
+// TestSmallVGG gives a VGG whose head takes its last map flat the input of which it makes that
+// map, and reads poolings of a whole module.
+func TestSmallVGG(t *testing.T) {
+	lines := []string{"classifier.0.weight 6,64", "classifier.3.weight 3,6"}
+	for _, i := range []string{"0 4,3", "2 4,4", "5 4,4", "7 4,4", "10 4,4"} { // poolings at 4, 9 and 12
+		at, channels, _ := strings.Cut(i, " ")
+		lines = append(lines, "features."+at+".weight "+channels+",3,3", "features."+at+".bias 4")
+	}
+	for _, c := range []struct {
+		class string
+		side  int
+		want  string
+	}{
+		{"", 32, ""}, {"torch.nn.modules.pooling.MaxPool2d", 32, ""}, {"torch.nn.modules.pooling.AvgPool2d", 0, `"features.9" is a torch.nn.modules.pooling.AvgPool2d`},
+		{"torch.nn.modules.dropout.Dropout", 0, "where a vgg has a pooling"},
+	} {
+		f := named(t, lines...)
+		if c.class != "" {
+			*f.About() = weights.About{Modules: map[string]weights.Module{"features.9": module(c.class, "kernel_size", int64(2), "stride", int64(2), "padding", int64(0))}}
+		}
+		a, err := Match(f, Spec{})
+		switch {
+		case (c.want == "") != (err == nil), err != nil && !strings.Contains(err.Error(), c.want):
+			t.Errorf("%q: %v, want %q", c.class, err, c.want)
+		case err == nil && (a.Transform.Width != c.side || a.Transform.Height != c.side || a.head.pool != flat):
+			t.Errorf("%q: an input of %dx%d, head %s", c.class, a.Transform.Width, a.Transform.Height, a.Facts.Head)
+		case err == nil:
+			if _, err := a.Load(f, LoadOptions{}); err != nil {
+				t.Error(err)
 			}
 		}
 	}

@@ -105,27 +105,19 @@ func (m *matcher) poolings(n *net, at *place) error {
 	if m.says.modules == nil {
 		return nil
 	}
-	var err error
-	each(n.units, func(u unit) bool {
-		p, ok := u.(*pool)
-		if !ok {
-			return true
-		}
+	for _, p := range n.pools() {
 		path := at.path(p.called)
 		switch l, ok := m.says.modules[path]; {
 		case !ok:
 		case class(l) == "MaxPool2d" && !p.average:
-			var got *nn.Pool
-			if got, err = maxPoolOf(path, l); err == nil {
-				p.Pool = *got
+			got, err := maxPoolOf(path, l)
+			if err != nil {
+				return m.errorf("%w", err)
 			}
+			p.Pool = *got
 		case class(l) != "AvgPool2d" || !p.average:
-			err = fmt.Errorf("%q is a %s, where a %s has a pooling", clip(path), clip(l.Class), at.family)
+			return m.errorf("%q is a %s, where a %s has a pooling", clip(path), clip(l.Class), at.family)
 		}
-		return err == nil
-	})
-	if err != nil {
-		return m.errorf("%w", err)
 	}
 	return nil
 }

@@ -202,6 +202,17 @@ func (n *net) priors() func(yield func(*prior) bool) {
 	}
 }
 
+// pools are the poolings.
+func (n *net) pools() (out []*pool) {
+	each(n.units, func(u unit) bool {
+		if p, ok := u.(*pool); ok {
+			out = append(out, p)
+		}
+		return true
+	})
+	return out
+}
+
 // layers are the last map, and the last one before a map is made smaller. A stage counts by its
 // blocks, and its last block by its own name.
 func (n *net) layers() [4]string {
