@@ -35,8 +35,8 @@ type GemmBF16 struct {
 // 8 for a 1x1 convolution. With Wide set, C holds float32, not rounded, and Res must
 // be nil.
 //
-// The sum stays within (2*NTaps*K+2) 2^-24 sum|A B| of the exact one; rounding C adds
-// at most 2^-8 of it. How an instruction rounds within a pair is its own affair, so bits may
+// The sum stays within (2*NTaps*K+2) 2^-24 sum|A B| of the exact one, in neonbf16, which rounds
+// to odd, within twice that; rounding C adds at most 2^-8 of it. How an instruction rounds within a pair is its own affair, so bits may
 // differ between tiers; subnormal operands and results count as zero. A NaN survives.
 type GemmBF16Args struct {
 	A, B, C, Res       *uint16

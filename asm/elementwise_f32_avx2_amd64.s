@@ -2,7 +2,7 @@
 
 #include "go_asm.h"
 #include "textflag.h"
-#include "elementwise_amd64.h"
+#include "elementwise.h"
 
 // Register map
 //	SI	A	DX	C	CX	vectors left	R9	Gate

@@ -7,7 +7,7 @@ const Block = 16
 // Kernels is the table of one tier. Every entry is set: what a tier has no kernel of
 // its own for, it takes from the tier below, down to ref.
 type Kernels struct {
-	Tier    string // ref, avx2, avx512, avx512bf16, amx, neon
+	Tier    string // ref, avx2, avx512, avx512bf16, amx, neon, neonbf16
 	GemmF32 GemmF32
 	// Winograd2F32 and Winograd4F32 make tiles of 2x2 and 4x4 outputs.
 	Winograd2F32, Winograd4F32 WinogradF32

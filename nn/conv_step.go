@@ -82,9 +82,9 @@ type call struct {
 	aTile, cTile int // steps between tiles, in elements
 }
 
-// chunkMACs is the work that a chunk should hold, in multiply-adds: tens of
-// microseconds, so that goroutines end together and the garbage collector need not wait.
-const chunkMACs = 3 << 20
+// chunkMACs is the work that a chunk should hold, in multiply-adds: about ten microseconds, so that
+// goroutines end together and the garbage collector need not wait.
+const chunkMACs = 1 << 20
 
 // newConvStep plans a convolution in float32.
 func (m *Model) newConvStep(w *convWeights, src, dst view, e epilogue) *convStep {

@@ -3,16 +3,16 @@ package nn
 import "cwox/asm"
 
 // linearStep is a convolution whose output is one pixel: the images are the pixels, so that
-// they share the weights.
+// they share the weights. The bias comes last: added first, a large one takes digits from terms that
+// cancel it.
 type linearStep struct {
 	kernels  *asm.Kernels
 	w        *convWeights
 	src, dst view
 	srcMem   []float32 // where src lies; nil means the run's own memory
 	epilogue
-	clamp clamp
-	taps  []int    // byte offsets, block by block
-	cuts  [][]call // for each number of images
+	taps []int    // byte offsets, block by block
+	cuts [][]call // for each number of images
 }
 
 // linear says that a convolution with this geometry is one that linearStep can run.
@@ -21,8 +21,7 @@ func (g *convGeometry) linear(dst *view) bool {
 }
 
 func newLinearStep(k *asm.Kernels, w *convWeights, src, dst view, act *elementwise, batch int) *linearStep {
-	e := epilogue{act: act}
-	s := &linearStep{kernels: k, w: w, src: src, dst: dst, clamp: e.clamp(), epilogue: e}
+	s := &linearStep{kernels: k, w: w, src: src, dst: dst, epilogue: epilogue{act: act}}
 	for b := range blocks(w.geometry.in) {
 		for _, t := range w.geometry.phases[0].taps {
 			s.taps = append(s.taps, 4*(b*src.plane+t.dy*src.row+t.dx*block))
@@ -52,10 +51,7 @@ func (s *linearStep) run(w *worker, first, n, item int) {
 		ARow: 4 * s.src.image, AStep: 4,
 		BStep: 4 * block * of.vecs, BVec: 4 * block,
 		CRow: 4 * s.dst.image, CVec: 4 * s.dst.plane,
-		Vecs: of.vecs, Low: s.clamp.low, High: s.clamp.high, Clamp: s.clamp.is,
-	}
-	if s.w.bias != nil {
-		args.Bias = &s.w.bias[of.b0*block]
+		Vecs: of.vecs,
 	}
 	from := w.mem
 	if s.srcMem != nil {
@@ -71,7 +67,13 @@ func (s *linearStep) run(w *worker, first, n, item int) {
 	}
 	for i := range n {
 		for b := of.b0; b < of.b0+of.vecs; b++ {
-			s.finish(s.kernels, w, b, s.dst.c, s.dst.line(w.mem, first+i, b, 0))
+			out := s.dst.line(w.mem, first+i, b, 0)
+			if s.w.bias != nil {
+				for j, v := range s.w.bias[b*block:][:block] {
+					out[j] += v
+				}
+			}
+			s.finish(s.kernels, w, b, s.dst.c, out)
 		}
 	}
 }

@@ -31,88 +31,6 @@ type value struct {
 	hasF32, hasBF16 bool
 }
 
-// fused is a run of nodes that one step computes: a convolution with the linear function of
-// its channels, residual sum and ReLU that follow it, or a single other node.
-type fused struct {
-	before *fused // computes root's operand on the way; nil for none
-	root   *Node  // the first node
-	norm   *Node  // nil for none
-	add    *Node
-	res    *Node // the other operand of add
-	act    *Node
-	last   *Node // whose value the step writes
-}
-
-// fuse groups the graph's nodes into steps. Nodes in keep, and all if whole is set, get a
-// value of their own, and what functions are of from node keepFrom on.
-func (m *Model) fuse(keep []bool, keepFrom int, whole bool) []fused {
-	var out []fused
-	taken := make([]bool, len(m.graph.nodes))
-	for _, n := range m.graph.nodes {
-		if taken[n.id] {
-			continue
-		}
-		f := fused{root: n, last: n}
-		for !whole && f.extend(m, keep, keepFrom) {
-			taken[f.last.id] = true
-		}
-		out = append(out, f)
-	}
-	return out
-}
-
-// extend takes in the node after the others if it can be computed along with them: in a
-// convolution's epilogue, or as a function of what is written row by row.
-func (f *fused) extend(m *Model, keep []bool, keepFrom int) bool {
-	if f.last.users != 1 || keep[f.last.id] || f.act != nil {
-		return false
-	}
-	next := m.user[f.last.id]
-	_, product := f.root.op.(*conv)
-	switch op := next.op.(type) {
-	case *norm:
-		if !product || f.norm != nil || f.add != nil {
-			return false
-		}
-		f.norm = next
-	case *binary:
-		other := next.in[1]
-		if other == f.last {
-			other = next.in[0]
-		}
-		// The other operand must be computed before this step runs.
-		if !product || op.what != addition || f.add != nil || other.shape != f.last.shape || other.id >= f.root.id {
-			return false
-		}
-		f.add, f.res = next, other
-	case *elementwise:
-		if !f.takes(m, op, next.id >= keepFrom) {
-			return false
-		}
-		f.act = next
-	default:
-		return false
-	}
-	f.last = next
-	return true
-}
-
-// takes says that a function of the last node can be computed along with it. A ReLU's
-// derivative is known by its output; what other functions are of must stay where it is wanted.
-// The kernels of bfloat16 have no others.
-func (f *fused) takes(m *Model, a *elementwise, wanted bool) bool {
-	if a.Function != ReLU && wanted {
-		return false
-	}
-	switch op := f.root.op.(type) {
-	case *conv:
-		return (&epilogue{act: a}).clamp().is && m.winogradKernel(f.root) == nil || a.Function == ReLU || !m.bf16 || op.depthwise()
-	case *norm, *binary:
-		return true
-	}
-	return false
-}
-
 // batchMaps is the largest map, in pixels, from which on a plan runs over the whole batch.
 const batchMaps = 14 * 14
 
@@ -186,6 +104,8 @@ func (p *plan) furnish(w *worker) {
 		case *setStep:
 			w.buffers(s.values, s.most())
 		case *layerNormStep:
+			w.buffers(2, s.dst.w)
+		case *softmaxStep:
 			w.buffers(2, s.dst.w)
 		case *imageStep:
 			w.scratch(s.dst.w * s.size.C)
@@ -386,18 +306,6 @@ func (v *value) set(w view, half bool) {
 	}
 }
 
-// inputs are the nodes whose values the step reads.
-func (f *fused) inputs() []*Node {
-	in := f.root.in
-	if f.before != nil {
-		in = f.before.root.in
-	}
-	if f.res == nil {
-		return in
-	}
-	return append(slices.Clone(in), f.res)
-}
-
 // borders is the width of the zero border that the readers of each node's value need, and those of
 // what shares its memory.
 func (l *layout) borders() []int {
@@ -423,21 +331,16 @@ func (l *layout) steps(i int, f *fused) []step {
 	n := f.last
 	need := l.need[n.id]
 	var out []step
-	if n.id == 0 && l.image != nil {
+	switch {
+	case n.id == 0 && l.image != nil:
 		out = append(out, l.image)
 		if !need.f32 && !need.bf16 {
 			return out
 		}
-	}
-	if !l.live[n.id] {
+	case !l.live[n.id]:
 		return nil
-	}
-	if l.inPlace[n.id] {
-		for _, half := range []bool{false, true} {
-			if half && need.bf16 || !half && need.f32 {
-				l.place(i, n, half)
-			}
-		}
+	case l.inPlace[n.id]:
+		l.placeWhole(i, n)
 		return nil
 	}
 	j := &job{fused: *f, i: i, half: l.isHalf(f)}
@@ -456,6 +359,16 @@ func (l *layout) steps(i int, f *fused) []step {
 		out = append(out, newConvertStep(l.m.kernels, true, j.dst, l.place(i, n, true)))
 	}
 	return out
+}
+
+// placeWhole finds the memory of a concatenation whose operands lie in place.
+func (l *layout) placeWhole(i int, n *Node) {
+	if l.need[n.id].f32 {
+		l.place(i, n, false)
+	}
+	if l.need[n.id].bf16 {
+		l.place(i, n, true)
+	}
 }
 
 // rows is the step of a job that is computed row by row.
@@ -495,45 +408,6 @@ func (l *layout) operand(j *job, in *Node) view {
 		panic("nn: a value is read in a type in which it was not made")
 	}
 	return v
-}
-
-// describe says what the step of f does.
-func (f *fused) describe() Operator {
-	o := Operator{Name: f.last.names[0], Out: f.last.shape}
-	if len(f.root.in) > 0 {
-		o.In = f.root.in[0].shape
-	}
-	if c, ok := f.root.op.(*conv); ok {
-		o.Name, o.Kernel, o.Stride = f.root.names[0], c.KH, c.StrideH
-		o.MACs = int64(f.root.shape.Size()) * int64(c.in/c.Groups*c.KH*c.KW)
-	}
-	return o
-}
-
-// arena hands out memory by lifetime: two values may share it if they never live at the
-// same time.
-type arena struct {
-	live []span
-	size int
-}
-
-type span struct{ off, size, from, to int } // lives from step from to step to, both included
-
-func (a *arena) alloc(size, from, to int) int {
-	off := 0
-	slices.SortFunc(a.live, func(x, y span) int { return x.off - y.off })
-	for _, s := range a.live {
-		if s.to < from || s.from > to {
-			continue
-		}
-		if off+size <= s.off {
-			break
-		}
-		off = max(off, s.off+s.size)
-	}
-	a.live = append(a.live, span{off, size, from, to})
-	a.size = max(a.size, off+size)
-	return off
 }
 
 // resolve finds the node a layer name means.

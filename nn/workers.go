@@ -28,6 +28,7 @@ type worker struct {
 	depthwise  asm.DepthwiseF32Args
 	affine     asm.MapF32Args
 	sigmoid    asm.SigmoidF32Args
+	exp        asm.GaussF32Args
 	pool       asm.MaxPoolF32Args
 	lrn        asm.LRNF32Args
 	winIn      asm.WinogradInF32Args

@@ -84,7 +84,7 @@ def flags():
 
 def name(model):
     """What a model is called: one of ours, or a file."""
-    return model if model in MACS else os.path.splitext(os.path.basename(model))[0]
+    return model if model in MACS else os.path.basename(model)
 
 
 def onnx_file(args, model):

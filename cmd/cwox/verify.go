@@ -18,8 +18,10 @@ import (
 	"cwox/cwox/report"
 	"cwox/cwox/saliency"
 	"cwox/internal/demo"
+	"cwox/internal/demo/aim"
 	"cwox/internal/drawnworld"
 	"cwox/internal/outside"
+	"cwox/internal/place"
 	"cwox/nn/vision"
 	"cwox/weights"
 )
@@ -36,8 +38,9 @@ settings in its report.json, and compare every file: maps, numbers, page and ove
 more and none less; of a folder of several images all of theirs and the page over them.
 Exit code 0: all the same bytes. The times in report.json are taken as they are, and so is
 a setting that changes nothing, as the seed of an explainer without chance.
-With another kernel tier than the report's the largest relative difference of each map is
-printed instead, and the exit code is 1.`,
+Another kernel tier than the report's may give the same bytes, too, as avx2, avx512 and neon
+do in float32: then the tier is a remark. Where maps differ, how far each does by tier is
+printed, and the exit code is 1.`,
 		Example: `  cwox verify cwox-out
   cwox verify --image moved/photo.jpg --weights resnet50.pth cwox-out`,
 		Args: exactly(1, "the folder of a report"),
@@ -80,10 +83,13 @@ func verify(c *cobra.Command, m *modelFlags, t *tensorFlags, image, dir string) 
 		if err != nil {
 			return err
 		}
-		if entries[filepath.Base(one)], err = report.NewIndexEntry(filepath.Base(one), e); err != nil {
+		if entries[filepath.Base(one)], err = report.NewIndexEntry(filepath.Base(one), e[0]); err != nil {
 			return err
 		}
-		v.Kernel, v.Maps, v.Files = e.Model.Kernel, v.Maps+n.maps, v.Files+n.files
+		v.Kernel, v.Maps, v.Files = n.kernel, v.Maps+n.maps, v.Files+n.files
+		if e[0].Model.Kernel != n.kernel && !slices.Contains(v.MadeBy, e[0].Model.Kernel) {
+			v.MadeBy = append(v.MadeBy, e[0].Model.Kernel)
+		}
 	}
 	if index != nil {
 		n, err := verifyIndex(dir, index, entries)
@@ -95,24 +101,33 @@ func verify(c *cobra.Command, m *modelFlags, t *tensorFlags, image, dir string) 
 	if m.json {
 		return printJSON(v)
 	}
-	stdout.Printf("%s: all %d maps, every number and all %d files agree to the byte (%s)\n", dir, v.Maps, v.Files, v.Kernel)
+	kernels := v.Kernel
+	if v.MadeBy != nil {
+		kernels += ", made by " + strings.Join(v.MadeBy, " and ")
+	}
+	stdout.Printf("%s: all %d maps, every number and all %d files agree to the byte (%s)\n", dir, v.Maps, v.Files, kernels)
 	return nil
 }
 
 // verified is what verify --json prints.
 type verified struct {
-	Dir    string `json:"dir"`
-	Same   bool   `json:"same"`
-	Maps   int    `json:"maps"`
-	Files  int    `json:"files"`
-	Kernel string `json:"kernel"`
+	Dir    string   `json:"dir"`
+	Same   bool     `json:"same"`
+	Maps   int      `json:"maps"`
+	Files  int      `json:"files"`
+	Kernel string   `json:"kernel"`
+	MadeBy []string `json:"made_by,omitempty"` // other kernel tiers, of the same bits
 }
 
-type counted struct{ maps, files int }
+// counted is what was compared, and the kernel tier that it was computed by again.
+type counted struct {
+	maps, files int
+	kernel      string
+}
 
 // verifyOne makes the report of a folder again, as if at the same place in the same time, and
 // compares the folders.
-func verifyOne(c *cobra.Command, m *modelFlags, t *tensorFlags, image, dir string) (*cwox.Explanation, counted, error) {
+func verifyOne(c *cobra.Command, m *modelFlags, t *tensorFlags, image, dir string) ([]*cwox.Explanation, counted, error) {
 	path := filepath.Join(dir, report.JSONFile)
 	old, err := report.ReadJSON(path)
 	if err != nil {
@@ -122,7 +137,11 @@ func verifyOne(c *cobra.Command, m *modelFlags, t *tensorFlags, image, dir strin
 	if err != nil {
 		return nil, counted{}, fmt.Errorf("%s: %w", path, err)
 	}
-	again, err := os.MkdirTemp("", "cwox-verify-")
+	kernel := e[0].Model.Kernel
+	for _, one := range e {
+		one.Model.Kernel = old.Model.Kernel // another's bytes may be the same
+	}
+	again, err := place.Temporary("cwox-verify-")
 	if err != nil {
 		return nil, counted{}, err
 	}
@@ -133,28 +152,32 @@ func verifyOne(c *cobra.Command, m *modelFlags, t *tensorFlags, image, dir strin
 		if scene == nil || truth.Size != demo.PictureSize {
 			return nil, counted{}, fmt.Errorf("%s: of no scene that this program draws", filepath.Join(dir, drawnworld.TruthFile))
 		}
-		tellTruth(scene, e)
+		for _, one := range e {
+			aim.Tell(scene, one)
+		}
 		err = scene.WriteTruth(again, truth.Size)
 	} else if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
 	if err == nil {
-		err = report.Write(again, e)
+		err = report.Write(again, e[0], e[1:]...)
 	}
 	if err != nil {
 		return nil, counted{}, err
 	}
-	maps, err := compareMaps(dir, again, old.Model.Kernel, e.Model.Kernel)
+	maps, err := compareMaps(dir, again, old.Model.Kernel, kernel)
 	if err != nil {
 		return nil, counted{}, err
 	}
 	files, err := compareFolders(dir, again)
-	return e, counted{maps, files}, err
+	if err != nil && kernel != old.Model.Kernel {
+		err = fmt.Errorf("%w (made by kernel tier %s, this is %s)", err, old.Model.Kernel, kernel)
+	}
+	return e, counted{maps, files, kernel}, err
 }
 
-// explainAgain makes an explanation from the settings in its report. What may differ, the time
-// it took and where files lie, is the report's.
-func explainAgain(c *cobra.Command, m *modelFlags, t *tensorFlags, image string, old *report.Report) (*cwox.Explanation, error) {
+// explainAgain makes the explanations of a report from the settings in it.
+func explainAgain(c *cobra.Command, m *modelFlags, t *tensorFlags, image string, old *report.Report) ([]*cwox.Explanation, error) {
 	moved := image != ""
 	if !moved {
 		image = old.Image.File
@@ -181,11 +204,13 @@ func explainAgain(c *cobra.Command, m *modelFlags, t *tensorFlags, image string,
 		return nil, fmt.Errorf("made with weights of SHA-256 %s, %s has %s", old.Model.WeightsSHA256, m.weights, cl.WeightsSHA256)
 	}
 	cl.MultiLabel = old.Model.Output == saliency.Sigmoid.String()
-	o, err := optionsOf(old, cl)
+	o, err := planOf(old, cl)
 	if err != nil {
 		return nil, err
 	}
-	o.Threads = m.threads
+	for i := range o.options {
+		o.options[i].Threads = m.threads
+	}
 	// The report says what became of the orientation.
 	for _, w := range old.Warnings {
 		m.ignoreOrientation = m.ignoreOrientation || w.Code == vision.NoteOrientationIgnored
@@ -195,11 +220,11 @@ func explainAgain(c *cobra.Command, m *modelFlags, t *tensorFlags, image string,
 	if slices.ContainsFunc(old.Warnings, func(w report.Warning) bool { return w.Code == cwox.StatisticsDiffer }) {
 		p.Measure() // the first image of a run was
 	}
-	var e *cwox.Explanation
+	var all []*cwox.Explanation
 	if tensors.n > 0 {
-		e, err = explainTensor(c.Context(), p, tensors, o, m)
+		all, err = explainTensor(c.Context(), p, tensors, o, m)
 	} else {
-		e, err = explainOne(c.Context(), p, image, o, m)
+		all, err = explainOne(c.Context(), p, image, o, m)
 	}
 	if errors.Is(err, fs.ErrNotExist) && !moved {
 		err = fmt.Errorf("%w (--image says where the image is now)", err)
@@ -207,11 +232,20 @@ func explainAgain(c *cobra.Command, m *modelFlags, t *tensorFlags, image string,
 	if err != nil {
 		return nil, err
 	}
-	if e.Picture.SHA256 != old.Image.SHA256 {
-		return nil, fmt.Errorf("made from a file of SHA-256 %s, %s has %s", old.Image.SHA256, image, e.Picture.SHA256)
+	for i, was := range old.Each() {
+		if e := all[i]; e.Picture.SHA256 != old.Image.SHA256 {
+			return nil, fmt.Errorf("made from a file of SHA-256 %s, %s has %s", old.Image.SHA256, image, e.Picture.SHA256)
+		}
+		asRecorded(all[i], was, o.options[0].Tree != nil)
 	}
+	return all, nil
+}
+
+// asRecorded takes over what may differ from a report, the time it took and where files lie, and
+// of a tree that is not at hand what is known of it: its clusters were taken as they stand.
+func asRecorded(e *cwox.Explanation, old *report.Report, tree bool) {
 	e.File, e.Model.WeightsFile = old.Image.File, old.Model.Weights
-	if o.Tree == nil && old.Tree.SHA256 != "" { // the tree is not at hand: its clusters were taken as they stand
+	if !tree && old.Tree.SHA256 != "" {
 		e.Tree = cwox.TreeInfo{Source: cwox.TreeSource(old.Tree.Source), SHA256: old.Tree.SHA256, Level: old.Tree.Level, Missing: old.Tree.Missing}
 		for i, w := range old.Warnings {
 			if w.Code == cwox.TreeDoubtful || w.Code == cwox.TreeLacks {
@@ -224,7 +258,6 @@ func explainAgain(c *cobra.Command, m *modelFlags, t *tensorFlags, image string,
 	for stage, s := range old.Seconds {
 		e.Seconds[stage] = float64(s)
 	}
-	return e, nil
 }
 
 // recordedInput makes the network's input that of a report: its transform, or the file of
@@ -242,8 +275,8 @@ func (f *modelFlags) recordedInput(r *report.Report, image string, t *tensorFlag
 	return &inputs{}, nil
 }
 
-// compareMaps compares the maps of two report folders and returns how many there are. Those of
-// another kernel tier cannot be the same: how far they are apart is printed.
+// compareMaps compares the maps of two report folders and returns how many there are. Where those
+// of another kernel tier are not the same, how far each is apart is printed.
 func compareMaps(dir, again, was, is string) (int, error) {
 	a, err := weights.Open(filepath.Join(dir, report.MapsFile))
 	if err != nil {
@@ -260,6 +293,7 @@ func compareMaps(dir, again, was, is string) (int, error) {
 			return 0, fmt.Errorf("%s: no map %q", a.Path(), name)
 		}
 	}
+	apart := map[string]float64{}
 	for _, name := range a.Names() {
 		x, _ := a.Tensor(name)
 		y, ok := b.Tensor(name)
@@ -270,13 +304,17 @@ func compareMaps(dir, again, was, is string) (int, error) {
 		if err != nil {
 			return 0, fmt.Errorf("%s: %w", a.Path(), err)
 		}
-		if was != is {
-			stdout.Printf("%-24s %.3g relative\n", name, d)
-		} else if d > 0 {
+		if was == is && d > 0 {
 			return 0, fmt.Errorf("%s: %q differs, by %.3g of its maximum", a.Path(), name, d)
 		}
+		if d > 0 {
+			apart[name] = d
+		}
 	}
-	if was != is {
+	if len(apart) > 0 {
+		for _, name := range a.Names() {
+			stdout.Printf("%-24s %.3g relative\n", name, apart[name])
+		}
 		return 0, fmt.Errorf("%s: made by kernel tier %s, this is %s: CWOX_ISA=%s compares byte by byte", dir, was, is, strings.TrimSuffix(was, "-direct"))
 	}
 	return len(a.Names()), nil
@@ -337,7 +375,7 @@ func firstDifference(was, is []byte) string {
 // verifyIndex compares what lies over the reports of several images with what is made of them,
 // and returns how many files that is.
 func verifyIndex(dir string, index *report.Index, entries map[string]report.IndexEntry) (int, error) {
-	again, err := os.MkdirTemp("", "cwox-verify-")
+	again, err := place.Temporary("cwox-verify-")
 	if err != nil {
 		return 0, err
 	}
