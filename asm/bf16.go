@@ -28,15 +28,15 @@ type GemmBF16 struct {
 //		}
 //	}
 //	if Res != nil { acc += Res[i*CTile + r*CRow + v*ResVec + j] }
-//	if Relu { acc = max(acc, 0) }
+//	if Clamp { acc = min(max(acc, Low), High) }
 //	C[i*CTile + r*CRow + v*CVec + j] = acc, rounded to nearest, ties to even
 //
 // Distances are in BYTES: of a channel block of NCHW16c, ARow, AStep and K are 32, 4 and
 // 8 for a 1x1 convolution. With Wide set, C holds float32, not rounded, and Res must
 // be nil.
 //
-// The sum stays within (2*NTaps*K+2) 2^-24 sum|A B| of the exact one; rounding C adds
-// at most 2^-8 of it. How an instruction rounds within a pair is its own affair, so bits may
+// The sum stays within (2*NTaps*K+2) 2^-24 sum|A B| of the exact one, in neonbf16, which rounds
+// to odd, within twice that; rounding C adds at most 2^-8 of it. How an instruction rounds within a pair is its own affair, so bits may
 // differ between tiers; subnormal operands and results count as zero. A NaN survives.
 type GemmBF16Args struct {
 	A, B, C, Res       *uint16
@@ -49,7 +49,8 @@ type GemmBF16Args struct {
 	Rows, Vecs         int // of this tile: see GemmBF16.Rows
 	Tiles              int
 	ATile, CTile       int
-	Relu               bool
+	Low, High          float32
+	Clamp              bool
 	Wide               bool
 }
 
@@ -124,8 +125,10 @@ func gemmBF16Ref(g *GemmBF16Args) {
 						acc[j] += F32(res[j])
 					}
 				}
-				if g.Relu {
-					relu(&acc)
+				if g.Clamp {
+					for j := range acc {
+						acc[j] = clamp(acc[j], g.Low, g.High)
+					}
 				}
 				out := at16(g.C, i*g.CTile+r*g.CRow+v*g.CVec)
 				if g.Wide {

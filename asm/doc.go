@@ -6,11 +6,11 @@
 //	k.GemmF32.Run(&asm.GemmF32Args{...})
 //
 // Words. A tier is a table of kernels for an instruction set: ref, avx2, avx512,
-// avx512bf16, amx, each built on the one before; on arm64 neon. NCHW16c is the activation layout: channels in
-// blocks of Block = 16, [N][C/16][H][W][16]. A vector is a pixel's 16 channels of a
-// block. A tap is a byte offset from an output's first input to another one, so the table
-// of taps is what makes a matrix product a convolution. A panel is weights in the order a
-// kernel reads them: [taps][k][vectors][16].
+// avx512bf16, amx, each built on the one before; on arm64 neon and neonbf16. NCHW16c is
+// the activation layout: channels in blocks of Block = 16, [N][C/16][H][W][16]. A vector
+// is a pixel's 16 channels of a block. A tap is a byte offset from an output's first input
+// to another one, so the table of taps is what makes a matrix product a convolution. A
+// panel is weights in the order a kernel reads them: [taps][k][vectors][16].
 //
 // Kernels:
 //

@@ -37,6 +37,22 @@ func TestEncodingsNEON(t *testing.T) {
 		{"fcvtzs v1.4s, v30.4s", 0x4ea1bbc1},
 		{"scvtf v3.4s, v21.4s", 0x4e21daa3},
 		{"ext v17.16b, v20.16b, v21.16b, #12", 0x6e156291},
+		{"fmla v7.4s, v20.4s, v16.4s", 0x4e30ce87},
+		{"fmax v6.4s, v6.4s, v21.4s", 0x4e35f4c6},
+		{"fcvtns v9.4s, v10.4s", 0x4e21a949},
+		{"orr v5.16b, v1.16b, v20.16b", 0x4eb41c25},
+		{"add v10.4s, v11.4s, v30.4s", 0x4ebe856a},
+		{"shl v11.4s, v8.4s, #23", 0x4f37550b},
+		{"bfdot v7.4s, v30.8h, v24.2h[3]", 0x4f78fbc7},
+		{"bfdot v23.4s, v31.8h, v29.2h[0]", 0x4f5df3f7},
+		{"facgt v26.4s, v24.4s, v5.4s", 0x6ea5ef1a},
+		{"and v26.16b, v26.16b, v25.16b", 0x4e391f5a},
+		{"bic v5.16b, v5.16b, v26.16b", 0x4e7a1ca5},
+		{"bfcvtn v27.4h, v5.4s", 0x0ea168bb},
+		{"bfcvtn2 v27.8h, v6.4s", 0x4ea168db},
+		{"shll v31.4s, v30.4h, #16", 0x2e613bdf},
+		{"shll2 v31.4s, v30.8h, #16", 0x6e613bdf},
+		{"uzp2 v24.8h, v0.8h, v1.8h", 0x4e415818},
 	} {
 		want = append(want, encoding{e.text, binary.LittleEndian.AppendUint32(nil, e.code)})
 	}

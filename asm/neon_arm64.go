@@ -2,17 +2,26 @@
 
 package asm
 
-// neon gives the bits of avx2 in the float32 kernels that are its own. It was run in an emulator alone, so its
-// speed is known on paper: the loop of the 6x16 product has 1.25 instructions for each multiply-add
-// (four lanes), a test holds that. A core that starts one multiply-add and three instructions a
-// cycle (Cortex-A72) or two and four (A76, Neoverse N1) is bound by the multiply-adds, as is one of
-// four and eight (Neoverse V1, V2, Apple). The in-order A53 and A55, which wait for what they have
-// just loaded, are not: there tiles with more of B under way would be worth more. On such a
-// machine
+// neon gives the bits of avx2 in float32. It was run in an emulator alone: what is known of its
+// speed is what TestLoops counts. The loop of the 6x16 product goes through four k with 96
+// multiply-adds of four lanes (of which a core starts one in so many cycles), 22 loads and 6
+// others. By the cores' optimisation guides:
 //
-//	cwox bench kernels --json; cwox bench layers --json
+//	                   starts a cycle         cycles of a loop              share of
+//	                   instr.  FMLA  loads    instr.  FMLA     loads        the peak
+//	Cortex-A53, A55    2       1     1/2      62      96   and 44, in order  at most 69 %
+//	Cortex-A72         3       1     1        41      96       22           100 %
+//	Cortex-A76, N1     4       2     2        31      48       11           100 %
+//	Neoverse V1, V2    8       4     3        16      24        8           100 %
 //
-// tells.
+// A pair of loads counts as two. What happens to a tile before and after its loop, about 110
+// instructions, takes 2 to 4 % from products of 64 terms, less from longer ones. Cores that run in
+// order wait for what they have just loaded, so tiles with more of B under way would suit them
+// better. On a machine with such a core
+//
+//	(cwox version; cwox bench kernels --json; cwox bench layers --threads 1 --json) >arm.txt
+//
+// tells; reports of it are welcome.
 var neon = Kernels{
 	Tier:         "neon",
 	GemmF32:      GemmF32{Name: "gemmF32NEON", Rows: []int{6, 5, 4, 3, 2, 1}, MaxVecs: 2, Run: gemmF32NEON},
@@ -21,9 +30,9 @@ var neon = Kernels{
 	MaxPoolF32:   runMaxPoolF32NEON,
 	LRNF32:       lrnF32NEON,
 	GaussF32:     gaussF32NEON,
-	DepthwiseF32: ref.DepthwiseF32,
-	MapF32:       ref.MapF32,
-	SigmoidF32:   ref.SigmoidF32,
+	DepthwiseF32: runDepthwiseF32NEON,
+	MapF32:       mapF32NEON,
+	SigmoidF32:   sigmoidF32NEON,
 	PeakF32:      Peak{Name: "peakF32NEON", MACs: 24 * 4, Run: peakF32NEON},
 
 	GemmBF16:      ref.GemmBF16,
@@ -92,6 +101,20 @@ func lrnF32NEON(args *LRNF32Args)
 
 //go:noescape
 func gaussF32NEON(args *GaussF32Args)
+
+func runDepthwiseF32NEON(args *DepthwiseF32Args) {
+	checkDepthwiseF32(args)
+	depthwiseF32NEON(args)
+}
+
+//go:noescape
+func depthwiseF32NEON(args *DepthwiseF32Args)
+
+//go:noescape
+func mapF32NEON(args *MapF32Args)
+
+//go:noescape
+func sigmoidF32NEON(args *SigmoidF32Args)
 
 //go:noescape
 func peakF32NEON(n int)

@@ -3,58 +3,14 @@
 #include "go_asm.h"
 #include "textflag.h"
 #include "neon_arm64.h"
+#include "pool_neon_arm64.h"
 
-// MAX takes the quarter q of the vector at R4 into the maximum, V(q), where it is greater or
-// not a number.
-#define MAX(q) \
-	LDRQ(4+q, 4, q) \
-	FCMGT4(16+q, 4+q, q) \
-	FCMEQ4(20+q, 4+q, 4+q) \
-	BIT(q, 4+q, 16+q) \
-	BIF(q, 4+q, 20+q)
+#define LOAD(v) LDRQ(v, 4, 0); LDRQ(v+1, 4, 1); LDRQ(v+2, 4, 2); LDRQ(v+3, 4, 3)
+#define SAVE STRQ(0, 2, 0); STRQ(1, 2, 1); STRQ(2, 2, 2); STRQ(3, 2, 3)
 
 // func maxPoolF32NEON(args *MaxPoolF32Args)
-// R1 A and R2 C of the row, R3 the next tap, R5 taps left, R6 rows left
 TEXT ·maxPoolF32NEON(SB), NOSPLIT, $0-8
-	MOVD args+0(FP), R0
-	MOVD MaxPoolF32Args_A(R0), R1
-	MOVD MaxPoolF32Args_C(R0), R2
-	MOVD MaxPoolF32Args_ARow(R0), R9
-	MOVD MaxPoolF32Args_CRow(R0), R10
-	MOVD MaxPoolF32Args_Rows(R0), R6
-	CMP  $1, R6
-	BLT  done
-row: // for r := 0; r < Rows; r++
-	MOVD MaxPoolF32Args_Taps(R0), R3
-	MOVD MaxPoolF32Args_NTaps(R0), R5
-	MOVD.P 8(R3), R4
-	ADD  R1, R4
-	LDRQ(0, 4, 0)
-	LDRQ(1, 4, 1)
-	LDRQ(2, 4, 2)
-	LDRQ(3, 4, 3)
-	SUBS $1, R5
-	BEQ  store
-tap:
-	MOVD.P 8(R3), R4
-	ADD  R1, R4
-	MAX(0)
-	MAX(1)
-	MAX(2)
-	MAX(3)
-	SUBS $1, R5
-	BNE  tap
-store:
-	STRQ(0, 2, 0)
-	STRQ(1, 2, 1)
-	STRQ(2, 2, 2)
-	STRQ(3, 2, 3)
-	ADD  R9, R1
-	ADD  R10, R2
-	SUBS $1, R6
-	BNE  row
-done:
-	RET
+	MAXPOOL(LOAD, SAVE)
 
 // NORM divides the quarter x by the root of the root of the cube of K + Alpha times the sum
 // of s, its squares, and those of its four neighbours: b are the squares before, n those after.

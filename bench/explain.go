@@ -10,6 +10,7 @@ import (
 	"cwox/cwox"
 	"cwox/cwox/report"
 	"cwox/cwox/saliency"
+	"cwox/internal/place"
 	"cwox/nn"
 	"cwox/nn/vision"
 	"cwox/nn/zoo"
@@ -149,7 +150,7 @@ func (b *explainBench) cold(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "cwox-bench-")
+	dir, err := place.Temporary("cwox-bench-")
 	if err != nil {
 		return err
 	}

@@ -23,5 +23,6 @@ func Demo(o nn.CompileOptions) (*Classifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Classifier{Net: net, Arch: arch, Transform: arch.Transform, Labels: zoo.FileLabels(file, net.Classes()), WeightsSHA256: sum}, nil
+	return &Classifier{Net: net, Arch: arch, Transform: arch.Transform, TransformFrom: "as in the paper",
+		Labels: zoo.FileLabels(file, net.Classes()), WeightsSHA256: sum}, nil
 }

@@ -3,9 +3,6 @@ package hlta
 import (
 	"cmp"
 	"slices"
-
-	"gonum.org/v1/gonum/graph/path"
-	"gonum.org/v1/gonum/graph/simple"
 )
 
 // linkIslands joins the latents of the top level into the tree that keeps most of
@@ -126,14 +123,21 @@ func spanningTree(n int, weight [][]float64) [][2]int {
 	slices.SortStableFunc(edges, func(a, b [2]int) int {
 		return cmp.Compare(weight[b[0]][b[1]], weight[a[0]][a[1]])
 	})
-	// Ranks as weights: gonum keeps edges in maps, and only distinct weights leave
-	// Kruskal no choice.
-	all, tree := simple.NewWeightedUndirectedGraph(0, 0), simple.NewWeightedUndirectedGraph(0, 0)
-	for rank, e := range edges {
-		all.SetWeightedEdge(simple.WeightedEdge{F: simple.Node(e[0]), T: simple.Node(e[1]), W: float64(rank)})
+	// Kruskal's way: an edge belongs to the tree if it joins two parts.
+	joined := make([]int, n) // to another node of the part, or itself
+	for i := range joined {
+		joined[i] = i
 	}
-	path.Kruskal(tree, all)
+	part := func(i int) int {
+		for joined[i] != i {
+			joined[i] = joined[joined[i]]
+			i = joined[i]
+		}
+		return i
+	}
 	return slices.DeleteFunc(edges, func(e [2]int) bool {
-		return !tree.HasEdgeBetween(int64(e[0]), int64(e[1]))
+		a, b := part(e[0]), part(e[1])
+		joined[a] = b
+		return a == b
 	})
 }

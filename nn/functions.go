@@ -45,9 +45,9 @@ var functions = [...]function{
 			}
 			return x/3 + 0.5
 		}, nil, false},
-	GELU: {"gelu", func(x float64, _ *Activation) float64 { return x * math.Erfc(-x/math.Sqrt2) / 2 },
+	GELU: {"gelu", func(x float64, _ *Activation) float64 { return x * elementary.Erfc(-x/math.Sqrt2) / 2 },
 		func(x float64, _ *Activation) float64 {
-			return float64(math.Erfc(-x/math.Sqrt2)/2) + x*elementary.Exp(-x*x/2)/math.Sqrt(2*math.Pi)
+			return float64(elementary.Erfc(-x/math.Sqrt2)/2) + x*elementary.Exp(-x*x/2)/math.Sqrt(2*math.Pi)
 		}, nil, false},
 	GELUTanh: {"gelu (tanh)", func(x float64, _ *Activation) float64 { return x * sigmoid(2*geluInner(x)) },
 		func(x float64, _ *Activation) float64 {
@@ -84,7 +84,7 @@ var functions = [...]function{
 		func(float64, *Activation) float64 { return 1 }, nil, false},
 	Reciprocal: {"reciprocal", func(x float64, _ *Activation) float64 { return 1 / x },
 		func(x float64, _ *Activation) float64 { return -1 / (x * x) }, nil, false},
-	Erf: {"erf", func(x float64, _ *Activation) float64 { return math.Erf(x) },
+	Erf: {"erf", func(x float64, _ *Activation) float64 { return elementary.Erf(x) },
 		func(x float64, _ *Activation) float64 { return 2 / math.Sqrt(math.Pi) * elementary.Exp(-x*x) }, nil, false},
 }
 

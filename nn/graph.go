@@ -3,6 +3,7 @@ package nn
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -110,11 +111,14 @@ func (s Shape) fits() bool {
 	return ok && n <= maxElements
 }
 
+// beyondReason is 2^40, or what an int holds.
+const beyondReason = math.MaxInt & (1<<40 - 1)
+
 // volume is the product of counts, and false where one is negative or it is beyond all reason.
 func volume(dims ...int) (int, bool) {
 	n := 1
 	for _, d := range dims {
-		if d < 0 || d > 0 && n > (1<<40)/d {
+		if d < 0 || d > 0 && n > beyondReason/d {
 			return 0, false
 		}
 		n *= d

@@ -1,11 +1,11 @@
+//go:build !js
+
 package weights
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -443,16 +443,4 @@ func (d *download) restart() error {
 	}
 	_, err := d.part.Seek(0, io.SeekStart)
 	return err
-}
-
-// hashOf is the SHA-256 of a whole file in lower-case hex; it leaves the file at its end.
-func hashOf(file *os.File) (string, error) {
-	h := sha256.New()
-	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		return "", err
-	}
-	if _, err := io.Copy(h, file); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }

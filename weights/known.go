@@ -1,7 +1,10 @@
 package weights
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -101,4 +104,16 @@ func Cached(model string) (path string, ok bool) {
 	path = filepath.Join(dir, k.Name)
 	info, err := os.Stat(path)
 	return path, err == nil && info.Mode().IsRegular()
+}
+
+// hashOf is the SHA-256 of a whole file in lower-case hex; it leaves the file at its end.
+func hashOf(file *os.File) (string, error) {
+	h := sha256.New()
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return "", err
+	}
+	if _, err := io.Copy(h, file); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }

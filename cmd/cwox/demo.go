@@ -12,13 +12,11 @@ import (
 
 	"cwox/cwox"
 	"cwox/internal/demo"
+	"cwox/internal/demo/aim"
 	"cwox/internal/drawnworld"
 	"cwox/internal/say"
 	"cwox/nn/zoo"
 )
-
-// demoSeed is a scene with two clusters: a house, and a boat that has both a sail and oars.
-const demoSeed = 893
 
 func newDemo() *cobra.Command {
 	m := modelFlags{model: zoo.Demo}
@@ -55,7 +53,7 @@ Writes what explain writes, and scene.png, truth.json and the masks that it name
 	s := c.Flags()
 	s.StringVar(&scene, "scene", "", "things to draw, by name or number, back to front (default: the seed chooses)")
 	s.BoolVar(&list, "list", false, "list the things that there are, and end")
-	s.Uint64Var(&m.seed, "seed", demoSeed, "seed of the scene and of everything random")
+	s.Uint64Var(&m.seed, "seed", demo.SceneSeed, "seed of the scene and of everything random")
 	s.IntVar(&m.threads, "threads", 0, "goroutines to compute with (default: all processors)")
 	s.StringVar(&m.precision, "precision", "f32", "arithmetic: f32, or bf16 (faster, less exact)")
 	m.addOutput(c)
@@ -67,7 +65,7 @@ Writes what explain writes, and scene.png, truth.json and the masks that it name
 
 // runDemo goes the way of explain, from the picture's file on.
 func runDemo(c *cobra.Command, m *modelFlags, f *explainFlags, scene *drawnworld.Scene) error {
-	picture := filepath.Join(f.out, "scene.png")
+	picture := filepath.Join(f.out, drawnworld.SceneFile)
 	if err := claim(f.out, []string{picture}, []string{""}, f.overwrite); err != nil {
 		return err
 	}
@@ -90,7 +88,7 @@ func runDemo(c *cobra.Command, m *modelFlags, f *explainFlags, scene *drawnworld
 		return err
 	}
 	for _, one := range e {
-		tellTruth(scene, one)
+		aim.Tell(scene, one)
 	}
 	if err := finish(f.out, e, m); err != nil || m.json {
 		return err
@@ -99,46 +97,6 @@ func runDemo(c *cobra.Command, m *modelFlags, f *explainFlags, scene *drawnworld
 		describeTruth(stdout, one)
 	}
 	return nil
-}
-
-// tellTruth adds to an explanation of a drawn scene what is known of that: what is in it, and
-// where the maps should point.
-func tellTruth(scene *drawnworld.Scene, e *cwox.Explanation) {
-	classes, families := drawnworld.Classes(), drawnworld.Families()
-	var things []string
-	for _, o := range scene.Objects {
-		name := classes[o.Class].Name
-		if o.Rival >= 0 {
-			name += " (with " + classes[o.Rival].Part + ", too)"
-		}
-		things = append(things, name)
-	}
-	e.Truth = "In the scene: " + strings.Join(things, ", ") + ". It was drawn, so it is known where the maps should point." +
-		fmt.Sprintf(" Another scene: cwox demo --seed %d.", scene.Seed+1)
-	size := e.Model.Width
-	aim := func(name string, cover, m []float32) *cwox.Aim {
-		r := drawnworld.NewRegion(cover, size)
-		return &cwox.Aim{Name: name, Cover: cover, Share: r.Locate(m).Energy, Chance: r.Chance().Energy}
-	}
-	for i := range e.Clusters {
-		k := &e.Clusters[i]
-		at := slices.IndexFunc(k.Classes, func(class int) bool { _, ok := scene.ObjectOf(class); return ok })
-		if at < 0 || k.Map.Data == nil {
-			continue
-		}
-		object, _ := scene.ObjectOf(k.Classes[at])
-		k.Aim = aim("the "+families[classes[k.Classes[at]].Family].Name, scene.BodyMask(object, size), k.Map.Data)
-	}
-	for i := range e.Classes {
-		k := &e.Classes[i]
-		object, ok := scene.ObjectOf(k.Class)
-		if !ok || k.Map.Data == nil {
-			continue
-		}
-		if part := scene.Evidence(object, k.Class, e.Clusters[k.Cluster].Classes, size); part != nil {
-			k.Aim = aim("the telling parts", part, k.Map.Data)
-		}
-	}
 }
 
 // describeTruth prints how well the maps point at what they should.

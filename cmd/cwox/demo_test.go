@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"cwox/cwox/report"
+	"cwox/internal/demo"
 	"cwox/internal/drawnworld"
 )
 
@@ -25,7 +26,7 @@ func TestDemo(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &r); code != 0 || err != nil || len(r.Clusters) != 2 || r.Model.Name != "demo" || r.Top[0].Label == "" {
 		t.Fatalf("exit code %d, %v: %s%s", code, err, out, stderr)
 	}
-	if code, _, stderr = cli(t, "explain", "--model", "demo", "--seed", strconv.Itoa(demoSeed), "-o", dirs[2], filepath.Join(dirs[0], "scene.png")); code != 0 {
+	if code, _, stderr = cli(t, "explain", "--model", "demo", "--seed", strconv.Itoa(demo.SceneSeed), "-o", dirs[2], filepath.Join(dirs[0], "scene.png")); code != 0 {
 		t.Fatalf("explain: exit code %d: %s", code, stderr)
 	}
 	same := map[string]int{"maps.safetensors": 3, "cluster-0.png": 3, "scene.png": 2, "truth.json": 2, "mask-0-body.png": 2}
@@ -45,7 +46,7 @@ func TestDemo(t *testing.T) {
 		t.Fatal(err)
 	}
 	var truth drawnworld.Truth
-	if err := json.Unmarshal(text, &truth); err != nil || len(truth.Objects) < 2 || truth.Seed != demoSeed {
+	if err := json.Unmarshal(text, &truth); err != nil || len(truth.Objects) < 2 || truth.Seed != demo.SceneSeed {
 		t.Errorf("truth.json: %v: %s", err, text)
 	}
 	page, err := os.ReadFile(filepath.Join(dirs[0], report.PageFile))

@@ -50,6 +50,15 @@ func tensorName(run, kind string, id int) string {
 	return name
 }
 
+// WriteMaps writes maps.safetensors.
+func WriteMaps(w io.Writer, e *cwox.Explanation) error {
+	r, err := New(e)
+	if err != nil {
+		return err
+	}
+	return writeMaps(w, []*cwox.Explanation{e}, r)
+}
+
 // writeMaps writes all maps as float32 [Height][Width], with the image and the
 // settings as metadata.
 func writeMaps(w io.Writer, all []*cwox.Explanation, r *Report) error {

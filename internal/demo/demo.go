@@ -33,6 +33,10 @@ const PictureSize = 448
 // trained on scenes from 2^40 on; what lies below it has not seen.
 const FirstTree = 1 << 36
 
+// SceneSeed is that of a scene with two clusters: a house, and a boat that has both a sail and
+// oars.
+const SceneSeed = 893
+
 //go:embed demo.safetensors
 var weightsFile []byte
 

@@ -15,8 +15,11 @@ import (
 	"slices"
 )
 
-// TruthFile says what is in a scene.
-const TruthFile = "truth.json"
+// The files of a scene: its picture, and what is in it.
+const (
+	SceneFile = "scene.png"
+	TruthFile = "truth.json"
+)
 
 // Truth is the content of truth.json. Masks are 8-bit grey PNG files in the same folder,
 // of the picture's size, 255 where a pixel is covered whole.
@@ -50,6 +53,17 @@ type TruthPlace struct {
 	Mask  string `json:"mask"`
 }
 
+// WritePNG writes the scene as a picture of size x size pixels.
+func (s *Scene) WritePNG(w io.Writer, size int) error {
+	pic := s.Picture(size)
+	scene := image.NewNRGBA(image.Rect(0, 0, size, size))
+	for i := range size * size {
+		copy(scene.Pix[4*i:], pic.Pix[3*i:3*i+3])
+		scene.Pix[4*i+3] = 255
+	}
+	return png.Encode(w, scene)
+}
+
 // WriteTruth writes scene.png, truth.json and the masks it names into dir, which it
 // makes if need be. Each file appears whole or not at all.
 func (s *Scene) WriteTruth(dir string, size int) error {
@@ -64,13 +78,7 @@ func (s *Scene) WriteTruth(dir string, size int) error {
 }
 
 func (s *Scene) writeTruth(dir *place.Dir, size int) error {
-	pic := s.Picture(size)
-	scene := image.NewNRGBA(image.Rect(0, 0, size, size))
-	for i := range size * size {
-		copy(scene.Pix[4*i:], pic.Pix[3*i:3*i+3])
-		scene.Pix[4*i+3] = 255
-	}
-	if err := writePNG(dir, "scene.png", scene); err != nil {
+	if err := dir.Write(SceneFile, func(w io.Writer) error { return s.WritePNG(w, size) }); err != nil {
 		return err
 	}
 	old := masksOf(dir) // those of another scene go

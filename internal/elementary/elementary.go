@@ -5,9 +5,9 @@
 // rounded by an explicit conversion, over which the language forbids fusing (a half is a product
 // too); internal/sourcecheck looks into the machine code for what was forgotten.
 //
-// Errors are at most 0.52 units in the last place of the result, of SinCosTurn 0.9, as tests find
-// them against math/big; half a unit more where the result is subnormal. Results that a float64
-// holds are exact but for some of SinCosTurn. Special cases are those of package math.
+// Errors are at most 0.52 units in the last place of the result, of sines and cosines 0.9, as tests
+// find them against math/big; half a unit more where the result is subnormal. Results that a
+// float64 holds are exact but for some of sines and cosines. Special cases are those of package math.
 //
 // The method is that of Tang (ACM Transactions on Mathematical Software 15, 1989, and 16, 1990):
 // a table leaves an argument so small that a short polynomial does the rest, and what rounding
@@ -30,6 +30,11 @@ const (
 	// ln 2: the first part is a multiple of 2^-42, as those in logs are.
 	ln2High = 0x1.62e42fefa38p-1
 	ln2Low  = 0x1.ef35793c7673p-45
+
+	// 1/(2 pi) goes by so many bits, and Erfc by so many steps of 1 up to an end.
+	turnBits = 48
+	erfSteps = 32
+	erfEnd   = 4
 
 	// lowest is the least number that logarithms reduce others to; up to 2 lowest they lie
 	// around 1.
@@ -328,34 +333,6 @@ func Cbrt(x float64) float64 {
 	cube, tail := times(square, rest, root, 0)
 	root += ((z - cube) - tail) / (3 * square)
 	return math.Copysign(root*power(third-1000), x)
-}
-
-// SinCosTurn is the sine and the cosine of a share of a full turn.
-func SinCosTurn(turn float64) (sin, cos float64) {
-	if math.IsInf(turn, 0) || turn != turn {
-		return math.NaN(), math.NaN()
-	}
-	turn = math.Mod(turn, 1)
-	quarter := math.Round(4 * turn)
-	a, rest := times(turn-float64(quarter/4), 0, 0x1.921fb54442d18p+2, 0x1.1a62633145c07p-52)
-	square, lost := product(a, a)
-	s, c := 0.0, 0.0 // sin a = a (1 + s), cos a = 1 - a^2/2 (1 + c)
-	for n := 20.0; n > 2; n -= 2 {
-		s = (1 + s) * square / -((n - 1) * (n - 2))
-		c = (1 + c) * square / -(n * (n - 1))
-	}
-	one, more := twoSum(1, -float64(square/2))
-	sin = a + (float64(a*s) + rest)
-	cos = one + (more - float64(lost/2) - float64(square/2*c) - float64(a*rest))
-	switch int(quarter) & 3 {
-	case 1:
-		return cos, -sin
-	case 2:
-		return -sin, -cos
-	case 3:
-		return -cos, sin
-	}
-	return sin, cos
 }
 
 // twoSum is a + b, and what rounding took from it.

@@ -25,8 +25,7 @@ func TestTables(t *testing.T) {
 	}
 	power := real(1)
 	for range entries {
-		high, _ := power.Float64()
-		low, _ := real(0).Sub(power, real(high)).Float64()
+		high, low := parts(power)
 		fmt.Fprintf(&b, "{%x, %x},\n", high, low)
 		power.Mul(power, root)
 	}
@@ -44,6 +43,27 @@ func TestTables(t *testing.T) {
 		high := math.Round(near*(1<<42)) / (1 << 42)
 		low, _ := real(0).Sub(ln, real(high)).Float64()
 		fmt.Fprintf(&b, "{%v, %x, %x},\n", inverse, high, low)
+	}
+	b.WriteString("}\n\ntype erfcEntry struct{ high, low, slope, slopeLow float64 }\n")
+	b.WriteString("\n// erfcs are Erfc of i/erfSteps and less its derivative there, and what rounding took from them.\nvar erfcs = [erfSteps*erfEnd + 1]erfcEntry{\n")
+	for i := range erfSteps*erfEnd + 1 {
+		c := real(float64(i) / erfSteps)
+		high, low := parts(real(0).Sub(real(1), bigErf(c)))
+		slope, slopeLow := parts(bigErfSlope(c))
+		fmt.Fprintf(&b, "{%x, %x, %x, %x},\n", high, low, slope, slopeLow)
+	}
+	b.WriteString("}\n\n// inverseTurn is 1/(2 pi) in parts of turnBits binary digits: the part i is in units of\n// 2^(-turnBits (i+1)).\nvar inverseTurn = [...]float64{\n")
+	rest := piOf(1500)
+	rest.Quo(new(big.Float).SetPrec(1500).SetInt64(1), rest.Add(rest, rest))
+	for range 27 {
+		rest.SetMantExp(rest, turnBits)
+		whole, _ := rest.Int64()
+		fmt.Fprintf(&b, "%#x,\n", whole)
+		rest.Sub(rest, new(big.Float).SetInt64(whole))
+	}
+	b.WriteString("}\n\n// oneOver is 1/(n+1).\nvar oneOver = [...]float64{")
+	for n := range 13 {
+		fmt.Fprintf(&b, "1. / %d,", n+1)
 	}
 	b.WriteString("}\n")
 	want, err := format.Source(b.Bytes())
@@ -67,6 +87,56 @@ func TestTables(t *testing.T) {
 const precision = 300
 
 func real(v float64) *big.Float { return new(big.Float).SetPrec(precision).SetFloat64(v) }
+
+// parts is x as the nearest float64 and what that lacks.
+func parts(x *big.Float) (high, low float64) {
+	high, _ = x.Float64()
+	low, _ = real(0).Sub(x, real(high)).Float64()
+	return high, low
+}
+
+// piOf is pi to so many bits: 6 asin 1/2, by its series: the sum of (2n)!/(4^n n!^2 (2n+1)) / 2^(2n+1).
+func piOf(precision uint) *big.Float {
+	whole := func(v int64) *big.Float { return new(big.Float).SetPrec(precision).SetInt64(v) }
+	sum, factor, term := whole(0), whole(3), whole(0)
+	for n := int64(0); factor.MantExp(nil) > -int(precision); n++ {
+		sum.Add(sum, term.Quo(factor, whole(2*n+1)))
+		factor.Mul(factor, term.Quo(whole(2*n+1), whole(8*n+8)))
+	}
+	return sum
+}
+
+var bigPi = piOf(precision)
+
+// bigErfSlope is the derivative of the error function.
+func bigErfSlope(x *big.Float) *big.Float {
+	square := real(0).Mul(x, x)
+	return real(0).Quo(real(0).Mul(real(2), bigExp(square.Neg(square))), real(0).Sqrt(bigPi))
+}
+
+// bigErf is the error function, by Kummer's series: x times its derivative times the sum of
+// (2 x^2)^n / (1 3 5 ... (2n+1)).
+func bigErf(x *big.Float) *big.Float {
+	sum, term, double := real(0), real(1), real(0).Mul(x, x)
+	double.Add(double, double)
+	for n := 0; term.Sign() != 0 && term.MantExp(nil) > -precision; n++ {
+		sum.Add(sum, term)
+		term.Quo(term.Mul(term, double), real(float64(2*n+3)))
+	}
+	return sum.Mul(sum, real(0).Mul(x, bigErfSlope(x)))
+}
+
+// bigErfc is 1 less that: from 5 on by the continued fraction, to 50 digits.
+func bigErfc(x *big.Float) *big.Float {
+	if v, _ := x.Float64(); v < 5 {
+		return real(0).Sub(real(1), bigErf(x))
+	}
+	under := real(0).Set(x)
+	for n := 120; n > 0; n-- {
+		under.Add(x, real(0).Quo(real(float64(n)/2), under))
+	}
+	return real(0).Quo(bigErfSlope(x), under.Add(under, under))
+}
 
 // bigExp is e to the power of x.
 func bigExp(x *big.Float) *big.Float {

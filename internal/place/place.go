@@ -48,6 +48,16 @@ func Open(path string) (*Dir, error) {
 	return d, nil
 }
 
+// Temporary makes a folder, its name beginning with prefix, for what is needed for a while; the
+// caller removes it. An error says where such folders go.
+func Temporary(prefix string) (string, error) {
+	dir, err := os.MkdirTemp("", prefix)
+	if err != nil {
+		err = fmt.Errorf("no folder for temporary files, set TMPDIR to one: %w", err)
+	}
+	return dir, err
+}
+
 // Path is where a file of the folder lies, for messages and for readers.
 func (d *Dir) Path(name string) string { return filepath.Join(d.path, name) }
 

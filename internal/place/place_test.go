@@ -368,3 +368,15 @@ func TestNoLocks(t *testing.T) {
 		t.Error("another program's file was swept away")
 	}
 }
+
+func TestTemporary(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	dir, err := Temporary("for-a-while-")
+	if info, statErr := os.Stat(dir); err != nil || statErr != nil || !info.IsDir() || filepath.Dir(dir) != os.Getenv("TMPDIR") {
+		t.Errorf("%s: %v, %v", dir, err, statErr)
+	}
+	t.Setenv("TMPDIR", filepath.Join(dir, "missing"))
+	if _, err := Temporary("x"); err == nil || !strings.Contains(err.Error(), "set TMPDIR") || !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("without such a folder: %v", err)
+	}
+}

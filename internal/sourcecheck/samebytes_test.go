@@ -17,13 +17,8 @@ import (
 )
 
 // freely are the trees whose results are not promised to be the same bytes on every processor:
-// training, of which only the outcome is kept, the benchmark, and, not yet, what is computed of
-// the constants of ONNX models.
-var freely = []string{"internal/train", "internal/demo/grow", "bench", "weights/onnx"}
-
-// notYet are functions without an elementary form: networks with GELU or Erf, which only ONNX
-// models have, may differ in their last bits between processors.
-var notYet = map[string][]string{"nn/functions.go": {"Erf", "Erfc"}}
+// training, of which only the outcome is kept, and the benchmark.
+var freely = []string{"internal/train", "internal/demo/grow", "bench"}
 
 func isFree(path string) bool {
 	return slices.ContainsFunc(freely, func(tree string) bool {
@@ -65,7 +60,7 @@ func TestMathIsExact(t *testing.T) {
 			seen++
 			name := call.Sel.Name
 			constant := regexp.MustCompile(`^(E|Pi|Phi|Sqrt.+|Ln.+|Log.+E|Max.+|Smallest.+|Min.+)$`)
-			if !slices.Contains(exact, name) && !slices.Contains(notYet[filepath.ToSlash(rel)], name) && !constant.MatchString(name) {
+			if !slices.Contains(exact, name) && !constant.MatchString(name) {
 				t.Errorf("%s: math.%s differs between processors, want internal/elementary", files.Position(call.Pos()), name)
 			}
 			return true

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"cwox/internal/elementary"
 )
 
 // The operators that work element by element.
@@ -33,9 +35,9 @@ func plain(f func(float64) float64) eval {
 	return pointwise(func(*Step) func(float64) float64 { return f })
 }
 
-func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
+func sigmoid(x float64) float64 { return 1 / (1 + elementary.Exp(-x)) }
 
-func softplus(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }
+func softplus(x float64) float64 { return max(x, 0) + elementary.Log1p(elementary.Exp(-math.Abs(x))) }
 
 func sign(x float64) float64 {
 	switch {
@@ -61,7 +63,7 @@ func elu(s *Step) func(float64) float64 {
 	a := s.Float("alpha", 1)
 	return func(x float64) float64 {
 		if x < 0 {
-			return a * math.Expm1(x)
+			return a * elementary.Expm1(x)
 		}
 		return x
 	}
@@ -69,7 +71,7 @@ func elu(s *Step) func(float64) float64 {
 
 func celu(s *Step) func(float64) float64 {
 	a := s.Float("alpha", 1)
-	return func(x float64) float64 { return max(x, 0) + min(0, a*math.Expm1(x/a)) }
+	return func(x float64) float64 { return max(x, 0) + min(0, a*elementary.Expm1(x/a)) }
 }
 
 // The defaults of Selu, as onnx.proto's float32 has them.
@@ -85,7 +87,7 @@ func selu(s *Step) func(float64) float64 {
 	}
 	return func(x float64) float64 {
 		if x <= 0 {
-			return g * a * math.Expm1(x)
+			return g * a * elementary.Expm1(x)
 		}
 		return g * x
 	}
@@ -93,7 +95,7 @@ func selu(s *Step) func(float64) float64 {
 
 func hardSigmoid(s *Step) func(float64) float64 {
 	a, b := s.Float("alpha", 0.2), s.Float("beta", 0.5)
-	return func(x float64) float64 { return max(0, min(1, a*x+b)) }
+	return func(x float64) float64 { return max(0, min(1, float64(a*x)+b)) }
 }
 
 func hardSwish(x float64) float64 { return x * max(0, min(1, x/6+0.5)) }
@@ -111,10 +113,10 @@ func thresholded(s *Step) func(float64) float64 {
 func gelu(s *Step) func(float64) float64 {
 	if s.Text("approximate", "none") == "tanh" {
 		return func(x float64) float64 {
-			return 0.5 * x * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(x+0.044715*x*x*x)))
+			return 0.5 * x * (1 + elementary.Tanh(math.Sqrt(2/math.Pi)*(x+float64(0.044715*x*x*x))))
 		}
 	}
-	return func(x float64) float64 { return 0.5 * x * (1 + math.Erf(x/math.Sqrt2)) }
+	return func(x float64) float64 { return 0.5 * x * (1 + elementary.Erf(x/math.Sqrt2)) }
 }
 
 func swish(s *Step) func(float64) float64 {
@@ -183,7 +185,7 @@ var (
 	}}
 	minimum = arithmetic{float: func(a, b float64) float64 { return min(a, b) }, integer: exact(func(a, b int64) int64 { return min(a, b) })}
 	maximum = arithmetic{float: func(a, b float64) float64 { return max(a, b) }, integer: exact(func(a, b int64) int64 { return max(a, b) })}
-	power   = arithmetic{float: math.Pow, integer: exact(func(a, b int64) int64 { return toInt(math.Pow(float64(a), float64(b))) })}
+	power   = arithmetic{float: elementary.Pow, integer: exact(func(a, b int64) int64 { return toInt(elementary.Pow(float64(a), float64(b))) })}
 	slope   = arithmetic{float: func(x, a float64) float64 {
 		if x < 0 {
 			return a * x

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"cwox/internal/elementary"
 	"cwox/weights/half"
 )
 
@@ -28,13 +29,13 @@ var operators map[string]eval
 
 func init() { // some run others
 	operators = map[string]eval{
-		"Abs": plain(math.Abs), "Ceil": plain(math.Ceil), "Cos": plain(math.Cos), "Erf": plain(math.Erf), "Exp": plain(math.Exp),
-		"Floor": plain(math.Floor), "Log": plain(math.Log), "Neg": plain(func(x float64) float64 { return -x }),
+		"Abs": plain(math.Abs), "Ceil": plain(math.Ceil), "Cos": plain(elementary.Cos), "Erf": plain(elementary.Erf), "Exp": plain(elementary.Exp),
+		"Floor": plain(math.Floor), "Log": plain(elementary.Log), "Neg": plain(func(x float64) float64 { return -x }),
 		"Reciprocal": plain(func(x float64) float64 { return 1 / x }), "Round": plain(math.RoundToEven), "Sign": plain(sign),
-		"Sin": plain(math.Sin), "Sqrt": plain(math.Sqrt), "Tanh": plain(math.Tanh),
+		"Sin": plain(elementary.Sin), "Sqrt": plain(math.Sqrt), "Tanh": plain(elementary.Tanh),
 		"Relu": plain(func(x float64) float64 { return max(x, 0) }), "Sigmoid": plain(sigmoid), "Softplus": plain(softplus),
 		"Softsign": plain(func(x float64) float64 { return x / (1 + math.Abs(x)) }), "HardSwish": plain(hardSwish),
-		"Mish":      plain(func(x float64) float64 { return x * math.Tanh(softplus(x)) }),
+		"Mish":      plain(func(x float64) float64 { return x * elementary.Tanh(softplus(x)) }),
 		"Not":       plain(func(x float64) float64 { return truth(x == 0) }),
 		"LeakyRelu": pointwise(leaky), "Elu": pointwise(elu), "Celu": pointwise(celu), "Selu": pointwise(selu), "Gelu": pointwise(gelu),
 		"HardSigmoid": pointwise(hardSigmoid), "ThresholdedRelu": pointwise(thresholded), "Swish": pointwise(swish), "Shrink": pointwise(shrink),
@@ -61,14 +62,14 @@ func init() { // some run others
 		"ReduceSum": reduction(sumOf), "ReduceMean": reduction(meanOf), "ReduceMax": reduction(maxOf), "ReduceMin": reduction(minOf),
 		"ReduceProd": reduction(prodOf), "ReduceSumSquare": reduction(squaresOf), "ReduceL1": reduction(absOf),
 		"ReduceL2":     reduction(func(x []float64) float64 { return math.Sqrt(squaresOf(x)) }),
-		"ReduceLogSum": reduction(func(x []float64) float64 { return math.Log(sumOf(x)) }),
+		"ReduceLogSum": reduction(func(x []float64) float64 { return elementary.Log(sumOf(x)) }),
 		"ReduceLogSumExp": reduction(func(x []float64) float64 {
 			top := maxOf(x)
 			sum := 0.0
 			for _, v := range x {
-				sum += math.Exp(v - top)
+				sum += elementary.Exp(v - top)
 			}
-			return top + math.Log(sum)
+			return top + elementary.Log(sum)
 		}),
 		"ArgMax": argument(func(a, b float64) bool { return a > b }), "ArgMin": argument(func(a, b float64) bool { return a < b }),
 		"Softmax": softmax(false), "LogSoftmax": softmax(true),

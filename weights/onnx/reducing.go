@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"cwox/internal/elementary"
 )
 
 // The operators that take several elements together.
@@ -46,7 +48,7 @@ func prodOf(x []float64) float64 {
 func squaresOf(x []float64) float64 {
 	sum := 0.0
 	for _, v := range x {
-		sum += v * v
+		sum += float64(v * v)
 	}
 	return sum
 }
@@ -216,11 +218,11 @@ func softmax(log bool) eval {
 			top := maxOf(row)
 			sum := 0.0
 			for _, v := range row {
-				sum += math.Exp(v - top)
+				sum += elementary.Exp(v - top)
 			}
 			for i, v := range row {
-				if row[i] = v - top - math.Log(sum); !log {
-					row[i] = math.Exp(row[i])
+				if row[i] = v - top - elementary.Log(sum); !log {
+					row[i] = elementary.Exp(row[i])
 				}
 			}
 		})
@@ -280,7 +282,7 @@ func standardise(row []float64, epsilon float64) (mean, scale float64) {
 	m := meanOf(row)
 	v := 0.0
 	for _, x := range row {
-		v += (x - m) * (x - m)
+		v += float64((x - m) * (x - m))
 	}
 	scale = 1 / math.Sqrt(v/float64(len(row))+epsilon)
 	for i, x := range row {
@@ -352,7 +354,7 @@ func batchNorm(s *Step) ([]*Value, error) {
 			scale := p[0][c] / math.Sqrt(p[3][c]+s.Epsilon())
 			for i := range inner {
 				at := (n*channels+c)*inner + i
-				y[at] = (in[at]-p[2][c])*scale + p[1][c]
+				y[at] = float64((in[at]-p[2][c])*scale) + p[1][c]
 			}
 		}
 	}
@@ -389,8 +391,8 @@ func (s *Step) batchStatistics() ([]*Value, error) {
 	y, err := s.along(x, which, func(row []float64) {
 		c := len(means)
 		mean, scale := standardise(row, s.Epsilon())
-		means = append(means, old[0][c]*keep+mean*(1-keep))
-		variances = append(variances, old[1][c]*keep+(1/(scale*scale)-s.Epsilon())*(1-keep))
+		means = append(means, float64(old[0][c]*keep)+float64(mean*(1-keep)))
+		variances = append(variances, float64(old[1][c]*keep)+float64((1/(scale*scale)-s.Epsilon())*(1-keep)))
 	})
 	if err != nil {
 		return nil, err
@@ -529,10 +531,10 @@ func localNorm(s *Step) (*Value, error) {
 				sum := 0.0
 				for k := max(0, c-before); k <= min(channels-1, c-before+int(size)-1); k++ {
 					v := in[(n*channels+k)*inner+i]
-					sum += v * v
+					sum += float64(v * v)
 				}
 				at := (n*channels+c)*inner + i
-				y[at] = in[at] / math.Pow(bias+alpha/float64(size)*sum, beta)
+				y[at] = in[at] / elementary.Pow(bias+float64(alpha/float64(size)*sum), beta)
 			}
 		}
 	}
@@ -593,7 +595,7 @@ func (s *Step) product(a, b *Value) (*Value, error) {
 			for k := range inner {
 				v := p[(o*rowsA+i)*inner+k]
 				for j := range columns {
-					z[(o*rowsA+i)*columns+j] += v * q[(o*inner+k)*columns+j]
+					z[(o*rowsA+i)*columns+j] += float64(v * q[(o*inner+k)*columns+j])
 				}
 			}
 		}

@@ -115,8 +115,8 @@ func (s *Step) Resamplings(shape []int) ([]Resampling, error) {
 // cubic are the taps of Keys's cubic convolution (1981) with parameter a.
 func cubic(x, a float64) []Tap {
 	at, t := int(math.Floor(x)), x-math.Floor(x)
-	near := func(t float64) float64 { return ((a+2)*t-(a+3))*t*t + 1 }  // up to 1 away
-	far := func(t float64) float64 { return ((a*t-5*a)*t+8*a)*t - 4*a } // up to 2 away
+	near := func(t float64) float64 { return float64((float64((a+2)*t)-(a+3))*t*t) + 1 } // up to 1 away
+	far := func(t float64) float64 { return a * (float64((float64((t-5)*t)+8)*t) - 4) }  // up to 2 away
 	return []Tap{{at - 1, far(t + 1)}, {at, near(t)}, {at + 1, near(1 - t)}, {at + 2, far(2 - t)}}
 }
 
@@ -125,7 +125,7 @@ func triangle(x, scale float64) []Tap {
 	var taps []Tap
 	sum := 0.0
 	for at := int(math.Ceil(x - 1/scale)); at <= int(math.Floor(x+1/scale)); at++ {
-		w := max(0, 1-math.Abs(float64(at)-x)*scale)
+		w := max(0, 1-float64(math.Abs(float64(at)-x)*scale))
 		taps = append(taps, Tap{at, w})
 		sum += w
 	}
@@ -212,7 +212,7 @@ func (s *Step) keepAspect(sizes []int) {
 	}
 	for d, n := range sizes {
 		if n != own[d] {
-			sizes[d] = int(math.Floor(scale*float64(own[d]) + 0.5))
+			sizes[d] = int(math.Floor(float64(scale*float64(own[d])) + 0.5))
 		}
 	}
 }
@@ -224,7 +224,7 @@ func placeOf(mode string, i, in, out, scale float64) (float64, error) {
 		return (i+0.5)/scale - 0.5, nil
 	case "half_pixel_symmetric":
 		adjust := out / (scale * in)
-		return in/2*(1-adjust) + (i+0.5)/scale - 0.5, nil
+		return float64(in/2*(1-adjust)) + (i+0.5)/scale - 0.5, nil
 	case "pytorch_half_pixel":
 		if out > 1 {
 			return (i+0.5)/scale - 0.5, nil
@@ -287,7 +287,7 @@ func resize(s *Step) (*Value, error) {
 				for j := range inner {
 					v := 0.0
 					for _, tap := range r[i] {
-						v += tap.Weight * y[(o*n+tap.At)*inner+j]
+						v += float64(tap.Weight * y[(o*n+tap.At)*inner+j])
 					}
 					z = append(z, v)
 				}

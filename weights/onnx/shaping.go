@@ -112,7 +112,7 @@ func numberRange(s *Step) (*Value, error) {
 	}
 	y := make([]float64, int(n))
 	for i := range y {
-		y[i] = x[0] + float64(i)*x[2]
+		y[i] = x[0] + float64(float64(i)*x[2])
 	}
 	out.setDoubles(y)
 	return out, nil

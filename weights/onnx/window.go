@@ -208,7 +208,7 @@ func convolution(s *Step) (*Value, error) {
 				w.taps(size, at, func(k, i int, inside, _ bool) {
 					if inside {
 						for c := range ins {
-							sum += wt[(o*ins+c)*int(taps)+k] * in[base+c*plane+i]
+							sum += float64(wt[(o*ins+c)*int(taps)+k] * in[base+c*plane+i])
 						}
 					}
 				})
