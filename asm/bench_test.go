@@ -93,7 +93,7 @@ func BenchmarkGemmBF16(b *testing.B) {
 							A: (*uint16)(unsafe.Pointer(g.A)), B: (*uint16)(unsafe.Pointer(g.B)), C: (*uint16)(unsafe.Pointer(g.C)),
 							Bias: g.Bias, Taps: g.Taps, NTaps: g.NTaps, K: g.K, ARow: g.ARow, AStep: g.AStep,
 							BStep: g.BStep, BVec: g.BVec, CRow: g.CRow, CVec: g.CVec, Rows: g.Rows, Vecs: g.Vecs,
-							Tiles: g.Tiles, ATile: g.ATile, CTile: g.CTile, Relu: g.Relu,
+							Tiles: g.Tiles, ATile: g.ATile, CTile: g.CTile, Low: g.Low, High: g.High, Clamp: g.Clamp,
 						}
 						k.GemmBF16.Run(&args)
 					}}
@@ -196,7 +196,7 @@ func (l layer) runner(k *GemmF32) func() {
 					ARow: 4 * l.step * pixel, AStep: 4, ATile: t.aTile,
 					B: &w[v*Block*depth], BStep: 4 * Block * k.MaxVecs, BVec: 4 * Block,
 					C: &y[v*Block*o*o+t.c], CRow: 4 * Block, CVec: 4 * Block * o * o, CTile: t.cTile,
-					Bias: &bias[v*Block], Rows: t.rows, Vecs: k.MaxVecs, Tiles: t.tiles, Relu: true,
+					Bias: &bias[v*Block], Rows: t.rows, Vecs: k.MaxVecs, Tiles: t.tiles, High: 6, Clamp: true,
 				}
 				k.Run(&args)
 			}

@@ -28,7 +28,7 @@ type GemmBF16 struct {
 //		}
 //	}
 //	if Res != nil { acc += Res[i*CTile + r*CRow + v*ResVec + j] }
-//	if Relu { acc = max(acc, 0) }
+//	if Clamp { acc = min(max(acc, Low), High) }
 //	C[i*CTile + r*CRow + v*CVec + j] = acc, rounded to nearest, ties to even
 //
 // Distances are in BYTES: of a channel block of NCHW16c, ARow, AStep and K are 32, 4 and
@@ -49,7 +49,8 @@ type GemmBF16Args struct {
 	Rows, Vecs         int // of this tile: see GemmBF16.Rows
 	Tiles              int
 	ATile, CTile       int
-	Relu               bool
+	Low, High          float32
+	Clamp              bool
 	Wide               bool
 }
 
@@ -124,8 +125,10 @@ func gemmBF16Ref(g *GemmBF16Args) {
 						acc[j] += F32(res[j])
 					}
 				}
-				if g.Relu {
-					relu(&acc)
+				if g.Clamp {
+					for j := range acc {
+						acc[j] = clamp(acc[j], g.Low, g.High)
+					}
 				}
 				out := at16(g.C, i*g.CTile+r*g.CRow+v*g.CVec)
 				if g.Wide {

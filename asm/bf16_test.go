@@ -110,8 +110,9 @@ func testGemmBF16(t testing.TB, rng *rand.Rand, k *Kernels, rows, vecs int) {
 	p := GemmBF16Args{
 		Rows: rows, Vecs: vecs, Tiles: 1 + rng.IntN(3), NTaps: 1 + rng.IntN(9), K: []int{1, 2, 3, 8, 11}[rng.IntN(5)],
 		ARow: 2 * []int{1, 6, 16, 32, -16}[rng.IntN(5)], AStep: 2 * []int{2, 2, 16}[rng.IntN(3)],
-		Relu: rng.IntN(2) == 0, Wide: rng.IntN(3) == 0,
+		Wide: rng.IntN(3) == 0,
 	}
+	p.Low, p.High, p.Clamp = anyBounds(rng)
 	p.ATile = rows*p.ARow + 2*rng.IntN(40)
 	p.BVec = 4 * Block
 	p.BStep = vecs*p.BVec + 4*Block*rng.IntN(2)
@@ -203,8 +204,8 @@ func testGemmBF16(t testing.TB, rng *rand.Rand, k *Kernels, rows, vecs int) {
 						want += x
 						sum += math.Abs(x)
 					}
-					if p.Relu && want < 0 {
-						want = 0
+					if p.Clamp {
+						want = min(max(want, float64(p.Low)), float64(p.High))
 					}
 					bound := float64(2*p.NTaps*p.K+2) * 0x1p-24 * sum
 					if k.Tier == "neonbf16" { // rounds to odd

@@ -49,15 +49,20 @@ type MapF32Args struct {
 // SigmoidF32Args describes the logistic function of Rows consecutive vectors, or a product with
 // it.
 //
-//	s := 1 / (1 + exp(-A))
+//	t := min(A*A, Cap)
+//	u := A, or A * (Curve[0] + Curve[1]*t + ... + Curve[7]*t^7) if Curve is not nil
+//	s := 1 / (1 + exp(-u))
 //	C = s, or A*s if Gate
 //
-// within 4*2^-24 of s (5*2^-24 of A*s) relative to it, or 2e-38. Every operation is rounded on
-// its own, so the bits are the same in every tier. What is not a number stays so. C may be A.
+// within 4*2^-24 of s (5*2^-24 of A*s) relative to it, or 2e-38. The polynomial, by Horner's rule,
+// must be positive. Every operation is rounded on its own, so the bits are the same in every tier.
+// What is not a number stays so. C may be A.
 type SigmoidF32Args struct {
-	A, C *float32
-	Rows int
-	Gate bool
+	A, C  *float32
+	Curve *[8]float32
+	Rows  int
+	Cap   float32
+	Gate  bool
 }
 
 func checkDepthwiseF32(d *DepthwiseF32Args) {
@@ -116,13 +121,29 @@ func sigmoidF32Ref(s *SigmoidF32Args) {
 	for r := range s.Rows {
 		a, c := lanes16(s.A, 4*Block*r), lanes16(s.C, 4*Block*r)
 		for j, x := range a {
-			v := sigmoid(x)
+			u := x
+			if s.Curve != nil {
+				u = x * curve(s.Curve, x*x, s.Cap)
+			}
+			v := sigmoid(u)
 			if s.Gate {
 				v = x * v
 			}
 			c[j] = v
 		}
 	}
+}
+
+// curve is a polynomial of min(t, most).
+func curve(c *[8]float32, t, most float32) float32 {
+	if t > most {
+		t = most
+	}
+	p := c[7]
+	for i := 6; i >= 0; i-- {
+		p = float32(p*t) + c[i]
+	}
+	return p
 }
 
 // The constants of sigmoid: those of exp(x) = 2^n e^r, r = x - n ln 2, are Cephes'.

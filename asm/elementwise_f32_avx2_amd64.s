@@ -67,6 +67,9 @@ DATA repeated<>+48(SB)/8, $0xc2ae0000c2ae0000
 DATA repeated<>+56(SB)/8, $0xc2ae0000c2ae0000
 GLOBL repeated<>(SB), RODATA|NOPTR, $64
 
+// TERM is a step of Curve in Y3, of t in Y2.
+#define TERM(AT) VMULPS Y2, Y3, Y3; VBROADCASTSS AT(R10), Y4; VADDPS Y4, Y3, Y3
+
 // func sigmoidF32AVX2(args *SigmoidF32Args)
 // Requires: AVX2
 TEXT ·sigmoidF32AVX2(SB), NOSPLIT, $0-8
@@ -78,6 +81,7 @@ TEXT ·sigmoidF32AVX2(SB), NOSPLIT, $0-8
 	MOVQ  SigmoidF32Args_A(DI), SI
 	MOVQ  SigmoidF32Args_C(DI), DX
 	MOVBLZX SigmoidF32Args_Gate(DI), R9
+	MOVQ  SigmoidF32Args_Curve(DI), R10
 	VBROADCASTSS sigmoids<>+4(SB), Y5
 	VBROADCASTSS sigmoids<>+8(SB), Y6
 	VBROADCASTSS sigmoids<>+12(SB), Y7
@@ -91,8 +95,24 @@ TEXT ·sigmoidF32AVX2(SB), NOSPLIT, $0-8
 	VPBROADCASTD sigmoids<>+44(SB), Y15
 loop:
 	VMOVUPS (SI), Y0
+	VMOVAPS Y0, Y1
+	TESTQ R10, R10
+	JZ    straight
+	VMULPS  Y0, Y0, Y2
+	VBROADCASTSS SigmoidF32Args_Cap(DI), Y4
+	VMINPS  Y2, Y4, Y2
+	VBROADCASTSS 28(R10), Y3
+	TERM(24)
+	TERM(20)
+	TERM(16)
+	TERM(12)
+	TERM(8)
+	TERM(4)
+	TERM(0)
+	VMULPS  Y3, Y0, Y1
+straight:
 	VMOVUPS repeated<>+32(SB), Y4
-	VORPS   repeated<>+0(SB), Y0, Y1 // -|x|
+	VORPS   repeated<>+0(SB), Y1, Y1 // -|u|
 	VMAXPS  Y1, Y4, Y1
 	VMULPS  Y5, Y1, Y2
 	VCVTPS2DQ Y2, Y2

@@ -60,7 +60,14 @@ store:
 done:
 	RET
 
-#define NEGATIVE(q) OR4(4+q, q, 20)
+#define SAME(q) MOV4(4+q, q)
+#define SQUARED(q) FMUL4(8+q, q, q); FMIN4(8+q, 8+q, 19)
+#define TERMFIRST(q) MOV4(12+q, 18)
+#define TIMES(q) FMUL4(12+q, 12+q, 8+q); FADD4(12+q, 12+q, 18)
+#define TERM(FROM) VDUP FROM, V18.S4; EACH(TIMES)
+#define CURVED(q) FMUL4(4+q, q, 12+q)
+
+#define NEGATIVE(q) OR4(4+q, 4+q, 20)
 #define LEAST(q) FMAX4(4+q, 4+q, 21)
 #define TIMESLOG2E(q) FMULE(8+q, 4+q, 28, 1)
 #define WHOLE(q) FCVTNS4(8+q, 8+q); SCVTF4(16+q, 8+q)
@@ -76,9 +83,9 @@ done:
 #define OVER(q) FADD4(16+q, 12+q, 27); FCMLT0(8+q, q); MOV4(4+q, 27); BIT(4+q, 12+q, 8+q); FDIV4(4+q, 4+q, 16+q)
 
 // func sigmoidF32NEON(args *SigmoidF32Args)
-// R1 A, R2 C, R3 vectors left, R4 Gate
-// V0-V3 x	V4-V7 y, then the result	V8-V11 n as whole numbers, 2^n, where x < 0
-// V12-V15 the polynomial, e	V16-V19 n, scratch
+// R1 A, R2 C, R3 vectors left, R4 Gate, R6 Curve
+// V0-V3 x	V4-V7 u, y, then the result	V8-V11 n as whole numbers, 2^n, where x < 0
+// V12-V15 the polynomial, e	V16-V19 n, scratch; Curve, a term of it, Cap
 // V20 the sign	V21 -87	V22-V26 the polynomial's constants	V27 1
 // V28 -87, log2 e, ln 2 in two parts	V29 the polynomial's first	V30 127
 TEXT ·sigmoidF32NEON(SB), NOSPLIT, $0-8
@@ -89,6 +96,7 @@ TEXT ·sigmoidF32NEON(SB), NOSPLIT, $0-8
 	MOVD SigmoidF32Args_A(R0), R1
 	MOVD SigmoidF32Args_C(R0), R2
 	MOVBU SigmoidF32Args_Gate(R0), R4
+	MOVD SigmoidF32Args_Curve(R0), R6
 	MOVD $sigmoids<>(SB), R5
 	LDRQ(28, 5, 0)
 	LDRQ(29, 5, 1)
@@ -105,7 +113,25 @@ TEXT ·sigmoidF32NEON(SB), NOSPLIT, $0-8
 	VDUP V30.S[3], V30.S4
 loop: // for ; Rows > 0; Rows--
 	EACH(LOAD)
-	EACH(NEGATIVE) // -|x|
+	EACH(SAME)
+	CBZ  R6, straight
+	LDRQ(16, 6, 0)
+	LDRQ(17, 6, 1)
+	FMOVS SigmoidF32Args_Cap(R0), F19
+	VDUP V19.S[0], V19.S4
+	EACH(SQUARED)
+	VDUP V17.S[3], V18.S4
+	EACH(TERMFIRST)
+	TERM(V17.S[2])
+	TERM(V17.S[1])
+	TERM(V17.S[0])
+	TERM(V16.S[3])
+	TERM(V16.S[2])
+	TERM(V16.S[1])
+	TERM(V16.S[0])
+	EACH(CURVED)
+straight:
+	EACH(NEGATIVE) // -|u|
 	EACH(LEAST)    // not a number stays
 	EACH(TIMESLOG2E)
 	EACH(WHOLE)

@@ -128,6 +128,12 @@ func TestElementwiseF32(t *testing.T) {
 					k.MapF32(&m)
 				} else {
 					s := SigmoidF32Args{A: first(a), C: &want[0], Rows: rows, Gate: gate}
+					if rng.IntN(2) == 0 {
+						s.Curve, s.Cap = new([8]float32), rng.Float32()*40
+						for i := range s.Curve {
+							s.Curve[i] = rng.Float32() / float32(int(1)<<(3*i))
+						}
+					}
 					sigmoidF32Ref(&s)
 					s.C = first(c)
 					k.SigmoidF32(&s)

@@ -4,7 +4,7 @@
 //	ZERO   clears the sums of row 0		BIAS   loads them from (AX)
 //	COPY   copies them to all rows
 //	FETCH  prefetches A of the next tap	STEP   adds the products of one k
-//	ADD    adds Res				RELU   clears negative sums
+//	ADD    adds Res				CLAMP  brings the sums between Low and High
 //	STORE  stores them to C
 //
 // GemmBF16Args begins like GemmF32Args (a test holds this), so the loops read both by the
@@ -52,7 +52,7 @@
 #define FETCH13 FETCH12; PREFETCHT0 A12
 #define FETCH14 FETCH13; PREFETCHT0 A13
 
-#define GEMM(ZERO, BIAS, COPY, FETCH, STEP, ADD, RELU, STORE) \
+#define GEMM(ZERO, BIAS, COPY, FETCH, STEP, ADD, CLAMP, STORE) \
 	MOVQ  args+0(FP), DI \
 	MOVQ  GemmF32Args_Tiles(DI), AX \
 	TESTQ AX, AX \
@@ -117,10 +117,10 @@ summed: \
 	MOVQ  GemmF32Args_CTile(DI), DX \
 	ADDQ  DX, res-24(SP) \
 added: \
-	CMPB  GemmF32Args_Relu(DI), $0 \
-	JEQ   clipped /* if Relu */ \
-	RELU \
-clipped: \
+	CMPB  GemmF32Args_Clamp(DI), $0 \
+	JEQ   clamped /* if Clamp */ \
+	CLAMP \
+clamped: \
 	MOVQ  c-16(SP), AX \
 	MOVQ  GemmF32Args_CVec(DI), CX \
 	STORE \

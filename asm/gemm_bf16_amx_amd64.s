@@ -16,7 +16,7 @@
 //	BX	the next tap	R12	taps left
 // and in the epilogue
 //	SI	sums of the row	AX	C	R9	CVec	BX	Res, or 0	R10	ResVec	CX	rows left
-//	Z30 Z31	bias	Z29	the least output: 0, or -Inf without Relu
+//	Z30 Z31	bias	Z29 Z27	the least and greatest output
 
 // What a tap takes: A of 16 or 32 rows, then the products with B's first vector and, where
 // there is one, its second.
@@ -60,7 +60,7 @@ summed: \
 #define STORE4 LEAQ 2112(SI), CX; TILESTORED(1, 9, 3)
 
 // VECTOR finishes the sums S at AT of the row and stores them at C + AT: bias BIAS,
-// residual at RES, then the maximum, which keeps a NaN.
+// residual at RES, then the bounds, which keep a NaN.
 #define VECTOR(AT, S, N, BIAS, RES, C, NORES, WIDE, STORED) \
 	VADDPS AT(SI), BIAS, S \
 	TESTQ BX, BX \
@@ -70,6 +70,7 @@ summed: \
 	VADDPS Z28, S, S \
 NORES: \
 	VMAXPS S, Z29, S \
+	VMINPS S, Z27, S \
 	CMPB  GemmBF16Args_Wide(DI), $0 \
 	JNE   WIDE \
 	VCVTNEPS2BF16(N, 28) \
@@ -103,12 +104,15 @@ STORED:
 	JZ    nobias \
 	BIAS \
 nobias: \
-	XORL  AX, AX \
-	CMPB  GemmBF16Args_Relu(DI), $0 \
-	JNE   relu \
 	MOVL  $0xff800000, AX /* -Inf */ \
-relu: \
 	VPBROADCASTD AX, Z29 \
+	MOVL  $0x7f800000, AX /* Inf */ \
+	VPBROADCASTD AX, Z27 \
+	CMPB  GemmBF16Args_Clamp(DI), $0 \
+	JEQ   bounded \
+	VBROADCASTSS GemmBF16Args_Low(DI), Z29 \
+	VBROADCASTSS GemmBF16Args_High(DI), Z27 \
+bounded: \
 	LDTILECFG(8) \
 tile: /* for i := 0; i < Tiles; i++ */ \
 	CLEAR \

@@ -8,11 +8,13 @@
 //
 // Registers beside those of the loops
 //	Z0-Z27	sums: row r is Z(2r) and Z(2r+1), or Z(r) if there is one vector
-//	Z28 Z29	B	Z30 Z31	A of a row, in all lanes	Z31	0 in RELU
+//	Z28 Z29	B	Z30 Z31	A of a row, in all lanes	Z30 Z31	Low, High in CLAMP
 //
 // A is broadcast into a register that the two multiply-adds of a row share: half the
 // loads of embedded broadcasts, and no indexed operand in an arithmetic instruction,
 // which Intel cores would split.
+
+#define BOUNDS VBROADCASTSS GemmF32Args_Low(DI), Z30; VBROADCASTSS GemmF32Args_High(DI), Z31
 
 #define AGAIN ADDQ GemmF32Args_AStep(DI), R8
 
@@ -23,7 +25,7 @@
 #define ROW2(R, T, S0, S1) VBROADCASTSS R, T; VFMADD231PS Z28, T, S0; VFMADD231PS Z29, T, S1
 #define COPY2(S0, S1) VMOVAPS Z0, S0; VMOVAPS Z1, S1
 #define ADD2(S0, S1) VADDPS (R8), S0, S0; VADDPS (R8)(DX*1), S1, S1; ADDQ SI, R8
-#define RELU2(S0, S1) VMAXPS S0, Z31, S0; VMAXPS S1, Z31, S1
+#define CLAMP2(S0, S1) VMAXPS S0, Z30, S0; VMAXPS S1, Z30, S1; VMINPS S0, Z31, S0; VMINPS S1, Z31, S1
 #define STORE2(S0, S1) VMOVUPS S0, (AX); VMOVUPS S1, (AX)(CX*1); ADDQ SI, AX
 
 #define SUMS2_1(DO)  DO(Z0, Z1)
@@ -56,8 +58,8 @@
 #define STEP2_13 STEP2_12; ROW2(A12, Z30, Z24, Z25)
 #define STEP2_14 STEP2_13; ROW2(A13, Z31, Z26, Z27)
 
-#define RELUS2(SUMS) VPXORD Z31, Z31, Z31; SUMS(RELU2)
-#define GEMM2(STEP, SUMS, FETCH) GEMM(ZERO2, BIAS2, SUMS(COPY2), FETCH, STEP, SUMS(ADD2), RELUS2(SUMS), SUMS(STORE2))
+#define CLAMPS2(SUMS) BOUNDS; SUMS(CLAMP2)
+#define GEMM2(STEP, SUMS, FETCH) GEMM(ZERO2, BIAS2, SUMS(COPY2), FETCH, STEP, SUMS(ADD2), CLAMPS2(SUMS), SUMS(STORE2))
 
 // One vector: row R of A times Z28 into S.
 #define ZERO1 VPXORD Z0, Z0, Z0
@@ -66,7 +68,7 @@
 #define ROW1(R, T, S) VBROADCASTSS R, T; VFMADD231PS Z28, T, S
 #define COPY1(S) VMOVAPS Z0, S
 #define ADD1(S) VADDPS (R8), S, S; ADDQ SI, R8
-#define RELU1(S) VMAXPS S, Z31, S
+#define CLAMP1(S) VMAXPS S, Z30, S; VMINPS S, Z31, S
 #define STORE1(S) VMOVUPS S, (AX); ADDQ SI, AX
 
 #define SUMS1_1(DO)  DO(Z0)
@@ -99,8 +101,8 @@
 #define STEP1_13 STEP1_12; ROW1(A12, Z30, Z12)
 #define STEP1_14 STEP1_13; ROW1(A13, Z31, Z13)
 
-#define RELUS1(SUMS) VPXORD Z31, Z31, Z31; SUMS(RELU1)
-#define GEMM1(STEP, SUMS, FETCH) GEMM(ZERO1, BIAS1, SUMS(COPY1), FETCH, STEP, SUMS(ADD1), RELUS1(SUMS), SUMS(STORE1))
+#define CLAMPS1(SUMS) BOUNDS; SUMS(CLAMP1)
+#define GEMM1(STEP, SUMS, FETCH) GEMM(ZERO1, BIAS1, SUMS(COPY1), FETCH, STEP, SUMS(ADD1), CLAMPS1(SUMS), SUMS(STORE1))
 
 // func gemmF32AVX512_<rows>x<lanes>(args *GemmF32Args)
 // Requires: AVX512F

@@ -39,7 +39,7 @@ func newGemmCase(t testing.TB, rng *rand.Rand, rows, vecs int) *gemmCase {
 	p.CVec = rows*p.CRow*p.Tiles + 4*Block*rng.IntN(3)
 	p.ResVec = p.CVec + 4*Block*rng.IntN(3)
 	p.CTile = rows * p.CRow
-	p.Relu = rng.IntN(2) == 0
+	p.Low, p.High, p.Clamp = anyBounds(rng)
 	for range p.NTaps {
 		g.taps = append(g.taps, 4*(rng.IntN(400)-100))
 	}
@@ -77,9 +77,20 @@ func newGemmCase(t testing.TB, rng *rand.Rand, rows, vecs int) *gemmCase {
 	}
 	p.A = (*float32)(unsafe.Add(unsafe.Pointer(&g.a[0]), g.aAt))
 	p.B, p.C = &g.b[0], &g.c[0]
-	g.description = fmt.Sprintf("%dx%d tiles %d, taps %d, k %d, ARow %d, AStep %d, bias %v, res %v, relu %v",
-		rows, vecs*Block, p.Tiles, p.NTaps, p.K, p.ARow, p.AStep, p.Bias != nil, p.Res != nil, p.Relu)
+	g.description = fmt.Sprintf("%dx%d tiles %d, taps %d, k %d, ARow %d, AStep %d, bias %v, res %v, clamp %v",
+		rows, vecs*Block, p.Tiles, p.NTaps, p.K, p.ARow, p.AStep, p.Bias != nil, p.Res != nil, p.Clamp)
 	return g
+}
+
+// anyBounds are those of a ReLU, others, or none.
+func anyBounds(rng *rand.Rand) (low, high float32, clamp bool) {
+	switch rng.IntN(4) {
+	case 0:
+		return 0, float32(math.Inf(1)), true
+	case 1:
+		return -0.25, 0.5, true
+	}
+	return 0, 0, false
 }
 
 func (g *gemmCase) eachA(f func(at int)) {
@@ -138,13 +149,9 @@ func (g *gemmCase) solve() {
 						sum += float64(x)
 						size += math.Abs(float64(x))
 					}
-					if p.Relu {
-						if acc < 0 {
-							acc = 0
-						}
-						if sum < 0 {
-							sum = 0
-						}
+					if p.Clamp {
+						acc = clamp(acc, p.Low, p.High)
+						sum = min(max(sum, float64(p.Low)), float64(p.High))
 					}
 					at := (i*p.CTile+r*p.CRow+v*p.CVec)/4 + j
 					g.want[at], g.fused[at] = sum, acc

@@ -14,8 +14,8 @@
 //	R19	C of the tile		R20	Res of the tile, or 0	R21	CRow
 //	R16 R17	scratch
 //	V0-V23	sums: row r is V(4r) to V(4r+3)
-//	V24-V29	A of the rows: four k, or one; in the epilogue scratch
-//	V30 V31	B, and in the epilogue Res and 0
+//	V24-V29	A of the rows: four k, or one; in the epilogue scratch, V29 High
+//	V30 V31	B, and in the epilogue Res or a mask, Low
 
 #define POINT1(FROM) MOVD FROM, R1
 #define POINT2(FROM) POINT1(FROM); ADD R9, R1, R2
@@ -66,8 +66,8 @@
 #define EACH6(DO) EACH5(DO); DO(5)
 
 #define COPY(r) MOV4(4*r, 0); MOV4(4*r+1, 1); MOV4(4*r+2, 2); MOV4(4*r+3, 3)
-#define RELUQUAD(r, q) FCMLT0(30, 4*r+q); BIT(4*r+q, 31, 30)
-#define RELU(r) RELUQUAD(r, 0); RELUQUAD(r, 1); RELUQUAD(r, 2); RELUQUAD(r, 3)
+#define CLAMPQUAD(r, q) FCMGT4(30, 31, 4*r+q); BIT(4*r+q, 31, 30); FCMGT4(30, 4*r+q, 29); BIT(4*r+q, 29, 30)
+#define CLAMP(r) CLAMPQUAD(r, 0); CLAMPQUAD(r, 1); CLAMPQUAD(r, 2); CLAMPQUAD(r, 3)
 
 #define GEMM(POINT, FOUR, ONE, MUL, EACH) \
 	MOVD args+0(FP), R0 \
@@ -134,11 +134,14 @@ summed: \
 	MOVD GemmF32Args_CTile(R0), R16 \
 	ADD  R16, R20 \
 added: \
-	MOVBU GemmF32Args_Relu(R0), R16 \
-	CBZ  R16, rectified \
-	VEOR V31.B16, V31.B16, V31.B16 \
-	EACH(RELU) \
-rectified: \
+	MOVBU GemmF32Args_Clamp(R0), R16 \
+	CBZ  R16, clamped /* if Clamp */ \
+	MOVWU GemmF32Args_Low(R0), R16 \
+	VDUP R16, V31.S4 \
+	MOVWU GemmF32Args_High(R0), R16 \
+	VDUP R16, V29.S4 \
+	EACH(CLAMP) \
+clamped: \
 	MOVD R19, R16 \
 	STORES(EACH) \
 	MOVD GemmF32Args_CTile(R0), R16 \

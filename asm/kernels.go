@@ -62,7 +62,7 @@ type Peak struct {
 //						}
 //					}
 //					if Res != nil { acc += Res[i*CTile + r*CRow + v*ResVec + j] }   // after the sum over taps and k
-//					if Relu { acc = max(acc, 0) }
+//					if Clamp { acc = min(max(acc, Low), High) }
 //					C[i*CTile + r*CRow + v*CVec + j] = acc
 //				}
 //			}
@@ -73,7 +73,7 @@ type Peak struct {
 // multiply-add each, starting from the bias) is part of the contract: every tier whose
 // accumulation is a plain fused chain gives the same bits. The ref tier rounds the
 // product too; it stays within (NTaps*K+2) 2^-24 sum|A B| of the exact sum, as they do.
-// max(NaN, 0) is NaN: a NaN must survive. C may be Res (the sum is made in place), and
+// A NaN is not clamped: it must survive. C may be Res (the sum is made in place), and
 // must not overlap A, B or Bias.
 type GemmF32Args struct {
 	A, B, C, Res, Bias *float32
@@ -85,7 +85,8 @@ type GemmF32Args struct {
 	Rows, Vecs         int // of this tile: see GemmF32.Rows
 	Tiles              int
 	ATile, CTile       int
-	Relu               bool
+	Low, High          float32
+	Clamp              bool
 }
 
 // MaxPoolF32Args describes a row of max-pooling over NCHW16c vectors.

@@ -50,11 +50,9 @@ func gemmF32Ref(g *GemmF32Args) {
 							acc[l] += res[l]
 						}
 					}
-					if g.Relu {
+					if g.Clamp {
 						for l := range acc {
-							if acc[l] < 0 {
-								acc[l] = 0
-							}
+							acc[l] = clamp(acc[l], g.Low, g.High)
 						}
 					}
 					*lanes8(g.C, i*g.CTile+r*g.CRow+v*g.CVec+4*j) = acc

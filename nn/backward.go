@@ -45,7 +45,7 @@ func (s *Session) Backward(rule Rule, image int, seeds []float32, layers ...stri
 			o.dst = out[i][t0*o.n.shape.Size():]
 		}
 		if b.runs[n] == nil {
-			b.runs[n] = newRun(b.mem, b.schedule(n))
+			b.runs[n] = s.crew.newRun(b.mem, b.schedule(n))
 		}
 		s.crew.do(b.runs[n])
 	}

@@ -15,8 +15,10 @@ type convStep struct {
 	heights  []int         // of the kernel's tiles
 	w        *convWeights
 	src, dst view
-	srcMem   []float32 // where src lies; nil means the run's own memory
+	srcMem   []float32 // where src lies; nil means the run's own memory,
+	inBand   bool      // or the worker's
 	epilogue
+	clamp  clamp
 	phases []phasePlan
 	// pixelsFirst makes consecutive items share their pixels rather than their weights.
 	pixelsFirst bool
@@ -29,13 +31,32 @@ type epilogue struct {
 	act *elementwise // nil for none
 }
 
+// clamp is what a kernel does to its sums at the end.
+type clamp struct {
+	low, high float32
+	is        bool
+}
+
+// clamp takes the function out of e if the kernel can do it: if it only clamps and keeps the zeros
+// beyond the channels.
+func (e *epilogue) clamp() (c clamp) {
+	if e.act == nil {
+		return c
+	}
+	if c.low, c.high, c.is = e.act.bounds(); !c.is || c.low > 0 || c.high < 0 {
+		return clamp{}
+	}
+	e.act = nil
+	return c
+}
+
 // relu says that the kernel is to end in a ReLU.
 func (e *epilogue) relu() bool { return e.act != nil && e.act.Function == ReLU }
 
-// finish applies a function that is no ReLU to pixels of a block of c channels, while they are
-// in the cache.
+// finish applies the function to pixels of a block of c channels, while they
+// are in the cache.
 func (e *epilogue) finish(k *asm.Kernels, w *worker, blk, c int, pixels []float32) {
-	if e.act != nil && e.act.Function != ReLU {
+	if e.act != nil {
 		e.act.apply(k, w, blk, pixels, pixels)
 		clearBeyond(pixels, c-blk*block)
 	}
@@ -61,9 +82,9 @@ type call struct {
 	aTile, cTile int // steps between tiles, in elements
 }
 
-// chunkMACs is the work that a chunk should hold, in multiply-adds: tens of
-// microseconds, so that goroutines end together and the garbage collector need not wait.
-const chunkMACs = 3 << 20
+// chunkMACs is the work that a chunk should hold, in multiply-adds: about ten microseconds, so that
+// goroutines end together and the garbage collector need not wait.
+const chunkMACs = 1 << 20
 
 // newConvStep plans a convolution in float32.
 func (m *Model) newConvStep(w *convWeights, src, dst view, e epilogue) *convStep {
@@ -76,7 +97,7 @@ func (m *Model) newConvStep(w *convWeights, src, dst view, e epilogue) *convStep
 // newConvStep cuts a convolution into chunks, for a kernel with tiles of those heights and
 // operands of so many bytes an element. The kernel itself is for the caller to set.
 func newConvStep(heights []int, bytes int, w *convWeights, src, dst view, e epilogue) *convStep {
-	s := &convStep{heights: heights, w: w, src: src, dst: dst, epilogue: e}
+	s := &convStep{heights: heights, w: w, src: src, dst: dst, clamp: e.clamp(), epilogue: e}
 	g := &w.geometry
 	weights := 0
 	for i := range g.phases {
@@ -295,13 +316,16 @@ func (s *convStep) runF32(w *worker, p *phasePlan, ch *chunk, image int, of *pan
 		ARow: 4 * g.inStep.x * s.pixel(), AStep: 4,
 		BStep: 4 * block * of.vecs, BVec: 4 * block,
 		CRow: 4 * g.outStep.x * block, CVec: 4 * s.dst.plane,
-		Vecs: of.vecs, Relu: s.relu(),
+		Vecs: of.vecs, Low: s.clamp.low, High: s.clamp.high, Clamp: s.clamp.is,
 	}
 	if s.w.bias != nil {
 		args.Bias = &s.w.bias[of.b0*block]
 	}
 	from := w.mem
-	if s.srcMem != nil {
+	switch {
+	case s.inBand:
+		from = w.band
+	case s.srcMem != nil:
 		from = s.srcMem
 	}
 	a := unsafe.Pointer(&from[s.src.off+image*s.src.image])
@@ -321,7 +345,7 @@ func (s *convStep) runF32(w *worker, p *phasePlan, ch *chunk, image int, of *pan
 		args.Rows, args.Tiles = k.rows, k.tiles
 		args.ATile, args.CTile = 4*k.aTile, 4*k.cTile
 		s.f32.Run(args)
-		if s.act != nil && !args.Relu {
+		if s.act != nil {
 			s.finishCall(w, k, image, of)
 		}
 	}
@@ -350,7 +374,7 @@ func (s *convStep) runBF16(w *worker, p *phasePlan, ch *chunk, image int, of *pa
 		ARow: 2 * g.inStep.x * s.pixel(), AStep: 4,
 		BStep: 4 * block * of.vecs, BVec: 4 * block,
 		CRow: out * g.outStep.x * block, CVec: out * s.dst.plane,
-		Vecs: of.vecs, Relu: s.relu(), Wide: s.wide,
+		Vecs: of.vecs, Low: s.clamp.low, High: s.clamp.high, Clamp: s.clamp.is, Wide: s.wide,
 	}
 	if s.w.bias != nil {
 		args.Bias = &s.w.bias[of.b0*block]

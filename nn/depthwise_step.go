@@ -13,12 +13,19 @@ type depthwiseStep struct {
 	src, dst view
 	srcMem   []float32 // where src lies; nil means the run's own memory
 	epilogue
-	taps [][]int // by phase: byte offsets
-	band int     // rows of the output that are an item
+	clamp clamp   // before anything is added
+	taps  [][]int // by phase: byte offsets
+	band  int     // rows of the output that are an item
 }
 
 func newDepthwiseStep(k *asm.Kernels, w *convWeights, src, dst view, e epilogue) *depthwiseStep {
-	s := &depthwiseStep{kernels: k, w: w, src: src, dst: dst, epilogue: e}
+	c := clamp{low: float32(math.Inf(-1)), high: float32(math.Inf(1))}
+	if e.res == nil {
+		if own := e.clamp(); own.is {
+			c = own
+		}
+	}
+	s := &depthwiseStep{kernels: k, w: w, src: src, dst: dst, clamp: c, epilogue: e}
 	for i := range w.geometry.phases {
 		var taps []int
 		for _, t := range w.geometry.phases[i].taps {
@@ -68,11 +75,10 @@ func (s *depthwiseStep) row(w *worker, i, image, b, y int) {
 		if s.srcMem != nil {
 			from = s.srcMem
 		}
-		low, high := s.bounds()
 		w.depthwise = asm.DepthwiseF32Args{
 			A: &from[s.src.at(image, b, (y-p.y)/g.outStep.y*g.inStep.y, 0)], B: &s.w.panels[p.at+b*len(p.taps)*block], C: &sums[0],
 			Taps: &s.taps[i][0], NTaps: len(p.taps), Rows: n,
-			ARow: 4 * g.inStep.x * block, CRow: 4 * sumStep, Low: low, High: high,
+			ARow: 4 * g.inStep.x * block, CRow: 4 * sumStep, Low: s.clamp.low, High: s.clamp.high,
 		}
 		if s.w.bias != nil {
 			w.depthwise.Bias = &s.w.bias[b*block]
@@ -87,15 +93,4 @@ func (s *depthwiseStep) row(w *worker, i, image, b, y int) {
 			}
 		}
 	}
-}
-
-// bounds are those that the kernel clamps its sums to: those of a ReLU or a clip, if nothing is
-// added before it.
-func (s *depthwiseStep) bounds() (low, high float32) {
-	if s.res == nil && s.act != nil {
-		if low, high, ok := s.act.bounds(); ok {
-			return low, high
-		}
-	}
-	return float32(math.Inf(-1)), float32(math.Inf(1))
 }

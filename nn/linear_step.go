@@ -3,15 +3,16 @@ package nn
 import "cwox/asm"
 
 // linearStep is a convolution whose output is one pixel: the images are the pixels, so that
-// they share the weights.
+// they share the weights. The bias comes last: added first, a large one takes digits from terms that
+// cancel it.
 type linearStep struct {
 	kernels  *asm.Kernels
 	w        *convWeights
 	src, dst view
-	srcMem   []float32    // where src lies; nil means the run's own memory
-	act      *elementwise // nil for none
-	taps     []int        // byte offsets, block by block
-	cuts     [][]call     // for each number of images
+	srcMem   []float32 // where src lies; nil means the run's own memory
+	epilogue
+	taps []int    // byte offsets, block by block
+	cuts [][]call // for each number of images
 }
 
 // linear says that a convolution with this geometry is one that linearStep can run.
@@ -20,7 +21,7 @@ func (g *convGeometry) linear(dst *view) bool {
 }
 
 func newLinearStep(k *asm.Kernels, w *convWeights, src, dst view, act *elementwise, batch int) *linearStep {
-	s := &linearStep{kernels: k, w: w, src: src, dst: dst, act: act}
+	s := &linearStep{kernels: k, w: w, src: src, dst: dst, epilogue: epilogue{act: act}}
 	for b := range blocks(w.geometry.in) {
 		for _, t := range w.geometry.phases[0].taps {
 			s.taps = append(s.taps, 4*(b*src.plane+t.dy*src.row+t.dx*block))
@@ -43,17 +44,14 @@ func (s *linearStep) run(w *worker, first, n, item int) {
 	of := &s.w.geometry.panels[item]
 	p := &s.w.geometry.phases[0]
 	taps := s.taps[of.i0*len(p.taps) : of.i1*len(p.taps)]
-	args, end := &w.gemm, epilogue{act: s.act}
+	args := &w.gemm
 	*args = asm.GemmF32Args{
 		B:    &s.w.panels[p.start(of)],
 		Taps: &taps[0], NTaps: len(taps), K: block,
 		ARow: 4 * s.src.image, AStep: 4,
 		BStep: 4 * block * of.vecs, BVec: 4 * block,
 		CRow: 4 * s.dst.image, CVec: 4 * s.dst.plane,
-		Vecs: of.vecs, Relu: end.relu(),
-	}
-	if s.w.bias != nil {
-		args.Bias = &s.w.bias[of.b0*block]
+		Vecs: of.vecs,
 	}
 	from := w.mem
 	if s.srcMem != nil {
@@ -69,7 +67,13 @@ func (s *linearStep) run(w *worker, first, n, item int) {
 	}
 	for i := range n {
 		for b := of.b0; b < of.b0+of.vecs; b++ {
-			end.finish(s.kernels, w, b, s.dst.c, s.dst.line(w.mem, first+i, b, 0))
+			out := s.dst.line(w.mem, first+i, b, 0)
+			if s.w.bias != nil {
+				for j, v := range s.w.bias[b*block:][:block] {
+					out[j] += v
+				}
+			}
+			s.finish(s.kernels, w, b, s.dst.c, out)
 		}
 	}
 }

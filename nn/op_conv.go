@@ -60,6 +60,11 @@ func (c *conv) border(n *Node) int { return c.reach(n.in[0].shape, n.shape) }
 // depthwise says that every channel is convolved by itself.
 func (c *conv) depthwise() bool { return c.Groups > 1 && c.Groups == c.in && c.Groups == c.Out }
 
+// pointwise says that every pixel is convolved by itself.
+func (c *conv) pointwise() bool {
+	return c.KH == 1 && c.KW == 1 && c.Groups == 1 && c.StrideH == 1 && c.StrideW == 1 && c.Top == 0 && c.Left == 0 && c.Bottom == 0 && c.Right == 0
+}
+
 // half leaves the last layers, on maps of one pixel, in float32, and what has no kernel.
 func (c *conv) half(n *Node) bool { return n.in[0].shape.H*n.in[0].shape.W > 1 && !c.depthwise() }
 
@@ -83,9 +88,10 @@ func (c *conv) prepare(m *Model, n, normed *Node) {
 func (c *conv) forward(l *layout, j *job) []step {
 	m, n := l.m, j.root
 	var in view
-	if c.readsImage(n) {
+	switch {
+	case c.readsImage(n):
 		in = l.image.dst
-	} else {
+	case j.before == nil:
 		in = j.src(n.in[0])
 	}
 	var e epilogue
@@ -102,6 +108,9 @@ func (c *conv) forward(l *layout, j *job) []step {
 		return s.steps()
 	}
 	w := m.forwardWeights(n, j.norm, j.half)
+	if j.before != nil {
+		return []step{l.newPreparedStep(w, n.in[0].shape, l.rows(&job{fused: *j.before, src: j.src}), j.dst, e)}
+	}
 	if j.half {
 		s := newConvStep(m.kernels.GemmBF16.Rows, 2, w, in, j.dst, e)
 		s.bf16, s.wide = &m.kernels.GemmBF16, !j.natural

@@ -143,7 +143,11 @@ func (a *elementwise) apply(k *asm.Kernels, w *worker, blk int, in, out []float3
 		w.sigmoid = asm.SigmoidF32Args{A: &in[0], C: &out[0], Rows: len(in) / block, Gate: a.Function == SiLU}
 		k.SigmoidF32(&w.sigmoid)
 	case GELU, GELUTanh:
-		a.gelu(k, w, in, out)
+		w.sigmoid = asm.SigmoidF32Args{A: &in[0], C: &out[0], Rows: len(in) / block, Gate: true, Curve: &geluCurve, Cap: 36}
+		if a.Function == GELUTanh {
+			w.sigmoid.Curve, w.sigmoid.Cap = &geluTanhCurve, 1e4
+		}
+		k.SigmoidF32(&w.sigmoid)
 	case LeakyReLU, PReLU:
 		for i, v := range in {
 			if v < 0 {
@@ -158,39 +162,13 @@ func (a *elementwise) apply(k *asm.Kernels, w *worker, blk int, in, out []float3
 
 // geluCurve is ln(F/(1-F))/x, F being the normal distribution function, as a polynomial of x^2 up
 // to 36: least squares with weights that make the largest error of F small, 0.8*2^-24 in float32.
+// Beyond 6, where F is 1e-9 from its end, its error is no larger. So GELU is x*sigmoid(x*curve).
 var geluCurve = [...]float32{1.5957697629928589, 0.07266674935817719, -6.605985254282132e-05, -0.00011009861918864772,
 	7.788920811435673e-06, -2.457696837154799e-07, 2.3426107720325717e-09, 2.6955087467639416e-11}
 
-// gelu computes x*sigmoid(x*p(x^2)): the function's own p where it has the hyperbolic tangent,
-// else geluCurve. Beyond 6, where F is 1e-9 from its end, its error is no larger.
-func (a *elementwise) gelu(k *asm.Kernels, w *worker, in, out []float32) {
-	if len(w.inner) < len(in) {
-		w.inner = alignedFloats(len(in))
-	}
-	inner := w.inner[:len(in)]
-	for i, v := range in {
-		t := v * v
-		if a.Function == GELUTanh {
-			inner[i] = v * (1.5957691216 + float32(t*0.0713548162726))
-			continue
-		}
-		t = min(t, 36)
-		c := &geluCurve
-		p := float32(c[7]*t) + c[6]
-		p = float32(p*t) + c[5]
-		p = float32(p*t) + c[4]
-		p = float32(p*t) + c[3]
-		p = float32(p*t) + c[2]
-		p = float32(p*t) + c[1]
-		p = float32(p*t) + c[0]
-		inner[i] = v * p
-	}
-	w.sigmoid = asm.SigmoidF32Args{A: &inner[0], C: &inner[0], Rows: len(in) / block}
-	k.SigmoidF32(&w.sigmoid)
-	for i, v := range in {
-		out[i] = v * inner[i]
-	}
-}
+// geluTanhCurve is the function's own where it has the hyperbolic tangent: 2 sqrt(2/pi) times 1 and
+// 0.044715.
+var geluTanhCurve = [8]float32{1.5957691216, 0.0713548162726}
 
 var zeros, ones = repeated(0), repeated(1)
 

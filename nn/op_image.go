@@ -20,8 +20,8 @@ func (i *image) shape([]Shape) (Shape, error) { return i.size, nil }
 // forward makes the step that copies the input into blocks.
 func (i *image) forward(l *layout, j *job) []step {
 	g, size, f := l.m.graph, i.size, l.feed
-	return []step{&rowStep{dst: j.dst, row: func(_ *worker, image, blk, y int, out []float32) {
-		x, mask := f.of(image, size)
+	return []step{&rowStep{dst: j.dst, row: func(w *worker, image, blk, y int, out []float32) {
+		x, mask := f.of(w, image, size)
 		for c := blk * block; c < min((blk+1)*block, size.C); c++ {
 			prepareRow(out[c%block:], block, x[(c*size.H+y)*size.W:][:size.W], mask, y, g.affineScale, g.affineShift, c)
 		}
@@ -61,7 +61,8 @@ type feed struct {
 }
 
 // of is an image and its mask, nil for none.
-func (f *feed) of(image int, s Shape) (x, mask []float32) {
+func (f *feed) of(w *worker, image int, s Shape) (x, mask []float32) {
+	image += w.image
 	plane := s.H * s.W
 	if f.masks != nil {
 		return f.x, f.masks[image*plane:][:plane]
@@ -116,7 +117,7 @@ func (s *imageStep) items(n int) int { return n * ceilDiv(s.dst.h, inputRows) }
 func (s *imageStep) run(w *worker, first, n, item int) {
 	per := ceilDiv(s.dst.h, inputRows)
 	image, y0 := first+item/per, item%per*inputRows
-	x, mask := s.of(image, s.size)
+	x, mask := s.of(w, image, s.size)
 	c := s.size.C
 	for y := y0; y < min(y0+inputRows, s.dst.h); y++ {
 		at := s.dst.off + image*s.dst.image + y*s.dst.row

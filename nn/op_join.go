@@ -68,15 +68,13 @@ func (c *concat) forward(l *layout, j *job) []step {
 			copy(out, srcs[i].line(w.mem, image, from/block, y))
 			return
 		}
-		for c := c0; c < min(c0+block, at); c++ {
-			for c >= starts[i+1] {
+		gather(out, w.mem, at-c0, func(k int) int {
+			for c0+k >= starts[i+1] {
 				i++
 			}
-			in := srcs[i].line(w.mem, image, (c-starts[i])/block, y)[(c-starts[i])%block:]
-			for x := 0; x < len(out); x += block {
-				out[x+c-c0] = in[x]
-			}
-		}
+			from := c0 + k - starts[i]
+			return srcs[i].at(image, from/block, y, 0) + from%block
+		})
 	}}}
 }
 

@@ -1,6 +1,11 @@
 package nn
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+
+	"cwox/asm"
+)
 
 // MatMul appends the matrix product over rows and columns, channel by channel: [C][M][N] of a
 // [C][M][K] and b [C][K][N]. Either may have one channel, which then is every channel's.
@@ -74,10 +79,36 @@ func (o *matmul) forward(l *layout, j *job) []step {
 	n := j.root
 	x := matrix{from: from{view: j.src(n.in[0])}, one: n.in[0].shape.C < n.shape.C}
 	z := matrix{from: from{view: j.src(n.in[1])}, one: n.in[1].shape.C < n.shape.C}
+	if !x.one && !z.one {
+		return []step{productStep(l.m.kernels, x.view, z.view, j.dst)}
+	}
 	return []step{&rowStep{dst: j.dst, row: func(w *worker, image, blk, y int, out []float32) {
 		clear(out)
 		product(w, image, blk, y, &x, &z, n.in[0].shape.W, out)
 	}}}
+}
+
+// productMACs bounds the work of a kernel's call, in multiply-adds of vectors.
+const productMACs = 1 << 16
+
+// productStep is the product of two maps, channel by channel: a row of it is that of x convolved
+// with the columns of z.
+func productStep(k *asm.Kernels, x, z, dst view) *rowStep {
+	var taps []int // the rows of z
+	for y := range z.h {
+		taps = append(taps, 4*y*z.row)
+	}
+	per := max(1, productMACs/len(taps))
+	return &rowStep{dst: dst, row: func(w *worker, image, blk, y int, out []float32) {
+		for col := 0; col < dst.w; col += per {
+			w.depthwise = asm.DepthwiseF32Args{
+				A: &w.mem[z.at(image, blk, 0, col)], B: &w.mem[x.at(image, blk, y, 0)], C: &out[col*block],
+				Taps: &taps[0], NTaps: len(taps), Rows: min(per, dst.w-col), ARow: 4 * block, CRow: 4 * block,
+				Low: float32(math.Inf(-1)), High: float32(math.Inf(1)),
+			}
+			k.DepthwiseF32(&w.depthwise)
+		}
+	}}
 }
 
 // backward: the signals of a and b are S b' and a' S. DeepLIFT takes the mean of the image's

@@ -153,6 +153,18 @@ func (s sampling) transposed(n int) sampling {
 	return out
 }
 
+// selection is the place that each place is taken from, nil if some are anything else.
+func (s sampling) selection() []int {
+	var out []int
+	for _, taps := range s {
+		if len(taps) != 1 || taps[0].weight != 1 {
+			return nil
+		}
+		out = append(out, taps[0].at)
+	}
+	return out
+}
+
 // of is the taps of a place; one is room for them.
 func (s sampling) of(i int, one []tap) []tap {
 	if s == nil {
@@ -220,6 +232,14 @@ func (r *resample) backward(b *descent, g *fused, sig view) {
 
 // resampleStep computes dst from src; elements that are the sum of nothing get value.
 func resampleStep(along [3]sampling, value float32, src, dst view) *rowStep {
+	if channels := along[0].selection(); channels != nil && along[1] == nil && along[2] == nil {
+		return &rowStep{dst: dst, row: func(w *worker, image, blk, y int, out []float32) {
+			gather(out, w.mem, dst.c-blk*block, func(i int) int {
+				c := channels[blk*block+i]
+				return src.at(image, c/block, y, 0) + c%block
+			})
+		}}
+	}
 	return &rowStep{dst: dst, row: func(w *worker, image, blk, y int, out []float32) {
 		var one [1]tap
 		clear(out)
@@ -257,6 +277,25 @@ func mixChannels(to *[block]float32, channels sampling, blk int, src *view, mem 
 			for _, t := range channels[c] {
 				to[i] += float32(mem[src.at(image, t.at/block, y, x)+t.at%block] * float32(weight*t.weight))
 			}
+		}
+	}
+}
+
+// gather makes a row of a block of up to so many channels: channel i of a pixel is what lies at
+// from(i) for the first pixel, a block further for each pixel after it.
+func gather(out, mem []float32, channels int, from func(i int) int) {
+	var at [block]int
+	for i := range at {
+		if i < channels {
+			at[i] = from(i)
+		} else {
+			at[i] = at[0] // it does not matter
+		}
+	}
+	for x := 0; x < len(out); x += block {
+		to := (*[block]float32)(out[x:])
+		for i, a := range at {
+			to[i] = mem[a+x]
 		}
 	}
 }

@@ -66,23 +66,48 @@ func (r *rearrange) backward(b *descent, g *fused, sig view) {
 
 // step moves the elements of src to dst.
 func (r *rearrange) step(src, dst view) *rowStep {
-	// How far an element is, in src's order, from one a channel, row or column before.
-	steps := [3]int{dst.h * dst.w, dst.w, 1}
-	if r.perm != nil {
-		in := [3]int{src.h * src.w, src.w, 1}
-		for i, p := range r.perm {
-			steps[i] = in[p]
+	if r.perm == nil {
+		return reshapeStep(src, dst)
+	}
+	// How far an element lies from the first one, by its place along each of dst's axes.
+	along := [3][]int{}
+	for i, p := range r.perm {
+		n := [3]int{src.c, src.h, src.w}[p]
+		for k := range n {
+			along[i] = append(along[i], [3]int{k/block*src.plane + k%block, k * src.row, k * block}[p])
 		}
 	}
 	return &rowStep{dst: dst, row: func(w *worker, image, blk, y int, out []float32) {
-		for i := range out {
-			c := blk*block + i%block
-			if c >= dst.c {
-				continue
+		lanes := along[0][blk*block : min((blk+1)*block, dst.c)]
+		from := w.mem[src.at(image, 0, 0, 0)+along[1][y]:]
+		for x, column := range along[2] {
+			to := out[x*block:][:len(lanes)]
+			for i, lane := range lanes {
+				to[i] = from[lane+column]
 			}
-			at := c*steps[0] + y*steps[1] + i/block*steps[2]
-			c, px := at/(src.h*src.w), at%(src.h*src.w)
-			out[i] = w.mem[src.at(image, c/block, px/src.w, px%src.w)+c%block]
+		}
+	}}
+}
+
+// reshapeStep moves the elements of src, in order, to dst.
+func reshapeStep(src, dst view) *rowStep {
+	return &rowStep{dst: dst, row: func(w *worker, image, blk, y int, out []float32) {
+		for i := range min(block, dst.c-blk*block) {
+			at := ((blk*block+i)*dst.h + y) * dst.w // in order
+			c, py, px := at/(src.h*src.w), at/src.w%src.h, at%src.w
+			from := src.at(image, c/block, py, px) + c%block
+			for x := range dst.w {
+				out[x*block+i] = w.mem[from]
+				from += block
+				if px++; px == src.w && x+1 < dst.w {
+					px = 0
+					if py++; py == src.h {
+						py = 0
+						c++
+					}
+					from = src.at(image, c/block, py, px) + c%block
+				}
+			}
 		}
 	}}
 }

@@ -67,6 +67,9 @@ func (s *statistics) moments(x []float64) (mean, scale float64) {
 }
 
 func (s *statistics) forward(l *layout, j *job) []step {
+	if !s.grouped {
+		return []step{newLayerNormStep(s, j.src(j.root.in[0]), j.dst)}
+	}
 	return []step{&setStep{dst: j.dst, groups: s.groups, in: []from{{view: j.src(j.root.in[0])}}, values: 2, f: func(v [][]float64, c0, area int) {
 		mean, scale := s.moments(v[0])
 		for k, x := range v[0] {
@@ -123,16 +126,15 @@ func (s *softmax) shape(in []Shape) (Shape, error) { return in[0], nil }
 func (s *softmax) nonNegative(*Node) bool          { return !s.log }
 
 func (s *softmax) forward(l *layout, j *job) []step {
+	if !s.log {
+		return []step{&softmaxStep{l.m.kernels, j.src(j.root.in[0]), j.dst}}
+	}
 	return []step{&setStep{dst: j.dst, in: []from{{view: j.src(j.root.in[0])}}, values: 2, f: func(v [][]float64, _, _ int) {
 		x, out := v[0], v[1]
 		top := largest(x)
 		sum := exponentials(out, x, top)
 		for k := range out {
-			if s.log {
-				out[k] = x[k] - top - elementary.Log(sum)
-			} else {
-				out[k] /= sum
-			}
+			out[k] = x[k] - top - elementary.Log(sum)
 		}
 	}}}
 }

@@ -42,7 +42,7 @@ func TestOperators(t *testing.T) {
 		{"but the last two", row, seven, slice(Range{To: -2}), []float64{1, 2, 3, 4, 5}},
 		{"backwards", row, seven, slice(Range{Step: -3}), []float64{7, 4, 1}},
 		{"backwards between", row, seven, slice(Range{From: 5, To: 1, Step: -1}), []float64{6, 5, 4, 3}},
-		{"far beyond", row, seven, slice(Range{From: -100, To: 1 << 40, Step: 3}), []float64{1, 4, 7}},
+		{"far beyond", row, seven, slice(Range{From: -100, To: math.MaxInt32, Step: 3}), []float64{1, 4, 7}},
 		{"shuffle", Shape{6, 1, 1}, six, func(g *Graph, x *Node) *Node { return g.Shuffle("op", x, 2) }, []float64{1, 4, 2, 5, 3, 6}},
 		{"transpose", Shape{2, 1, 3}, six, func(g *Graph, x *Node) *Node { return g.Transpose("op", x, [3]int{2, 1, 0}) }, []float64{1, 4, 2, 5, 3, 6}},
 		{"reshape", Shape{2, 1, 3}, six, func(g *Graph, x *Node) *Node { return g.Reshape("op", x, Shape{1, 3, 2}) }, []float64{1, 2, 3, 4, 5, 6}},
@@ -69,6 +69,14 @@ func TestOperators(t *testing.T) {
 		{"mean over channels", Shape{2, 1, 3}, six, func(g *Graph, x *Node) *Node { return g.Mean("op", x, true, false, false) }, []float64{2.5, 3.5, 4.5}},
 		{"matrix product", Shape{1, 2, 2}, four, func(g *Graph, x *Node) *Node { return g.MatMul("op", x, x) }, []float64{-5, -3, 4.5, -5.75}},
 		{"constant", Shape{1, 1, 2}, four[:2], func(g *Graph, x *Node) *Node { return g.Div("op", g.Constant("c", Shape{1, 1, 2}, []float32{3, 1}), x) }, []float64{3, -0.5}},
+		{"a function after a sum", Shape{2, 1, 2}, four, func(g *Graph, x *Node) *Node {
+			c := g.Conv("op", x, Conv{Out: 2, Window: Square(1, 1, 0), Groups: 2, Weight: []float32{2, 3}})
+			return g.ReLU("relu", g.Add("sum", c, x))
+		}, []float64{3, 0, 12, 2}},
+		{"a function after a sum of blocks", Shape{2, 1, 2}, four, func(g *Graph, x *Node) *Node {
+			c := g.Conv("op", x, Conv{Out: 2, Window: Square(1, 1, 0), Weight: []float32{2, 0, 0, 3}})
+			return g.Activation("clip", g.Add("sum", c, x), Activation{Function: Clip, A: -1, B: 6})
+		}, []float64{3, -1, 6, 2}},
 		{"linear on a map", Shape{2, 1, 2}, four, func(g *Graph, x *Node) *Node { return g.Linear("op", x, []float32{1, 10, 100, 1000}, []float32{7}, 1) }, []float64{788}},
 	} {
 		g := NewGraph(c.s)

@@ -19,93 +19,16 @@ type plan struct {
 	size   int     // elements of memory
 	// moments are the steps that measure batch normalisations.
 	moments []*momentStep
+
+	ends       []int   // by group: the number of steps up to it
+	splitGroup int     // the first group of the others
+	crossing   []*Node // whose values these read, made by the leading ones
 }
 
 // value is where a node's output lies: in float32, in bfloat16, in both or not at all.
 type value struct {
 	f32, bf16       view
 	hasF32, hasBF16 bool
-}
-
-// fused is a run of nodes that one step computes: a convolution with the linear function of
-// its channels, residual sum and ReLU that follow it, or a single other node.
-type fused struct {
-	root *Node // the first node
-	norm *Node // nil for none
-	add  *Node
-	res  *Node // the other operand of add
-	act  *Node
-	last *Node // whose value the step writes
-}
-
-// fuse groups the graph's nodes into steps. Nodes in keep, and all if whole is set, get a
-// value of their own, and what functions are of from node keepFrom on.
-func (m *Model) fuse(keep []bool, keepFrom int, whole bool) []fused {
-	var out []fused
-	taken := make([]bool, len(m.graph.nodes))
-	for _, n := range m.graph.nodes {
-		if taken[n.id] {
-			continue
-		}
-		f := fused{root: n, last: n}
-		for !whole && f.extend(m, keep, keepFrom) {
-			taken[f.last.id] = true
-		}
-		out = append(out, f)
-	}
-	return out
-}
-
-// extend takes in the node after the others if it can be computed along with them: in a
-// convolution's epilogue, or as a function of what is written row by row.
-func (f *fused) extend(m *Model, keep []bool, keepFrom int) bool {
-	if f.last.users != 1 || keep[f.last.id] || f.act != nil {
-		return false
-	}
-	next := m.user[f.last.id]
-	_, product := f.root.op.(*conv)
-	switch op := next.op.(type) {
-	case *norm:
-		if !product || f.norm != nil || f.add != nil {
-			return false
-		}
-		f.norm = next
-	case *binary:
-		other := next.in[1]
-		if other == f.last {
-			other = next.in[0]
-		}
-		// The other operand must be computed before this step runs.
-		if !product || op.what != addition || f.add != nil || other.shape != f.last.shape || other.id >= f.root.id {
-			return false
-		}
-		f.add, f.res = next, other
-	case *elementwise:
-		if !f.takes(m, op, next.id >= keepFrom) {
-			return false
-		}
-		f.act = next
-	default:
-		return false
-	}
-	f.last = next
-	return true
-}
-
-// takes says that a function of the last node can be computed along with it. A ReLU's
-// derivative is known by its output; what other functions are of must stay where it is wanted.
-// The kernels of bfloat16 have no others.
-func (f *fused) takes(m *Model, a *elementwise, wanted bool) bool {
-	if a.Function != ReLU && wanted {
-		return false
-	}
-	switch op := f.root.op.(type) {
-	case *conv:
-		return a.Function == ReLU || !m.bf16 || op.depthwise()
-	case *norm, *binary:
-		return true
-	}
-	return false
 }
 
 // batchMaps is the largest map, in pixels, from which on a plan runs over the whole batch.
@@ -116,11 +39,13 @@ type layout struct {
 	*plan
 	m        *Model
 	o        SessionOptions
-	survives []bool // by node id: its value in float32 is still there after Forward
+	whole    SessionOptions // those of the session: o may be for one image of it
+	survives []bool         // by node id: its value in float32 is still there after Forward
 	groups   []fused
 	made     []int      // by node id: the group that computes it, -1 for none
 	lastUse  []int      // by node id: the last group that reads it
-	home     []*Node    // by node id: the concatenation in whose memory it is computed
+	home     []home     // by node id
+	inPlace  []bool     // by node id: a concatenation that needs no step
 	need     []needs    // by node id
 	live     []bool     // by node id: its value is wanted, or leads to one that is
 	border   []int      // by node id
@@ -134,9 +59,14 @@ type needs struct{ f32, bf16 bool }
 
 // newPlan lays out the graph for a batch. Values of nodes from keepFrom on survive.
 func (m *Model) newPlan(o SessionOptions, keep []bool, keepFrom int) *plan {
-	l := &layout{plan: &plan{values: make([]value, len(m.graph.nodes)), feed: &feed{}}, m: m, o: o, survives: m.survivors(keepFrom)}
+	return m.layOut(o, o, keep, keepFrom)
+}
+
+// layOut is newPlan for a part of a session, whose operators are fused as for the whole.
+func (m *Model) layOut(o, whole SessionOptions, keep []bool, keepFrom int) *plan {
+	l := &layout{plan: &plan{values: make([]value, len(m.graph.nodes)), feed: &feed{}}, m: m, o: o, whole: whole, survives: m.survivors(keepFrom)}
 	l.groups = m.fuse(keep, keepFrom, o.Whole)
-	l.border = m.borders()
+	l.joinOperands(keep)
 	l.uses()
 	for i := range l.groups {
 		f := &l.groups[i]
@@ -155,8 +85,10 @@ func (m *Model) newPlan(o SessionOptions, keep []bool, keepFrom int) *plan {
 		if i < l.split {
 			l.plan.split = len(l.plan.steps)
 		}
+		l.ends = append(l.ends, len(l.plan.steps))
 	}
 	l.size = l.arena.size
+	l.findCrossing()
 	return l.plan
 }
 
@@ -167,13 +99,18 @@ func (p *plan) furnish(w *worker) {
 		row = max(row, p.values[i].f32.w*block)
 	}
 	w.scratch(2 * row)
-	w.inner = alignedFloats(max(row, 32*block)) // a row, or a tile of a convolution
 	for _, s := range p.steps {
 		switch s := s.(type) {
 		case *setStep:
 			w.buffers(s.values, s.most())
+		case *layerNormStep:
+			w.buffers(2, s.dst.w)
+		case *softmaxStep:
+			w.buffers(2, s.dst.w)
 		case *imageStep:
 			w.scratch(s.dst.w * s.size.C)
+		case *preparedStep:
+			w.band = alignedFloats(max(len(w.band), blocks(s.src.c)*s.src.plane))
 		}
 	}
 }
@@ -201,7 +138,8 @@ func (l *layout) uses() {
 	for i, f := range l.groups {
 		l.made[f.last.id] = i
 	}
-	l.home = l.m.concatHomes(l.made, l.o.Whole)
+	l.home, l.inPlace = l.m.concatHomes(l.made, l.o.Whole)
+	l.border = l.borders()
 	output := nodes[len(nodes)-1]
 	l.lastUse[output.id] = len(l.groups)
 	l.need[output.id].f32 = true
@@ -216,7 +154,10 @@ func (l *layout) uses() {
 		for k, in := range f.inputs() {
 			switch {
 			case !l.live[f.last.id]:
-			case k == 0 && f.root.op.readsImage(f.root):
+			case l.inPlace[f.last.id]: // nothing is read
+				l.live[in.id] = true
+				l.use(i, in)
+			case k == 0 && f.before == nil && f.root.op.readsImage(f.root):
 				l.readImage(in, half)
 			default:
 				l.read(i, in, half)
@@ -231,15 +172,17 @@ func (l *layout) uses() {
 // read notes that group i reads a node's value in an element type.
 func (l *layout) read(i int, in *Node, half bool) {
 	l.live[in.id] = true
-	l.lastUse[in.id] = max(l.lastUse[in.id], i)
-	if h := l.home[in.id]; h != nil {
-		l.lastUse[h.id] = max(l.lastUse[h.id], i)
-		if h == l.groups[i].last {
-			return // nothing is read: the operand is already there
-		}
-	}
+	l.use(i, in)
 	l.need[in.id].f32 = l.need[in.id].f32 || !half
 	l.need[in.id].bf16 = l.need[in.id].bf16 || half
+}
+
+// use keeps a node's value until group i.
+func (l *layout) use(i int, in *Node) {
+	l.lastUse[in.id] = max(l.lastUse[in.id], i)
+	if h := l.home[in.id].of; h != nil {
+		l.lastUse[h.id] = max(l.lastUse[h.id], i)
+	}
 }
 
 // readImage notes that the interleaved input is read, as what imageOf says of node in.
@@ -254,14 +197,14 @@ func (l *layout) readImage(in *Node, half bool) {
 func (l *layout) shareNeeds() {
 	nodes := l.m.graph.nodes
 	for _, n := range nodes {
-		if h := l.home[n.id]; h != nil {
+		if h := l.home[n.id].of; h != nil {
 			l.need[h.id].f32 = l.need[h.id].f32 || l.need[n.id].f32
 			l.need[h.id].bf16 = l.need[h.id].bf16 || l.need[n.id].bf16
 			l.survives[h.id] = l.survives[h.id] || l.survives[n.id]
 		}
 	}
 	for _, n := range nodes {
-		if h := l.home[n.id]; h != nil {
+		if h := l.home[n.id].of; h != nil {
 			l.need[n.id] = l.need[h.id]
 		}
 	}
@@ -281,6 +224,24 @@ func (l *layout) findSplit() {
 	}
 }
 
+// findCrossing finds what the groups after the split read of what those before it make.
+func (l *layout) findCrossing() {
+	l.splitGroup = l.split
+	seen := make([]bool, len(l.made))
+	for i := l.split; i < len(l.groups); i++ {
+		f := &l.groups[i]
+		for k, in := range f.inputs() {
+			if k == 0 && f.before == nil && f.root.op.readsImage(f.root) {
+				l.splitGroup = 0 // the image itself crosses
+			}
+			if l.made[in.id] < l.split && !seen[in.id] {
+				seen[in.id] = true
+				l.crossing = append(l.crossing, in)
+			}
+		}
+	}
+}
+
 // isHalf says that f reads bfloat16.
 func (l *layout) isHalf(f *fused) bool {
 	return l.m.bf16 && !l.o.Whole && f.root.op.half(f.root)
@@ -289,7 +250,7 @@ func (l *layout) isHalf(f *fused) bool {
 // place finds memory for group i's value in an element type, at its first use.
 func (l *layout) place(i int, n *Node, half bool) view {
 	target := n
-	if h := l.home[n.id]; h != nil {
+	if h := l.home[n.id].of; h != nil {
 		target = h
 	}
 	v, ok := l.values[target.id].in(half)
@@ -309,14 +270,7 @@ func (l *layout) place(i int, n *Node, half bool) view {
 		l.values[target.id].set(v, half)
 	}
 	if target != n {
-		at := 0
-		for _, in := range target.in {
-			if in == n {
-				break
-			}
-			at += in.shape.C
-		}
-		v = v.channels(at, n.shape.C)
+		v = v.channels(l.home[n.id].at, n.shape.C)
 		l.values[n.id].set(v, half)
 	}
 	return v
@@ -352,52 +306,19 @@ func (v *value) set(w view, half bool) {
 	}
 }
 
-// inputs are the nodes whose values the step reads.
-func (f *fused) inputs() []*Node {
-	if f.res == nil {
-		return f.root.in
-	}
-	return append(slices.Clone(f.root.in), f.res)
-}
-
-// concatHomes finds for each node the concatenation in whose memory its value can be
-// computed directly: all operands must fill whole channel blocks.
-func (m *Model) concatHomes(made []int, whole bool) []*Node {
-	home := make([]*Node, len(m.graph.nodes))
-	for _, n := range m.graph.nodes {
-		if _, ok := n.op.(*concat); !ok || whole {
-			continue
-		}
-		fits := true
-		for i, in := range n.in {
-			_, nested := in.op.(*concat)
-			full := in.shape.C%block == 0 || i == len(n.in)-1
-			fits = fits && full && !nested && home[in.id] == nil && made[in.id] >= 0 && in.id > 0 && !slices.Contains(n.in[:i], in)
-		}
-		if fits {
-			for _, in := range n.in {
-				home[in.id] = n
-			}
-		}
-	}
-	return home
-}
-
-// borders is the width of the zero border that the readers of each node's value need.
-func (m *Model) borders() []int {
-	b := make([]int, len(m.graph.nodes))
-	for _, n := range m.graph.nodes {
+// borders is the width of the zero border that the readers of each node's value need, and those of
+// what shares its memory.
+func (l *layout) borders() []int {
+	b := make([]int, len(l.home))
+	for _, n := range l.m.graph.nodes {
 		need := n.op.border(n)
 		for _, in := range n.in {
 			b[in.id] = max(b[in.id], need)
 		}
 	}
-	// Operands computed inside a concatenation share its layout.
-	for _, n := range m.graph.nodes {
-		if _, ok := n.op.(*concat); ok {
-			for _, in := range n.in {
-				b[n.id] = max(b[n.id], b[in.id])
-			}
+	for id, h := range l.home {
+		if h.of != nil {
+			b[h.of.id] = max(b[h.of.id], b[id])
 		}
 	}
 	return b
@@ -410,25 +331,26 @@ func (l *layout) steps(i int, f *fused) []step {
 	n := f.last
 	need := l.need[n.id]
 	var out []step
-	if n.id == 0 && l.image != nil {
+	switch {
+	case n.id == 0 && l.image != nil:
 		out = append(out, l.image)
 		if !need.f32 && !need.bf16 {
 			return out
 		}
-	}
-	if len(f.root.in) > 0 && l.home[f.root.in[0].id] == f.root {
+	case !l.live[n.id]:
 		return nil
-	}
-	if !l.live[n.id] {
+	case l.inPlace[n.id]:
+		l.placeWhole(i, n)
 		return nil
 	}
 	j := &job{fused: *f, i: i, half: l.isHalf(f)}
 	j.src = func(in *Node) view { return l.operand(j, in) }
 	j.natural = l.natural(j, need)
 	j.dst = l.result(j, need)
-	out = append(out, f.root.op.forward(l, j)...)
-	if st, ok := out[len(out)-1].(*rowStep); ok && f.act != nil {
-		st.kernels, st.act = l.m.kernels, f.act.op.(*elementwise)
+	if f.rowByRow() {
+		out = append(out, l.rows(j))
+	} else {
+		out = append(out, f.root.op.forward(l, j)...)
 	}
 	switch {
 	case j.natural && need.f32:
@@ -437,6 +359,25 @@ func (l *layout) steps(i int, f *fused) []step {
 		out = append(out, newConvertStep(l.m.kernels, true, j.dst, l.place(i, n, true)))
 	}
 	return out
+}
+
+// placeWhole finds the memory of a concatenation whose operands lie in place.
+func (l *layout) placeWhole(i int, n *Node) {
+	if l.need[n.id].f32 {
+		l.place(i, n, false)
+	}
+	if l.need[n.id].bf16 {
+		l.place(i, n, true)
+	}
+}
+
+// rows is the step of a job that is computed row by row.
+func (l *layout) rows(j *job) *rowStep {
+	st := j.root.op.forward(l, j)[0].(*rowStep)
+	if j.act != nil {
+		st.kernels, st.act = l.m.kernels, j.act.op.(*elementwise)
+	}
+	return st
 }
 
 // result is where a job writes: its value's place, or memory of its own if that is only read
@@ -467,45 +408,6 @@ func (l *layout) operand(j *job, in *Node) view {
 		panic("nn: a value is read in a type in which it was not made")
 	}
 	return v
-}
-
-// describe says what the step of f does.
-func (f *fused) describe() Operator {
-	o := Operator{Name: f.last.names[0], Out: f.last.shape}
-	if len(f.root.in) > 0 {
-		o.In = f.root.in[0].shape
-	}
-	if c, ok := f.root.op.(*conv); ok {
-		o.Name, o.Kernel, o.Stride = f.root.names[0], c.KH, c.StrideH
-		o.MACs = int64(f.root.shape.Size()) * int64(c.in/c.Groups*c.KH*c.KW)
-	}
-	return o
-}
-
-// arena hands out memory by lifetime: two values may share it if they never live at the
-// same time.
-type arena struct {
-	live []span
-	size int
-}
-
-type span struct{ off, size, from, to int } // lives from step from to step to, both included
-
-func (a *arena) alloc(size, from, to int) int {
-	off := 0
-	slices.SortFunc(a.live, func(x, y span) int { return x.off - y.off })
-	for _, s := range a.live {
-		if s.to < from || s.from > to {
-			continue
-		}
-		if off+size <= s.off {
-			break
-		}
-		off = max(off, s.off+s.size)
-	}
-	a.live = append(a.live, span{off, size, from, to})
-	a.size = max(a.size, off+size)
-	return off
 }
 
 // resolve finds the node a layer name means.

@@ -10,6 +10,7 @@ import (
 // time.
 type Session struct {
 	model    *Model
+	front    *front // nil for none
 	plan     *plan
 	batch    int
 	keepFrom int // values of nodes from here on survive Forward
@@ -51,10 +52,14 @@ func (m *Model) NewSession(o SessionOptions) (*Session, error) {
 	}
 	s := &Session{model: m, batch: o.Batch, keepFrom: keepFrom, whole: o.Whole, groups: m.fuse(keep, keepFrom, o.Whole)}
 	s.plan = m.newPlan(o, keep, keepFrom)
+	s.front = m.newFront(o, s.plan, keep, keepFrom)
 	s.mem = alignedFloats(s.plan.size)
 	s.crew = newCrew(o.Threads)
 	for _, w := range s.crew.workers {
 		s.plan.furnish(w)
+		if s.front != nil {
+			s.front.plan.furnish(w)
+		}
 	}
 	s.runs = make([]*run, o.Batch+1)
 	s.sweeps = map[string]*sweep{}
@@ -75,6 +80,9 @@ func (s *Session) MemoryBytes() int64 {
 	n := len(s.mem)
 	for _, b := range s.sweeps {
 		n += len(b.mem)
+	}
+	if s.front != nil {
+		n += len(s.front.mems) * s.front.plan.size
 	}
 	return 4 * int64(n)
 }
@@ -107,9 +115,14 @@ func (s *Session) ForwardMasked(x, masks []float32) []float32 {
 func (s *Session) forward(x, masks []float32, n int) []float32 {
 	s.crew.check("Forward")
 	s.images = n
-	s.plan.feed.x, s.plan.feed.masks = x, masks
+	given := feed{x, masks}
+	*s.plan.feed = given
+	if s.front != nil {
+		*s.front.plan.feed = given
+		defer func() { *s.front.plan.feed = feed{} }()
+	}
 	if s.runs[n] == nil {
-		s.runs[n] = newRun(s.mem, s.plan.schedule(n))
+		s.runs[n] = s.newRun(n)
 	}
 	s.crew.do(s.runs[n])
 	*s.plan.feed = feed{}
@@ -121,10 +134,23 @@ func (s *Session) forward(x, masks []float32, n int) []float32 {
 	return s.logits[:n*classes]
 }
 
-// schedule lists the plan's steps for n images: the leading ones image by image.
-func (p *plan) schedule(n int) []scheduled {
+// newRun schedules n images. As many as there are workers, or a multiple of it, go through the
+// front.
+func (s *Session) newRun(n int) *run {
+	if s.front == nil {
+		return s.crew.newRun(s.mem, s.plan.schedule(0, n))
+	}
+	images := n - n%len(s.crew.workers)
+	r := s.crew.newRun(s.mem, s.plan.schedule(images, n))
+	r.front = &frontRun{front: s.front, images: int64(images)}
+	return r
+}
+
+// schedule lists the plan's steps for n images: the leading ones image by image, for those from
+// the first-th on.
+func (p *plan) schedule(first, n int) []scheduled {
 	var out []scheduled
-	for i := range n {
+	for i := first; i < n; i++ {
 		for _, s := range p.steps[:p.split] {
 			out = append(out, scheduled{s, i, 1})
 		}
@@ -179,7 +205,7 @@ func (s *Session) Profile(x []float32) []Timing {
 	defer func() { s.plan.feed.x = nil }()
 	var out []Timing
 	time1 := func(i, first, n int) {
-		r := newRun(s.mem, []scheduled{{s.plan.steps[i], first, n}})
+		r := s.crew.newRun(s.mem, []scheduled{{s.plan.steps[i], first, n}})
 		start := time.Now()
 		s.crew.do(r)
 		out = append(out, Timing{s.plan.ops[i], time.Since(start)})

@@ -34,16 +34,21 @@ func (s *rowStep) run(w *worker, first, n, item int) {
 		if s.res != nil {
 			out = w.scratch(len(dst))
 		}
-		s.row(w, image, b, y, out)
-		if s.act != nil {
-			s.act.apply(s.kernels, w, b, out, out)
-		}
+		s.compute(w, image, b, y, out)
 		if s.res != nil {
 			for i, r := range s.res.line(w.mem, image, b, y) {
 				dst[i] = out[i] + r
 			}
 		}
 		clearBeyond(dst, s.dst.c-b*block)
+	}
+}
+
+// compute makes a row of a block, but for res.
+func (s *rowStep) compute(w *worker, image, blk, y int, out []float32) {
+	s.row(w, image, blk, y, out)
+	if s.act != nil {
+		s.act.apply(s.kernels, w, blk, out, out)
 	}
 }
 

@@ -162,7 +162,7 @@ func (s *winograd) bytes() int {
 func (s *winograd) cut(n int) []call {
 	if s.cuts[n] == nil {
 		for at := 0; at < n; {
-			r, tiles := nextTiles(s.gemm.Rows, n-at)
+			r, tiles := nextTiles(s.heights(), n-at)
 			s.cuts[n] = append(s.cuts[n], call{a: at * block, c: at * block, rows: r, tiles: tiles, aTile: r * block, cTile: r * block})
 			at += r * tiles
 		}
@@ -182,14 +182,29 @@ func (s *winograd) steps() []step {
 		for n := 1; n <= images; n++ {
 			s.cut(n * (y1 - y0) * s.tileCols)
 		}
-		work := (y1 - y0) * s.tileCols * blocks(s.w.in) * block * s.gemm.MaxVecs * block
+		work := (y1 - y0) * s.tileCols * blocks(s.w.in) * block * s.vecs() * block
 		per := min(max(1, (1<<19)/max(1, work)), s.groups())
 		out = append(out, &winogradIn{s, y0, y1}, &winogradProduct{s, y0, y1, per}, &winogradOut{s, y0, y1})
 	}
 	return out
 }
 
-func (s *winograd) groups() int { return (blocks(s.w.out) + s.gemm.MaxVecs - 1) / s.gemm.MaxVecs }
+// heights and vecs are the tiles that the kernel of the products takes.
+func (s *winograd) heights() []int {
+	if s.bf16 != nil {
+		return s.gemmBF16.Rows
+	}
+	return s.gemm.Rows
+}
+
+func (s *winograd) vecs() int {
+	if s.bf16 != nil {
+		return s.gemmBF16.MaxVecs
+	}
+	return s.gemm.MaxVecs
+}
+
+func (s *winograd) groups() int { return ceilDiv(blocks(s.w.out), s.vecs()) }
 
 // winogradIn transforms the input of tile rows y0..y1-1.
 type winogradIn struct {
@@ -323,7 +338,7 @@ func (s *winogradOut) run(w *worker, first, n, item int) {
 		w.winOut.ResRow = 4 * s.res.row
 	}
 	s.kernel.Output(&w.winOut)
-	for ; y < min(s.dst.h, (ty+1)*s.kernel.Out); y++ {
+	for ; !s.relu() && y < min(s.dst.h, (ty+1)*s.kernel.Out); y++ {
 		s.finish(s.kernels, w, b, s.dst.c, s.dst.line(w.mem, first+image, b, y))
 	}
 }

@@ -7,7 +7,6 @@ import statistics
 import struct
 import subprocess
 import sys
-import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MACS = {"resnet50": 4.09e9, "googlenet": 1.50e9}  # known, within 1 %
@@ -20,7 +19,7 @@ def main():
     import models  # only now: --help and --check must work outside the virtual environment
 
     ours = json.loads(subprocess.run([args.cwox, "version", "--json"], check=True, capture_output=True, env=environment(args)).stdout)
-    for model in args.models:
+    for model in set(args.models) & set(MACS):
         macs = models.build(model, args.scratch)
         if abs(macs / MACS[model] - 1) > 0.01:
             sys.exit(f"{model}.onnx: {macs / 1e9:.3f} G multiply-adds an image, want {MACS[model] / 1e9:.2f} G")
@@ -52,7 +51,8 @@ def flags():
     cores = len(os.sched_getaffinity(0))
     p.add_argument("--quick", action="store_true", help="all threads only, batches 1 and 8, two short rounds")
     p.add_argument("--json", metavar="FILE", help="write the JSON lines to a file instead of after the table")
-    p.add_argument("--models", type=words, default=list(MACS), help="of resnet50,googlenet")
+    p.add_argument("--models", type=words, help="of resnet50,googlenet; default both, with --onnx none")
+    p.add_argument("--onnx", metavar="FILE", nargs="+", default=[], help="any classifier in a file, with the weights it has")
     p.add_argument("--peers", type=words, default=["onnxruntime", "openvino"], help="of onnxruntime,openvino")
     p.add_argument("--precisions", type=words, help="of f32,bf16; default both, with --isa avx2 f32")
     p.add_argument("--threads", type=numbers, help=f"default {cores},1")
@@ -65,6 +65,7 @@ def flags():
     p.add_argument("--scratch", help=argparse.SUPPRESS)
     a = p.parse_args()
     a.precisions = a.precisions or (["f32"] if a.isa == "avx2" else ["f32", "bf16"])
+    a.models = a.models or ([] if a.onnx else list(MACS))
     for name, allowed in ("models", MACS), ("peers", ["onnxruntime", "openvino"]), ("precisions", ["f32", "bf16"]):
         for word in getattr(a, name):
             if word not in allowed:
@@ -74,7 +75,28 @@ def flags():
     a.threads = a.threads or ([cores] if a.quick or cores == 1 else [cores, 1])
     if min(a.threads + (a.batches or [1]) + [a.rounds]) < 1 or a.seconds <= 0:
         p.error("--threads, --batches, --rounds and --seconds: want positive numbers")
+    for path in a.onnx:
+        if not os.path.isfile(path):
+            p.error(f"--onnx {path}: no such file")
+    a.models += map(os.path.abspath, a.onnx)
     return a
+
+
+def name(model):
+    """What a model is called: one of ours, or a file."""
+    return model if model in MACS else os.path.basename(model)
+
+
+def onnx_file(args, model):
+    """What the other engines read."""
+    return os.path.join(args.scratch, model + ".onnx") if model in MACS else model
+
+
+def weights(args, model):
+    """What cwox reads: for one of our models the builder of that name, so that it needs no graph."""
+    if model in MACS:
+        return ["--model", model, "--weights", os.path.join(args.scratch, model + ".safetensors")]
+    return ["--weights", model]
 
 
 def environment(args):
@@ -95,12 +117,12 @@ class Peer:
 
     def __init__(self, name, args):
         self.name = name
-        self.process = subprocess.Popen([sys.executable, os.path.join(HERE, "peer.py"), name, args.scratch],
+        self.process = subprocess.Popen([sys.executable, os.path.join(HERE, "peer.py"), name],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(args))
         self.version = self.read()["version"]
 
-    def ask(self, *words):
-        self.process.stdin.write(" ".join(map(str, words)) + "\n")
+    def ask(self, *question):
+        self.process.stdin.write(json.dumps(question) + "\n")
         self.process.stdin.flush()
         return self.read()
 
@@ -119,40 +141,37 @@ class Peer:
 
 
 def check(model, peers, args):
-    """All engines must compute the same network: they get one picture and their logits are
-    compared."""
+    """All engines must compute the same network: they get one input, smooth and of the size of
+    normalised pictures, and their outputs are compared."""
     import numpy as np
-    import models
 
-    pixels = np.random.default_rng(2).integers(0, 256, (28, 28, 3), np.uint8).repeat(8, 0).repeat(8, 1)
-    picture = os.path.join(args.scratch, "picture.png")
-    write_png(picture, pixels)
-    x = (pixels.astype(np.float64) / 255 - models.MEAN) / models.STD
-    tensor = os.path.join(args.scratch, "picture.npy")
-    np.save(tensor, x.transpose(2, 0, 1)[None].astype(np.float32))
-    command = [args.cwox, "classify", "--json", "--quiet", "--top", "1000", "--model", model,
-               "--weights", os.path.join(args.scratch, model + ".safetensors"), picture]
-    ours = json.loads(subprocess.run(command, check=True, capture_output=True, env=environment(args)).stdout)
-    want = np.zeros(models.CLASSES)
-    for t in ours["top"]:
-        want[t["class"]] = t["logit"]
-    for p in peers.values():
-        got = np.array(p.ask("logits", model, 1, tensor)["logits"])
+    shape = next(iter(peers.values())).ask("shape", onnx_file(args, model))["shape"]
+    coarse = np.random.default_rng(2).uniform(-2, 2, [1] + [-(-n // 8) if n > 8 else n for n in shape[1:]])
+    x = coarse
+    for axis, n in enumerate(shape[1:], 1):
+        x = x.repeat(8, axis) if n > 8 else x
+    x = np.ascontiguousarray(x[tuple(slice(n) for n in (1, *shape[1:]))], np.float32)
+    npy, tensor = os.path.join(args.scratch, "input.npy"), os.path.join(args.scratch, "input.safetensors")
+    np.save(npy, x)
+    head = json.dumps({"x": {"dtype": "F32", "shape": x.shape, "data_offsets": [0, x.nbytes]}}).encode()
+    with open(tensor, "wb") as f:
+        f.write(struct.pack("<Q", len(head)) + head + x.tobytes())
+    outputs = {p.name: np.array(p.ask("output", onnx_file(args, model), 1, npy)["output"]) for p in peers.values()}
+    classes = len(next(iter(outputs.values())))
+    command = [args.cwox, "classify", "--json", "--quiet", "--top", str(classes), *weights(args, model), "--tensor", tensor]
+    top = json.loads(subprocess.run(command, check=True, capture_output=True, env=environment(args)).stdout)["top"]
+    for peer, got in outputs.items():
+        # A graph may end with its probabilities.
+        field, values = ("probability", "probabilities") if got.min() >= 0 and got.max() <= 1 else ("logit", "logits")
+        want = np.zeros(len(top))
+        for t in top:
+            want[t["class"]] = t[field]
         if got.shape != want.shape:
-            sys.exit(f"{model}: {p.name} gives {got.shape} logits, cwox {want.shape}")
+            sys.exit(f"{name(model)}: {peer} gives {got.shape} numbers, cwox {want.shape}")
         off = abs(got - want).max() / want.std()
-        print(f"{model}: logits of cwox and {p.name} differ by {off:.1e} standard deviations", file=sys.stderr)
+        print(f"{name(model)}: cwox and {peer} differ by {off:.1e} standard deviations of {classes} {values}", file=sys.stderr)
         if not off < 1e-3:
-            sys.exit(f"{model}: cwox and {p.name} do not compute the same network")
-
-
-def write_png(path, pixels):
-    height, width, _ = pixels.shape
-    chunk = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-    rows = b"".join(b"\0" + row.tobytes() for row in pixels)
-    with open(path, "wb") as f:
-        f.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)))
-        f.write(chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+            sys.exit(f"{name(model)}: cwox and {peer} do not compute the same network")
 
 
 def measure(peers, args):
@@ -164,39 +183,38 @@ def measure(peers, args):
             engines = {"cwox": lambda *a: ours(args, *a)}
             if precision == "f32":
                 engines["cwox-direct"] = lambda *a: ours(args, *a, "--direct")
-            for name, p in peers.items():
-                if precision == "f32" or name == "openvino":
-                    engines[name] = lambda *a, p=p: p.ask("measure", *a, args.seconds)
+            for peer, p in peers.items():
+                if precision == "f32" or peer == "openvino":
+                    engines[peer] = lambda model, *a, p=p: p.ask("measure", onnx_file(args, model), *a, args.seconds)
             for threads in args.threads:
                 for batch in args.batches or ([1, 8] if args.quick or threads < max(args.threads) else [1, 8, 16, 32]):
-                    config = {"model": model, "precision": precision, "threads": threads, "batch": batch}
-                    rounds = {name: [] for name in engines}
+                    config = {"model": name(model), "precision": precision, "threads": threads, "batch": batch}
+                    rounds = {engine: [] for engine in engines}
                     for _ in range(args.rounds):
-                        for name in list(rounds):
+                        for engine in list(rounds):
                             try:
-                                answer = engines[name](model, batch, threads, precision)
+                                answer = engines[engine](model, batch, threads, precision)
                                 if answer["precision"] != precision:
-                                    raise Unable(f"{name}: computes {model} in {answer['precision']} on this machine, not in {precision}")
-                                rounds[name].append(answer)
+                                    raise Unable(f"{engine}: computes {name(model)} in {answer['precision']} on this machine, not in {precision}")
+                                rounds[engine].append(answer)
                             except Unable as e:
                                 print(f"left out: {e}", file=sys.stderr)
-                                del rounds[name], engines[name]
-                    for name, answers in rounds.items():
+                                del rounds[engine], engines[engine]
+                    for engine, answers in rounds.items():
                         records.append({
-                            "what": "model", "engine": name, **config,
+                            "what": "model", "engine": engine, **config,
                             "images_per_second": {
                                 "best": round(max(a["best"] for a in answers), 3),
                                 "median": round(statistics.median(a["median"] for a in answers), 3)},
                             "medians": [round(a["median"], 3) for a in answers]})
-                    print(f"{model} {precision} {threads} threads batch {batch}: " + ", ".join(
+                    print(f"{name(model)} {precision} {threads} threads batch {batch}: " + ", ".join(
                         f"{r['engine']} {r['images_per_second']['median']:.1f}" for r in records[len(records) - len(rounds):]), file=sys.stderr)
     return records
 
 
 def ours(args, model, batch, threads, precision, *more):
-    command = [args.cwox, "bench", "model", "--json", "--model", model, "--batch", str(batch), "--threads", str(threads),
-               "--precision", precision, "--seconds", str(args.seconds),
-               "--weights", os.path.join(args.scratch, model + ".safetensors"), *more]
+    command = [args.cwox, "bench", "model", "--json", "--batch", str(batch), "--threads", str(threads),
+               "--precision", precision, "--seconds", str(args.seconds), *weights(args, model), *more]
     r = json.loads(subprocess.run(command, check=True, capture_output=True, env=environment(args)).stdout)
     return {**r["images_per_second"], "precision": r["precision"]}
 
@@ -223,10 +241,10 @@ def summaries(records):
                 continue
             fastest = max(others, key=lambda n: median(best[n]))
             line = {**config, "batch": batch, "engines": {n: {"batch": r["batch"], "median": median(r)} for n, r in best.items()}, "fastest_peer": fastest}
-            for name, field in ("cwox", "ratio"), ("cwox-direct", "ratio_direct"):
-                if name in best:
-                    pairs = zip(best[name]["medians"], best[fastest]["medians"])
-                    ratio = median(best[name]) / median(best[fastest]) if batch == "best" else statistics.median(a / b for a, b in pairs)
+            for engine, field in ("cwox", "ratio"), ("cwox-direct", "ratio_direct"):
+                if engine in best:
+                    pairs = zip(best[engine]["medians"], best[fastest]["medians"])
+                    ratio = median(best[engine]) / median(best[fastest]) if batch == "best" else statistics.median(a / b for a, b in pairs)
                     line[field] = round(ratio, 4)
             out.append(line)
     return out
@@ -244,7 +262,8 @@ def print_table(head, records, args):
     print("ratio: cwox / the faster of the others; direct: cwox without Winograd's transforms / the same")
     names = list(dict.fromkeys(r["engine"] for r in records))
     print()
-    print(f"{'model':<10} {'prec':<5} {'threads':>7} {'batch':>5}" + "".join(f" {n:>12}" for n in names) + "   ratio  direct")
+    width = max(10, *(len(name(m)) for m in args.models))
+    print(f"{'model':<{width}} {'prec':<5} {'threads':>7} {'batch':>5}" + "".join(f" {n:>12}" for n in names) + "   ratio  direct")
     for s in summaries(records):
         cells = ""
         for n in names:
@@ -252,7 +271,7 @@ def print_table(head, records, args):
             text = "-" if not e else f"{e['median']:.1f}" + (f" ({e['batch']})" if s["batch"] == "best" else "")
             cells += f" {text:>12}"
         ratios = "".join(f"  {s[f]:6.2f}" if f in s else "       -" for f in ("ratio", "ratio_direct"))
-        print(f"{s['model']:<10} {s['precision']:<5} {s['threads']:>7} {s['batch']:>5}{cells}{ratios}")
+        print(f"{s['model']:<{width}} {s['precision']:<5} {s['threads']:>7} {s['batch']:>5}{cells}{ratios}")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,15 @@
 """One of the other engines as a process that measures on request.
 
-    peer.py onnxruntime|openvino FOLDER
+    peer.py onnxruntime|openvino
 
-First prints {"version"}, then answers lines on standard input, one JSON object each:
+First prints {"version"}, then answers JSON lists, one a line on standard input, with one JSON
+object each:
 
-    measure MODEL BATCH THREADS f32|bf16 SECONDS    {"best", "median", "precision"}: images per second
-    logits MODEL THREADS FILE.npy                   {"logits"} of one network input [1][3][224][224], in f32
+    ["shape", FILE.onnx]                                        {"shape"} of its input, 224 where it is open
+    ["measure", FILE.onnx, BATCH, THREADS, f32|bf16, SECONDS]   {"best", "median", "precision"}: images per second
+    ["output", FILE.onnx, THREADS, FILE.npy]                    {"output"} of one network input, in f32
 
-The network is FOLDER/MODEL.onnx. What was compiled last stays ready, so that taking turns
+A graph's first output counts. What was compiled last stays ready, so that taking turns
 costs nothing.
 """
 
@@ -36,9 +38,12 @@ class ONNXRuntime:
         o.inter_op_num_threads = 1
         o.execution_mode = self.ort.ExecutionMode.ORT_SEQUENTIAL
         o.graph_optimization_level = self.ort.GraphOptimizationLevel.ORT_ENABLE_ALL
-        o.add_free_dimension_override_by_name("N", batch)
+        name, shape, names = graph_input(path, batch)
+        for axis, size in names.items():
+            o.add_free_dimension_override_by_name(axis, size)
         session = self.ort.InferenceSession(path, o, providers=["CPUExecutionProvider"])
-        return lambda x: session.run(None, {"x": x})[0], "f32"
+        output = session.get_outputs()[0].name
+        return lambda x: session.run([output], {name: x})[0], "f32"
 
 
 class OpenVINO:
@@ -50,7 +55,7 @@ class OpenVINO:
 
     def compile(self, path, batch, threads, precision):
         model = self.core.read_model(path)
-        model.reshape([batch, 3, 224, 224])
+        model.reshape(graph_input(path, batch)[1])
         compiled = self.core.compile_model(model, "CPU", {
             "INFERENCE_PRECISION_HINT": precision,
             "INFERENCE_NUM_THREADS": threads,
@@ -66,47 +71,60 @@ class OpenVINO:
         return run, {"f32": "f32", "bf16": "bf16"}.get(actual, actual)
 
 
-def measure(run, batch, seconds):
+def graph_input(path, batch):
+    """The name of a graph's input, its shape at a batch, and the sizes of its open axes by name."""
+    import onnx
+
+    graph = onnx.load(path, load_external_data=False).graph
+    known = {t.name for t in graph.initializer}
+    x = next(i for i in graph.input if i.name not in known)
+    dims = x.type.tensor_type.shape.dim
+    shape = [batch] + [d.dim_value or 224 for d in dims[1:]]
+    return x.name, shape, {d.dim_param: n for d, n in zip(dims, shape) if d.dim_param}
+
+
+def measure(run, shape, seconds):
     """Images per second of each pass, as 'cwox bench model' does it: one to warm up, then at
     least three, until the time is over."""
-    x = np.random.default_rng(1).uniform(-2, 2, (batch, 3, 224, 224)).astype(np.float32)
+    x = np.random.default_rng(1).uniform(-2, 2, shape).astype(np.float32)
     run(x)
     rates, end = [], time.perf_counter() + seconds
     while len(rates) < 3 or time.perf_counter() < end:
         start = time.perf_counter()
         run(x)
-        rates.append(batch / (time.perf_counter() - start))
+        rates.append(shape[0] / (time.perf_counter() - start))
     return {"best": max(rates), "median": statistics.median(rates)}
 
 
 def main():
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends compare.py, and that ends this
     engine = {"onnxruntime": ONNXRuntime, "openvino": OpenVINO}[sys.argv[1]]()
-    folder = sys.argv[2]
     ready = {"key": None}
 
-    def compiled(model, batch, threads, precision):
-        key = (model, batch, threads, precision)
+    def compiled(path, batch, threads, precision):
+        key = (path, batch, threads, precision)
         if ready["key"] != key:
             ready.clear()  # free the old one first
-            ready["run"], ready["precision"] = engine.compile(os.path.join(folder, model + ".onnx"), batch, threads, precision)
+            ready["run"], ready["precision"] = engine.compile(path, batch, threads, precision)
             ready["key"] = key
         return ready["run"]
 
-    def answer(kind, *words):
+    def answer(kind, path, *more):
+        if kind == "shape":
+            return {"shape": graph_input(path, 1)[1]}
         if kind == "measure":
-            model, batch, threads, precision, seconds = words
-            run = compiled(model, int(batch), int(threads), precision)
-            return {**measure(run, int(batch), float(seconds)), "precision": ready["precision"]}
-        model, threads, path = words
-        return {"logits": compiled(model, 1, int(threads), "f32")(np.load(path))[0].tolist()}
+            batch, threads, precision, seconds = more
+            run = compiled(path, batch, threads, precision)
+            return {**measure(run, graph_input(path, batch)[1], seconds), "precision": ready["precision"]}
+        threads, npy = more
+        return {"output": compiled(path, 1, threads, "f32")(np.load(npy)).ravel().tolist()}
 
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever the engines print must not come between the answers
     print(json.dumps({"version": engine.version}), file=out, flush=True)
     for line in sys.stdin:
         try:
-            result = answer(*line.split())
+            result = answer(*json.loads(line))
         except Exception as e:  # the other side decides what to do about it
             result = {"error": f"{type(e).__name__}: {e}"}
         print(json.dumps(result), file=out, flush=True)

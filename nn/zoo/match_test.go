@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"testing"
@@ -367,7 +368,7 @@ func TestWhole(t *testing.T) {
 		{"GeM", put("avgpool", module("mynet.GeM")), "", nil, "GeM"},
 		{"groups", set("layer1.0.conv2", "groups", int64(2)), "", nil, "2 groups"},
 		{"no running statistics", set("bn1", "track_running_stats", false), "", nil, "track_running_stats"},
-		{"a huge stride", set("conv1", "stride", pair(1<<40)), "", nil, "stride"},
+		{"a huge stride", set("conv1", "stride", pair(math.MaxInt32)), "", nil, "stride"},
 	} {
 		r := form()
 		f := named(t, lines("bottleneck", nil)...)
