@@ -60,13 +60,11 @@ store:
 done:
 	RET
 
-#define SAME(q) MOV4(4+q, q)
-#define SQUARED(q) FMUL4(8+q, q, q); FMIN4(8+q, 8+q, 19)
-#define TERMFIRST(q) MOV4(12+q, 18)
-#define TIMES(q) FMUL4(12+q, 12+q, 8+q); FADD4(12+q, 12+q, 18)
-#define TERM(FROM) VDUP FROM, V18.S4; EACH(TIMES)
-#define CURVED(q) FMUL4(4+q, q, 12+q)
-
+#define STRAIGHT(q) MOV4(4+q, q)
+#define CAPPED(q) FMUL4(16+q, q, q); FMIN4(16+q, 16+q, 31)
+#define TOP(q) MOV4(12+q, 8)
+#define TERM(q) FMUL4(12+q, 12+q, 16+q); FADD4(12+q, 12+q, 8)
+#define CURVED(q) FMUL4(4+q, 12+q, q)
 #define NEGATIVE(q) OR4(4+q, 4+q, 20)
 #define LEAST(q) FMAX4(4+q, 4+q, 21)
 #define TIMESLOG2E(q) FMULE(8+q, 4+q, 28, 1)
@@ -83,11 +81,11 @@ done:
 #define OVER(q) FADD4(16+q, 12+q, 27); FCMLT0(8+q, q); MOV4(4+q, 27); BIT(4+q, 12+q, 8+q); FDIV4(4+q, 4+q, 16+q)
 
 // func sigmoidF32NEON(args *SigmoidF32Args)
-// R1 A, R2 C, R3 vectors left, R4 Gate, R6 Curve
+// R1 A, R2 C, R3 vectors left, R4 Gate, R6 Curve, R7 the term, R8 terms left
 // V0-V3 x	V4-V7 u, y, then the result	V8-V11 n as whole numbers, 2^n, where x < 0
-// V12-V15 the polynomial, e	V16-V19 n, scratch; Curve, a term of it, Cap
+// V12-V15 the polynomial, e	V16-V19 n, scratch
 // V20 the sign	V21 -87	V22-V26 the polynomial's constants	V27 1
-// V28 -87, log2 e, ln 2 in two parts	V29 the polynomial's first	V30 127
+// V28 -87, log2 e, ln 2 in two parts	V29 the polynomial's first	V30 127	V31 Cap
 TEXT ·sigmoidF32NEON(SB), NOSPLIT, $0-8
 	MOVD args+0(FP), R0
 	MOVD SigmoidF32Args_Rows(R0), R3
@@ -97,6 +95,8 @@ TEXT ·sigmoidF32NEON(SB), NOSPLIT, $0-8
 	MOVD SigmoidF32Args_C(R0), R2
 	MOVBU SigmoidF32Args_Gate(R0), R4
 	MOVD SigmoidF32Args_Curve(R0), R6
+	FMOVS SigmoidF32Args_Cap(R0), F31
+	VDUP V31.S[0], V31.S4
 	MOVD $sigmoids<>(SB), R5
 	LDRQ(28, 5, 0)
 	LDRQ(29, 5, 1)
@@ -113,22 +113,21 @@ TEXT ·sigmoidF32NEON(SB), NOSPLIT, $0-8
 	VDUP V30.S[3], V30.S4
 loop: // for ; Rows > 0; Rows--
 	EACH(LOAD)
-	EACH(SAME)
-	CBZ  R6, straight
-	LDRQ(16, 6, 0)
-	LDRQ(17, 6, 1)
-	FMOVS SigmoidF32Args_Cap(R0), F19
-	VDUP V19.S[0], V19.S4
-	EACH(SQUARED)
-	VDUP V17.S[3], V18.S4
-	EACH(TERMFIRST)
-	TERM(V17.S[2])
-	TERM(V17.S[1])
-	TERM(V17.S[0])
-	TERM(V16.S[3])
-	TERM(V16.S[2])
-	TERM(V16.S[1])
-	TERM(V16.S[0])
+	EACH(STRAIGHT)
+	CBZ  R6, straight // if Curve != nil
+	EACH(CAPPED)
+	ADD  $28, R6, R7
+	MOVD $7, R8
+	FMOVS (R7), F8
+	VDUP V8.S[0], V8.S4
+	EACH(TOP)
+term:
+	SUB  $4, R7
+	FMOVS (R7), F8
+	VDUP V8.S[0], V8.S4
+	EACH(TERM)
+	SUBS $1, R8
+	BNE  term
 	EACH(CURVED)
 straight:
 	EACH(NEGATIVE) // -|u|

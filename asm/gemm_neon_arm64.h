@@ -14,8 +14,8 @@
 //	R19	C of the tile		R20	Res of the tile, or 0	R21	CRow
 //	R16 R17	scratch
 //	V0-V23	sums: row r is V(4r) to V(4r+3)
-//	V24-V29	A of the rows: four k, or one; in the epilogue scratch, V29 High
-//	V30 V31	B, and in the epilogue Res or a mask, Low
+//	V24-V29	A of the rows: four k, or one; in the epilogue scratch, and V29 High
+//	V30 V31	B, and in the epilogue Res or a mask, and Low
 
 #define POINT1(FROM) MOVD FROM, R1
 #define POINT2(FROM) POINT1(FROM); ADD R9, R1, R2

@@ -164,11 +164,16 @@ func (p *Pipeline) ExplainAll(ctx context.Context, pic *vision.Picture, o Option
 // explanation's Picture shows it: each channel from its least to its largest value. Where an
 // explainer blackens pixels they become 0.
 func (p *Pipeline) ExplainTensor(ctx context.Context, x []float32, o Options) (*Explanation, error) {
-	all, err := p.explainAll(ctx, subject{x: x}, o, []Method{o.Method})
+	all, err := p.ExplainTensorAll(ctx, x, o, []Method{o.Method})
 	if err != nil {
 		return nil, err
 	}
 	return all[0], nil
+}
+
+// ExplainTensorAll is ExplainAll for a network input, as ExplainTensor is Explain.
+func (p *Pipeline) ExplainTensorAll(ctx context.Context, x []float32, o Options, methods []Method) ([]*Explanation, error) {
+	return p.explainAll(ctx, subject{x: x}, o, methods)
 }
 
 func (p *Pipeline) explainAll(ctx context.Context, s subject, o Options, methods []Method) ([]*Explanation, error) {

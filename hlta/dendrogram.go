@@ -25,6 +25,9 @@ type DrawOptions struct {
 	Level int
 	// Layout is how an SVG is arranged (by size).
 	Layout Layout
+	// Picture, if not nil, gives a page a small picture of a word: the address of an image, or
+	// "". A page has those of the first 4,000 words.
+	Picture func(word string) string
 }
 
 // Layout is the arrangement of a dendrogram.

@@ -2,6 +2,7 @@ package hlta
 
 import (
 	"bytes"
+	"encoding/json"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -186,6 +187,72 @@ func TestShorten(t *testing.T) {
 	}
 	if math.IsNaN(lookup(map[string]float64{"a": 0.5}, "a")) || !math.IsNaN(lookup(nil, "a")) {
 		t.Error("lookup")
+	}
+}
+
+// A large tree has no picture, and a list that a script builds from numbers.
+func TestLargePage(t *testing.T) {
+	tree := &Tree{}
+	for i := range 5000 {
+		z := &Node{ID: fmt.Sprint("Z1", i), Level: 1, Marginal: 0.5}
+		for k := range 4 {
+			z.Words = append(z.Words, Word{Name: fmt.Sprintf("</script>%d", 4*i+k), P: [2]float64{0, 0.25}})
+		}
+		tree.Roots = append(tree.Roots, z)
+	}
+	pictures := 0
+	var page bytes.Buffer
+	if err := tree.WriteHTML(&page, DrawOptions{Picture: func(string) string { pictures++; return "data:image/jpeg;base64,AA" }}); err != nil {
+		t.Fatal(err)
+	}
+	text := page.String()
+	if pictures != mostPictures {
+		t.Errorf("%d pictures, want %d", pictures, mostPictures)
+	}
+	if n := strings.Count(text, "</script>"); n != 1 {
+		t.Errorf("%d ends of scripts", n)
+	}
+	if len(text) > 3<<20 || strings.Contains(text, "<svg") || strings.Contains(text, "<details") {
+		t.Errorf("%d bytes, or parts of a small page", len(text))
+	}
+	begin := strings.Index(text, "const tree = ") + len("const tree = ")
+	var data struct{ Latents, Words [][]any }
+	if err := json.NewDecoder(strings.NewReader(text[begin:])).Decode(&data); err != nil {
+		t.Fatal(err)
+	}
+	if len(data.Latents) != 5000 || len(data.Words) != 20000 {
+		t.Fatalf("%d latents and %d words", len(data.Latents), len(data.Words))
+	}
+	if z := data.Latents[7]; z[0] != "Z17" || z[2] != -1.0 || z[3] != 28.0 || z[4] != 31.0 {
+		t.Errorf("latent %v", z)
+	}
+	if w := data.Words[28]; w[1] != "</script>28" || w[2] != 25.0 || w[3] != "data:image/jpeg;base64,AA" {
+		t.Errorf("word %v", w)
+	}
+	if data.Words[mostPictures][3] != "" {
+		t.Error("a picture too many")
+	}
+}
+
+func TestGroupName(t *testing.T) {
+	word := func(label string, p float64) drawnWord {
+		return drawnWord{label: label, Word: Word{P: [2]float64{0, p}}}
+	}
+	for _, c := range []struct {
+		words []drawnWord
+		want  string
+	}{
+		{[]drawnWord{word("cello", 0.4), word("violin", 0.6)}, "violin, cello"},
+		{[]drawnWord{word("Norwich terrier", 0.2), word("Cairn terrier", 0.5), word("dingo", 0.9)}, "terrier: Cairn, Norwich \u2026"},
+		{[]drawnWord{word("a terrier", 0.5), word("b terrier", 0.4), word("c terrier", 0.3), word("dingo", 0.9), word("d terrier", 0.2), word("e terrier", 0.1)}, "terrier: a, b, c, d \u2026"},
+		{[]drawnWord{word("acoustic guitar", 0.5), word("banjo", 0.4), word("harp", 0.3)}, "acoustic guitar, banjo, harp"},
+		{[]drawnWord{word("a", 0.1), word("b", 0.2), word("c", 0.3), word("d", 0.4), word("e", 0.5)}, "e, d, c, b \u2026"},
+		{[]drawnWord{word("x", math.NaN()), word("y", 0.3)}, "x, y"},
+		{[]drawnWord{word("", math.NaN())}, ""},
+	} {
+		if got := groupName(c.words); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
 	}
 }
 

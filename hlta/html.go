@@ -3,11 +3,13 @@ package hlta
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	_ "embed"
 	"fmt"
 	"html/template"
 	"io"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -21,9 +23,24 @@ type pageData struct {
 	Title, Summary, Source string
 	Caption                string
 	Circle                 bool
-	SVG                    template.HTML
-	Levels                 []int // from the second highest to 1
+	SVG                    template.HTML // empty of a large tree
+	Levels                 []int         // from the second highest to 1
 	Roots                  []*pageNode
+	Large                  *largeTree // instead of Roots
+}
+
+// fewWords is how many words a page has a picture of and a list that is whole: of more a script
+// builds the parts of the list that are opened.
+const fewWords = 3000
+
+// mostPictures bounds the pictures of a page: each has a kilobyte or two.
+const mostPictures = 4000
+
+// largeTree is what a script builds a list from; latents are in order, a parent before those
+// below it.
+type largeTree struct {
+	Latents [][]any `json:"latents"` // id, level, index of the parent, first and last word, colour, name, P
+	Words   [][]any `json:"words"`   // word, label, P in percent, picture
 }
 
 type pageNode struct {
@@ -34,7 +51,7 @@ type pageNode struct {
 	Color       template.CSS
 	P           string
 	Size        string // "97 words"
-	Preview     string // the first of them
+	Name        string // see groupName
 	Open        bool
 	Children    []*pageNode
 	Words       []pageWord
@@ -42,13 +59,15 @@ type pageNode struct {
 
 type pageWord struct {
 	Name, Label, Tip, P string
+	Picture             template.URL
 	Given               bool
 	Width               int // of the bar, in percent
 }
 
 // WriteHTML draws the tree as one self-contained page that needs no network: the
 // picture of [Tree.WriteSVG], and all latents and words as a list to open, close and
-// search.
+// search. Of more than 3,000 words there is no picture, and a script builds what is opened of
+// the list.
 func (t *Tree) WriteHTML(w io.Writer, o DrawOptions) error {
 	if err := t.drawable(); err != nil {
 		return err
@@ -60,10 +79,19 @@ func (t *Tree) WriteHTML(w io.Writer, o DrawOptions) error {
 		Source:  t.Provenance.source(),
 		Caption: d.caption(),
 		Circle:  !d.inRows(),
-		Roots:   d.pageNodes(),
 	}
+	nodes := d.pageNodes()
 	for level := d.top - 1; level >= 1; level-- {
 		data.Levels = append(data.Levels, level)
+	}
+	if len(d.words) > fewWords {
+		data.Large, data.Circle = d.large(nodes), false
+		return page.Execute(w, data)
+	}
+	for i, n := range nodes {
+		if d.latents[i].parent < 0 {
+			data.Roots = append(data.Roots, n)
+		}
 	}
 	var svg bytes.Buffer
 	b := bufio.NewWriter(&svg)
@@ -102,11 +130,21 @@ func (p Provenance) source() string {
 	return fmt.Sprintf("from %s (%s)", p.Input, plural(p.Documents, "document"))
 }
 
-// pageNodes returns the roots.
+// large is the list of a large tree.
+func (d *drawing) large(nodes []*pageNode) *largeTree {
+	t := &largeTree{Latents: [][]any{}, Words: [][]any{}}
+	for i, n := range nodes {
+		t.Latents = append(t.Latents, []any{n.ID, n.Level, d.latents[i].parent, n.First, n.Last, n.Color, n.Name, n.P})
+		for _, w := range n.Words {
+			t.Words = append(t.Words, []any{w.Name, w.Label, w.Width, w.Picture})
+		}
+	}
+	return t
+}
+
+// pageNodes returns all latents, a parent before those below it.
 func (d *drawing) pageNodes() []*pageNode {
-	const previewed = 6
 	nodes := make([]*pageNode, len(d.latents))
-	var roots []*pageNode
 	word := 0
 	for i, z := range d.latents {
 		n := &pageNode{
@@ -122,15 +160,12 @@ func (d *drawing) pageNodes() []*pageNode {
 		if !math.IsNaN(z.p) {
 			n.P = decimals(z.p)
 		}
-		var preview []string
-		for _, w := range d.words[n.First:min(n.Last+1, n.First+previewed)] {
-			preview = append(preview, w.label)
-		}
-		if n.Preview = strings.Join(preview, ", "); z.words > previewed {
-			n.Preview += " ..."
-		}
-		for _, w := range d.words[word : word+len(z.Words)] {
+		n.Name = groupName(d.words[n.First : n.Last+1])
+		for k, w := range d.words[word : word+len(z.Words)] {
 			v := pageWord{Name: w.Name, Label: w.label, Tip: d.wordTip(w), Given: w.given && w.p == 1}
+			if d.o.Picture != nil && word+k < mostPictures {
+				v.Picture = template.URL(d.o.Picture(w.Name))
+			}
 			if !math.IsNaN(w.p) {
 				v.P = decimals(w.p)
 				v.Width = int(math.Round(100 * w.p))
@@ -139,11 +174,62 @@ func (d *drawing) pageNodes() []*pageNode {
 		}
 		word += len(z.Words)
 		nodes[i] = n
-		if z.parent < 0 {
-			roots = append(roots, n)
-		} else {
+		if z.parent >= 0 {
 			nodes[z.parent].Children = append(nodes[z.parent].Children, n)
 		}
 	}
-	return roots
+	return nodes
+}
+
+// groupName names a group after its words: "terrier: Norwich, Cairn, Norfolk ..." where at least
+// half of their names end in one and the same, else after those that are the most probable where
+// the group is on.
+func groupName(words []drawnWord) string {
+	const shown = 4
+	list := slices.Clone(words)
+	slices.SortStableFunc(list, func(a, b drawnWord) int {
+		p, q := a.P[1], b.P[1]
+		if math.IsNaN(p) || math.IsNaN(q) {
+			return 0
+		}
+		return cmp.Compare(q, p)
+	})
+	count, last := map[string]int{}, ""
+	for _, w := range list {
+		if _, noun, ok := cutLast(w.label); ok {
+			if count[noun]++; count[noun] > count[last] {
+				last = noun
+			}
+		}
+	}
+	prefix := ""
+	if n := count[last]; n > 1 && 2*n >= len(list) {
+		prefix = last + ": "
+	}
+	var names []string
+	for _, w := range list {
+		name := w.label
+		if kind, noun, ok := cutLast(name); ok && prefix != "" && noun == last {
+			name = kind
+		} else if prefix != "" {
+			continue // the others are counted among the rest
+		}
+		if len(names) < shown {
+			names = append(names, shorten(name, 30))
+		}
+	}
+	text := prefix + strings.Join(names, ", ")
+	if len(list) > len(names) {
+		text += " \u2026"
+	}
+	return text
+}
+
+// cutLast cuts a name of several words before its last one.
+func cutLast(name string) (kind, last string, ok bool) {
+	i := strings.LastIndexByte(name, ' ')
+	if i <= 0 || i == len(name)-1 {
+		return "", "", false
+	}
+	return name[:i], name[i+1:], true
 }

@@ -74,7 +74,7 @@ func runDemo(c *cobra.Command, m *modelFlags, f *explainFlags, scene *drawnworld
 		return err
 	}
 	defer closeFile()
-	o, err := f.options(c, m, cl)
+	o, err := f.plan(c, m, cl)
 	if err != nil {
 		return err
 	}
@@ -87,11 +87,15 @@ func runDemo(c *cobra.Command, m *modelFlags, f *explainFlags, scene *drawnworld
 	if err != nil {
 		return err
 	}
-	aim.Tell(scene, e)
+	for _, one := range e {
+		aim.Tell(scene, one)
+	}
 	if err := finish(f.out, e, m); err != nil || m.json {
 		return err
 	}
-	describeTruth(stdout, e)
+	for _, one := range e {
+		describeTruth(stdout, one)
+	}
 	return nil
 }
 

@@ -20,7 +20,6 @@ import (
 	"cwox/cwox/report"
 	"cwox/hlta"
 	"cwox/internal/say"
-	"cwox/nn/vision"
 )
 
 // explainFlags say what to explain and how; demo shares them.
@@ -38,6 +37,15 @@ type explainFlags struct {
 }
 
 func (f *explainFlags) add(c *cobra.Command, out string) {
+	f.addWhat(c)
+	s := c.Flags()
+	s.StringVarP(&f.out, "output", "o", out, "folder for the results")
+	s.BoolVar(&f.effects, "effects", true, "erase what each map marks and tell what becomes of the probabilities")
+	s.BoolVar(&f.overwrite, "overwrite", false, "replace results of another run in the folder")
+}
+
+// addWhat adds the flags that say what to explain and how.
+func (f *explainFlags) addWhat(c *cobra.Command) {
 	s := c.Flags()
 	s.StringVar(&f.tree, "tree", "", "label tree: tree.json, nodes.json or .bif (default: the embedded one for ImageNet's classes, else the last layer's weights)")
 	s.StringVar(&f.learnTree, "learn-tree", "", "learn the label tree from the images of this folder first")
@@ -46,16 +54,13 @@ func (f *explainFlags) add(c *cobra.Command, out string) {
 	s.IntVar(&f.top, "top", 0, "explain this many top classes (default min(5, Cum(0.95)))")
 	s.Float64Var(&f.cumulative, "cumulative", 0, "explain the fewest top classes whose probabilities exceed this")
 	s.StringVar(&f.classes, "classes", "", "explain these classes, e.g. cello,889")
-	s.StringVar(&f.method, "method", string(cwox.CWOX2s), "cwox2s, cwox1sa, cwox1sb or swox")
-	s.StringVar(&f.explainer, "explainer", "gradcam", "base explainer: "+strings.Join(explainerNames, ", "))
+	s.StringVar(&f.method, "method", string(cwox.CWOX2s), "cwox2s, cwox1sa, cwox1sb or swox; several for one page, e.g. swox,cwox2s")
+	s.StringVar(&f.explainer, "explainer", "gradcam", "base explainer: "+strings.Join(explainerNames, ", ")+"; or several")
 	s.StringVar(&f.variant, "variant", string(cwox.Paper), "paper (its equations) or reference (what the authors' code does)")
 	s.StringVar(&f.relu, "relu", "", "rectify base maps: on or off (default: as the variant has it)")
 	s.Float64Var(&f.delta, "delta", 0, "support percentile of the reference variant (default: the authors' for the explainer)")
 	s.Float64Var(&f.epsilon, "epsilon", 0, "support threshold of singleton clusters in the paper's variant")
 	f.settings.add(c)
-	s.StringVarP(&f.out, "output", "o", out, "folder for the results")
-	s.BoolVar(&f.effects, "effects", true, "erase what each map marks and tell what becomes of the probabilities")
-	s.BoolVar(&f.overwrite, "overwrite", false, "replace results of another run in the folder")
 	complete := func(flag string, values ...string) {
 		_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 	}
@@ -77,19 +82,19 @@ func (f *explainFlags) check(c *cobra.Command) error {
 		}
 		given = flag
 	}
-	if !slices.Contains(explainerNames, f.explainer) {
-		return usage(c, "--explainer %s: want %s", f.explainer, strings.Join(explainerNames, ", "))
+	if err := oneOf(c, "explainer", f.explainers(), explainerNames); err != nil {
+		return err
 	}
-	if !slices.Contains(methodNames(), f.method) {
-		return usage(c, "--method %s: want %s", f.method, strings.Join(methodNames(), ", "))
+	if err := oneOf(c, "method", f.methods(), methodNames()); err != nil {
+		return err
 	}
 	if f.relu != "" && f.relu != "on" && f.relu != "off" {
 		return usage(c, "--relu %s: want on or off", f.relu)
 	}
-	if err := checkVariant(c, f.variant, "delta", f.method == string(cwox.CWOX2s)); err != nil {
+	if err := checkVariant(c, f.variant, "delta", slices.Contains(f.methods(), string(cwox.CWOX2s))); err != nil {
 		return err
 	}
-	return f.settings.check(c, f.explainer)
+	return f.settings.check(c, f.explainers()...)
 }
 
 // checkVariant refuses an unknown variant, and thresholds of the two-stage method that the
@@ -108,10 +113,10 @@ func checkVariant(c *cobra.Command, variant, support string, twoStages bool) err
 	return nil
 }
 
-// options turns the flags into options for a classifier.
+// options turns the flags into options for a classifier, all but method and explainer.
 func (f *explainFlags) options(c *cobra.Command, m *modelFlags, cl *cwox.Classifier) (cwox.Options, error) {
 	o := cwox.Options{
-		Method: cwox.Method(f.method), Variant: cwox.Variant(f.variant), ReLU: cwox.ReLU(f.relu),
+		Variant: cwox.Variant(f.variant), ReLU: cwox.ReLU(f.relu),
 		Level: f.level, TopK: f.top, Cumulative: f.cumulative, Delta: f.delta, Epsilon: f.epsilon,
 		Effects: f.effects, Seed: m.seed, Threads: m.threads,
 	}
@@ -150,10 +155,7 @@ func (f *explainFlags) options(c *cobra.Command, m *modelFlags, cl *cwox.Classif
 	case f.delta == 0 && c.Flags().Changed("delta"):
 		o.Delta = math.SmallestNonzeroFloat64 // 0 means the default
 	}
-	if o.Explainer, err = f.settings.explainer(c, f.explainer, cl, o.Variant); err != nil {
-		return o, err
-	}
-	return o, o.Check(cl)
+	return o, nil
 }
 
 // learnTree labels the images of a folder and learns a label tree from the lists, both in
@@ -202,6 +204,7 @@ Writes report.json, maps.safetensors, overlays and a self-contained index.html.
   cwox explain --weights finetuned.pth --learn-tree photos/ photo.jpg
   cwox explain --explainer rise --rise-masks 2000 -o out photo.jpg
   cwox explain --method swox --variant reference --top 3 photos/
+  cwox explain --method swox,cwox2s photo.jpg
   cwox explain --clusters '[["cello","violin"],[402,420,546]]' cello.jpg`,
 		Args: t.args,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -253,7 +256,7 @@ func explain(c *cobra.Command, m *modelFlags, f *explainFlags, t *tensorFlags, a
 		return err
 	}
 	defer closeFile()
-	o, err := f.options(c, m, cl)
+	o, err := f.plan(c, m, cl)
 	if err != nil {
 		return err
 	}
@@ -266,7 +269,7 @@ func explain(c *cobra.Command, m *modelFlags, f *explainFlags, t *tensorFlags, a
 		if err != nil {
 			return err
 		}
-		e.Seconds["load"] = load.Seconds()
+		e[0].Seconds["load"] = load.Seconds()
 		return finish(f.out, e, m)
 	}
 	if len(images) == 1 {
@@ -274,7 +277,7 @@ func explain(c *cobra.Command, m *modelFlags, f *explainFlags, t *tensorFlags, a
 		if err != nil {
 			return err
 		}
-		e.Seconds["load"] = load.Seconds()
+		e[0].Seconds["load"] = load.Seconds()
 		return finish(f.out, e, m)
 	}
 	return explainMany(c.Context(), p, images, folders, f.out, o, m)
@@ -283,7 +286,7 @@ func explain(c *cobra.Command, m *modelFlags, f *explainFlags, t *tensorFlags, a
 // explainMany explains several images, each into its folder, and writes the index over them. An
 // image that cannot be explained costs its report, not the run. Before the next image is opened
 // the last one's report is whole; an index of what there is remains after an interruption.
-func explainMany(ctx context.Context, p *cwox.Pipeline, images, folders []string, out string, o cwox.Options, m *modelFlags) (err error) {
+func explainMany(ctx context.Context, p *cwox.Pipeline, images, folders []string, out string, o plan, m *modelFlags) (err error) {
 	entries := make([]report.IndexEntry, len(images))
 	for i, image := range images {
 		entries[i] = report.IndexEntry{File: image, Folder: folders[i], Err: "not explained yet"}
@@ -293,10 +296,10 @@ func explainMany(ctx context.Context, p *cwox.Pipeline, images, folders []string
 	}
 	failed := 0
 	for i, image := range images {
-		var e *cwox.Explanation
+		var e []*cwox.Explanation
 		if e, err = explainOne(ctx, p, image, o, m); err == nil {
 			if err = finish(filepath.Join(out, folders[i]), e, m); err == nil {
-				entries[i], err = report.NewIndexEntry(folders[i], e)
+				entries[i], err = report.NewIndexEntry(folders[i], e[0])
 			}
 			if err != nil {
 				break // the disk is full, or the like
@@ -344,6 +347,9 @@ func explainShard(c *cobra.Command, m *modelFlags, f *explainFlags, shard datase
 	if err := f.check(c); err != nil {
 		return err
 	}
+	if len(f.methods()) > 1 || len(f.explainers()) > 1 {
+		return usage(c, "--shard: by one method and one explainer")
+	}
 	images, err := findImages(args)
 	if err != nil {
 		return err
@@ -357,7 +363,7 @@ func explainShard(c *cobra.Command, m *modelFlags, f *explainFlags, shard datase
 		return err
 	}
 	defer closeFile()
-	o, err := f.options(c, m, cl)
+	o, err := f.plan(c, m, cl)
 	if err != nil {
 		return err
 	}
@@ -366,13 +372,19 @@ func explainShard(c *cobra.Command, m *modelFlags, f *explainFlags, shard datase
 	bars := phases{quiet: m.quiet, units: map[string]string{dataset.PhaseCheck: "images", dataset.PhaseExplain: "images"}}
 	silently := *m
 	silently.quiet = true // there is a bar over all images
+	settings := o.options[0]
+	settings.Method = o.methods[0]
 	r, err := dataset.WriteReports(c.Context(), cl, images, outputFolders(images), f.out, dataset.ReportsOptions{
-		Explain: o, Decode: m.vision(), Shard: shard, Restart: restart, Progress: bars.update,
+		Explain: settings, Decode: m.vision(), Shard: shard, Restart: restart, Progress: bars.update,
 		Run: func(image string, first bool) (*cwox.Explanation, error) {
 			if first { // as one run measures its first image
 				p.Measure()
 			}
-			return explainOne(c.Context(), p, image, o, &silently)
+			e, err := explainOne(c.Context(), p, image, o, &silently)
+			if err != nil {
+				return nil, err
+			}
+			return e[0], nil
 		}})
 	bars.finish()
 	if err != nil {
@@ -381,9 +393,9 @@ func explainShard(c *cobra.Command, m *modelFlags, f *explainFlags, shard datase
 	return shardDone{f.out, shard, r.Images, r.Failed, r.FirstError, start}.say(m)
 }
 
-// finish writes the report of an explanation and says what is in it.
-func finish(dir string, e *cwox.Explanation, m *modelFlags) error {
-	if err := report.Write(dir, e); err != nil {
+// finish writes the report of the explanations of an image and says what is in it.
+func finish(dir string, e []*cwox.Explanation, m *modelFlags) error {
+	if err := report.Write(dir, e[0], e[1:]...); err != nil {
 		return err
 	}
 	if m.json {
@@ -391,48 +403,6 @@ func finish(dir string, e *cwox.Explanation, m *modelFlags) error {
 	}
 	describe(stdout, e, filepath.Join(dir, report.PageFile))
 	return nil
-}
-
-// explainTensor explains the first of the network inputs given.
-func explainTensor(ctx context.Context, p *cwox.Pipeline, in *inputs, o cwox.Options, m *modelFlags) (*cwox.Explanation, error) {
-	x, name := in.at(0)
-	e, err := withBar(p, name, &o, m, func() (*cwox.Explanation, error) { return p.ExplainTensor(ctx, x, o) })
-	if err != nil {
-		return nil, err
-	}
-	e.File, e.Picture.SHA256 = name, in.sha256
-	return e, nil
-}
-
-// explainOne decodes and explains an image.
-func explainOne(ctx context.Context, p *cwox.Pipeline, image string, o cwox.Options, m *modelFlags) (*cwox.Explanation, error) {
-	start := time.Now()
-	pic, err := vision.DecodeFile(image, m.vision())
-	if err != nil {
-		return nil, err
-	}
-	decode := time.Since(start)
-	e, err := withBar(p, image, &o, m, func() (*cwox.Explanation, error) { return p.Explain(ctx, pic, o) })
-	if err != nil {
-		return nil, err
-	}
-	e.File = image
-	e.Seconds["decode"] = decode.Seconds()
-	return e, nil
-}
-
-// withBar explains under a progress bar; an error that is no interruption names the input.
-func withBar(p *cwox.Pipeline, name string, o *cwox.Options, m *modelFlags, explain func() (*cwox.Explanation, error)) (*cwox.Explanation, error) {
-	bar := newProgress(filepath.Base(name), "steps", m.quiet)
-	o.Progress = func(done, total int) { bar.update(int64(done), int64(total)) }
-	e, err := explain()
-	m.file.Release() // gradients have packed what they need
-	m.warnStatistics(p)
-	bar.finish()
-	if err != nil && !errors.Is(err, context.Canceled) {
-		err = fmt.Errorf("%s: %w", name, err)
-	}
-	return e, err
 }
 
 // printReport copies report.json to standard output as one line.
@@ -445,7 +415,8 @@ func printReport(dir string) error {
 }
 
 // describe prints an explanation in words.
-func describe(w *say.Voice, e *cwox.Explanation, page string) {
+func describe(w *say.Voice, all []*cwox.Explanation, page string) {
+	e := all[0]
 	names := map[int]string{}
 	prob := map[int]float64{}
 	for _, t := range e.Top {
@@ -465,14 +436,25 @@ func describe(w *say.Voice, e *cwox.Explanation, page string) {
 			w.Printf("    %5.1f %%  %-28s %4d\n", 100*prob[class], names[class], class)
 		}
 	}
-	for _, warning := range e.Warnings {
-		w.Printf("  note: %s\n", warning.Message)
-	}
+	said := map[string]bool{}
+	var by []string
 	total := 0.0
-	for _, s := range e.Seconds {
-		total += s
+	for i, e := range all {
+		for _, warning := range e.Warnings {
+			if !said[warning.Message] {
+				w.Printf("  note: %s\n", warning.Message)
+			}
+			said[warning.Message] = true
+		}
+		by = append(by, fmt.Sprintf("%s by %s", e.Method, e.Explainer))
+		for stage, s := range e.Seconds {
+			// Methods share the work of their explainer.
+			if i == 0 || e.Explainer != all[i-1].Explainer || stage == "combine" || stage == "effects" {
+				total += s
+			}
+		}
 	}
-	w.Printf("%s by %s (%s), %.2f s: %s\n", e.Method, e.Explainer, e.Variant, total, page)
+	w.Printf("%s (%s), %.2f s: %s\n", strings.Join(by, ", "), e.Variant, total, page)
 }
 
 func plural(n int) string {

@@ -131,6 +131,7 @@ func commands() []*cobra.Command {
 		newTree(),
 		newEvaluate(),
 		newConfusions(),
+		newFigure(),
 		newMerge(),
 		newScore(),
 		newDemo(),

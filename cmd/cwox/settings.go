@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,9 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"cwox/cwox"
-	"cwox/cwox/report"
 	"cwox/cwox/saliency"
-	"cwox/hlta"
 )
 
 // explainerNames lists the base explainers.
@@ -155,98 +152,3 @@ func both[T int | float64](flag, text string, parse func(string) (T, error), clu
 }
 
 func parseFloat(s string) (float64, error) { return strconv.ParseFloat(s, 64) }
-
-// recorded are the settings that a report holds, of whichever explainer.
-type recorded struct {
-	ClusterLayer string           `json:"cluster_layer"`
-	ClassLayer   string           `json:"class_layer"`
-	Residual     string           `json:"residual"`
-	Contrastive  bool             `json:"contrastive"`
-	ClusterMasks int              `json:"cluster_masks"`
-	ClusterCells int              `json:"cluster_cells"`
-	ClusterKeep  float64          `json:"cluster_keep"`
-	ClassMasks   int              `json:"class_masks"`
-	ClassCells   int              `json:"class_cells"`
-	ClassKeep    float64          `json:"class_keep"`
-	Quality      saliency.Quality `json:"quality"`
-	Tolerance    float64          `json:"tolerance"`
-	MinMax       bool             `json:"minmax"`
-
-	Superpixels     saliency.Superpixels `json:"superpixels"`
-	ClusterSamples  int                  `json:"cluster_samples"`
-	ClusterKernel   float64              `json:"cluster_kernel"`
-	ClusterSegments int                  `json:"cluster_segments"`
-	ClassSamples    int                  `json:"class_samples"`
-	ClassKernel     float64              `json:"class_kernel"`
-	ClassSegments   int                  `json:"class_segments"`
-
-	Smooth float64 `json:"smooth"`
-
-	ReLU    bool    `json:"relu"`
-	Delta   float64 `json:"delta"`
-	Epsilon float64 `json:"epsilon"`
-}
-
-// optionsOf are the options that make a report again.
-func optionsOf(r *report.Report, cl *cwox.Classifier) (cwox.Options, error) {
-	o := cwox.Options{Method: cwox.Method(r.Method), Variant: cwox.Variant(r.Variant), Seed: r.Seed}
-	o.Effects = slices.ContainsFunc(r.Classes, func(c report.Class) bool { return c.Effect != nil }) ||
-		slices.ContainsFunc(r.Clusters, func(c report.Cluster) bool { return c.Effect != nil })
-	// A tree that is at hand cuts again; else the clusters stand as they are.
-	switch cwox.TreeSource(r.Tree.Source) {
-	case cwox.TreeEmbedded, cwox.TreeWeights:
-		o.Tree = cwox.DefaultTree(cl)
-	case cwox.TreeFile:
-		if tree, err := hlta.ReadTree(r.Tree.File); err == nil {
-			o.Tree, o.TreeFile = tree, r.Tree.File
-		}
-	}
-	o.Level = r.Tree.Level
-	if o.Tree == nil {
-		for _, k := range r.Clusters {
-			o.Clusters = append(o.Clusters, k.Classes)
-		}
-	}
-	if o.Clusters == nil {
-		for _, t := range r.Top {
-			o.Classes = append(o.Classes, t.Class)
-		}
-	}
-	text, err := json.Marshal(r.Explainer.Settings)
-	if err != nil {
-		return o, err
-	}
-	var s recorded
-	if err := json.Unmarshal(text, &s); err != nil {
-		return o, fmt.Errorf("explainer settings: %w", err)
-	}
-	o.ReLU, o.Delta, o.Epsilon = cwox.NoReLU, s.Delta, s.Epsilon
-	if s.ReLU {
-		o.ReLU = cwox.WithReLU
-	}
-	switch r.Explainer.Name {
-	case "gradcam":
-		o.Explainer = &saliency.GradCAM{ClusterLayer: s.ClusterLayer, ClassLayer: s.ClassLayer}
-	case "mwp":
-		o.Explainer = &saliency.MWP{ClusterLayer: s.ClusterLayer, ClassLayer: s.ClassLayer,
-			Duplicated: s.Residual == "duplicated", Contrastive: s.Contrastive}
-	case "rise":
-		o.Explainer = &saliency.RISE{
-			Cluster:   saliency.RISEStage{Masks: s.ClusterMasks, Cells: s.ClusterCells, Keep: s.ClusterKeep},
-			Class:     saliency.RISEStage{Masks: s.ClassMasks, Cells: s.ClassCells, Keep: s.ClassKeep},
-			Quality:   s.Quality,
-			Tolerance: s.Tolerance, Raw: !s.MinMax}
-	case "lime":
-		o.Explainer = &saliency.LIME{
-			Cluster:     saliency.LIMEStage{Samples: s.ClusterSamples, Kernel: s.ClusterKernel, Segments: s.ClusterSegments},
-			Class:       saliency.LIMEStage{Samples: s.ClassSamples, Kernel: s.ClassKernel, Segments: s.ClassSegments},
-			Superpixels: s.Superpixels}
-	case "guided":
-		o.Explainer = &saliency.Guided{Smooth: s.Smooth}
-	case "deeplift":
-		o.Explainer = &saliency.DeepLIFT{Smooth: s.Smooth}
-	default:
-		return o, fmt.Errorf("explainer %q: not one of %s", r.Explainer.Name, strings.Join(explainerNames, ", "))
-	}
-	return o, nil
-}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cwox/cwox/report"
 	"cwox/hlta"
 	"cwox/internal/place"
 	"cwox/internal/say"
@@ -18,6 +19,7 @@ import (
 type showFlags struct {
 	wordFlags
 	given, out  string
+	examples    string
 	level       int
 	ascii, json bool
 }
@@ -28,7 +30,9 @@ func newTreeShow() *cobra.Command {
 		Use:   "show [flags] [TREE]",
 		Short: "Print or draw a label tree, or a part of it",
 		Long: `Print a tree with its probabilities, or draw it (-o FILE.svg, or FILE.html, which can be
-searched). Without TREE the embedded tree of ImageNet's classes is shown; demo is that of the demo
+searched; of more than 3,000 words it has a list that opens as it is asked). With --examples each
+class of a page has a picture: of the images that 'cwox documents' has labelled the one that shows
+it most clearly. Without TREE the embedded tree of ImageNet's classes is shown; demo is that of the demo
 network. In a part
 of a tree latents with a single one below them are left out, unless --level asks for them.
 
@@ -37,7 +41,8 @@ to be absent: exact, by message passing over the whole tree.`,
 		Example: `  cwox tree show --classes 486,889,402,420,546
   cwox tree show tree.json --level 1
   cwox tree show --given '486,!889' --classes 486,889,402,546
-  cwox tree show tree.json -o tree.html`,
+  cwox tree show tree.json -o tree.html
+  cwox tree show --examples docs.txt -o tree.html`,
 		Args: oneTree,
 		RunE: func(c *cobra.Command, args []string) error { return treeShow(c, &f, args) },
 	}
@@ -47,6 +52,7 @@ to be absent: exact, by message passing over the whole tree.`,
 	s.StringVar(&f.given, "given", "", "show probabilities given these words or classes, e.g. 'cello,!c889'")
 	s.IntVar(&f.level, "level", 0, "text: the lowest level shown (0: words); drawings: the level whose groups have a colour each (default 1)")
 	s.BoolVar(&f.ascii, "ascii", false, "draw branches in ASCII")
+	s.StringVar(&f.examples, "examples", "", "page: journal of 'cwox documents' (FILE or FILE.jsonl) to take a picture of each class from")
 	s.StringVarP(&f.out, "output", "o", "", "draw into this file (.svg or .html), or print into it (.txt)")
 	s.BoolVar(&f.json, "json", false, "print the tree as tree.json, or with --given the probabilities")
 	return c
@@ -59,6 +65,8 @@ func treeShow(c *cobra.Command, f *showFlags, args []string) error {
 		return usage(c, "-o %s: want a name that ends in .svg, .html or .txt", f.out)
 	case f.out != "" && f.json:
 		return usage(c, "--json prints to standard output: not with -o")
+	case f.examples != "" && suffix != ".html":
+		return usage(c, "--examples: for -o FILE.html (figure tree draws one to print)")
 	}
 	whole, name, err := readTree(args)
 	if err != nil {
@@ -109,6 +117,23 @@ func treeShow(c *cobra.Command, f *showFlags, args []string) error {
 		return err
 	}
 	draw := hlta.DrawOptions{Title: name, Label: label, Posterior: posterior, Level: f.level}
+	if f.examples != "" {
+		example, err := pictures(f.examples, 72)
+		if err != nil {
+			return err
+		}
+		bar := newProgress("pictures", "words", false)
+		defer bar.finish()
+		total, done := int64(len(tree.Words())), int64(0)
+		draw.Picture = func(word string) string {
+			done++
+			bar.update(done, total)
+			if img := example(word); img != nil {
+				return report.JPEGURL(img)
+			}
+			return ""
+		}
+	}
 	if posterior != nil {
 		draw.Title += ", given " + f.given
 	}

@@ -83,12 +83,12 @@ func verify(c *cobra.Command, m *modelFlags, t *tensorFlags, image, dir string) 
 		if err != nil {
 			return err
 		}
-		if entries[filepath.Base(one)], err = report.NewIndexEntry(filepath.Base(one), e); err != nil {
+		if entries[filepath.Base(one)], err = report.NewIndexEntry(filepath.Base(one), e[0]); err != nil {
 			return err
 		}
 		v.Kernel, v.Maps, v.Files = n.kernel, v.Maps+n.maps, v.Files+n.files
-		if e.Model.Kernel != n.kernel && !slices.Contains(v.MadeBy, e.Model.Kernel) {
-			v.MadeBy = append(v.MadeBy, e.Model.Kernel)
+		if e[0].Model.Kernel != n.kernel && !slices.Contains(v.MadeBy, e[0].Model.Kernel) {
+			v.MadeBy = append(v.MadeBy, e[0].Model.Kernel)
 		}
 	}
 	if index != nil {
@@ -127,7 +127,7 @@ type counted struct {
 
 // verifyOne makes the report of a folder again, as if at the same place in the same time, and
 // compares the folders.
-func verifyOne(c *cobra.Command, m *modelFlags, t *tensorFlags, image, dir string) (*cwox.Explanation, counted, error) {
+func verifyOne(c *cobra.Command, m *modelFlags, t *tensorFlags, image, dir string) ([]*cwox.Explanation, counted, error) {
 	path := filepath.Join(dir, report.JSONFile)
 	old, err := report.ReadJSON(path)
 	if err != nil {
@@ -137,8 +137,10 @@ func verifyOne(c *cobra.Command, m *modelFlags, t *tensorFlags, image, dir strin
 	if err != nil {
 		return nil, counted{}, fmt.Errorf("%s: %w", path, err)
 	}
-	kernel := e.Model.Kernel
-	e.Model.Kernel = old.Model.Kernel // another's bytes may be the same
+	kernel := e[0].Model.Kernel
+	for _, one := range e {
+		one.Model.Kernel = old.Model.Kernel // another's bytes may be the same
+	}
 	again, err := place.Temporary("cwox-verify-")
 	if err != nil {
 		return nil, counted{}, err
@@ -150,13 +152,15 @@ func verifyOne(c *cobra.Command, m *modelFlags, t *tensorFlags, image, dir strin
 		if scene == nil || truth.Size != demo.PictureSize {
 			return nil, counted{}, fmt.Errorf("%s: of no scene that this program draws", filepath.Join(dir, drawnworld.TruthFile))
 		}
-		aim.Tell(scene, e)
+		for _, one := range e {
+			aim.Tell(scene, one)
+		}
 		err = scene.WriteTruth(again, truth.Size)
 	} else if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
 	if err == nil {
-		err = report.Write(again, e)
+		err = report.Write(again, e[0], e[1:]...)
 	}
 	if err != nil {
 		return nil, counted{}, err
@@ -172,9 +176,8 @@ func verifyOne(c *cobra.Command, m *modelFlags, t *tensorFlags, image, dir strin
 	return e, counted{maps, files, kernel}, err
 }
 
-// explainAgain makes an explanation from the settings in its report. What may differ, the time
-// it took and where files lie, is the report's.
-func explainAgain(c *cobra.Command, m *modelFlags, t *tensorFlags, image string, old *report.Report) (*cwox.Explanation, error) {
+// explainAgain makes the explanations of a report from the settings in it.
+func explainAgain(c *cobra.Command, m *modelFlags, t *tensorFlags, image string, old *report.Report) ([]*cwox.Explanation, error) {
 	moved := image != ""
 	if !moved {
 		image = old.Image.File
@@ -201,11 +204,13 @@ func explainAgain(c *cobra.Command, m *modelFlags, t *tensorFlags, image string,
 		return nil, fmt.Errorf("made with weights of SHA-256 %s, %s has %s", old.Model.WeightsSHA256, m.weights, cl.WeightsSHA256)
 	}
 	cl.MultiLabel = old.Model.Output == saliency.Sigmoid.String()
-	o, err := optionsOf(old, cl)
+	o, err := planOf(old, cl)
 	if err != nil {
 		return nil, err
 	}
-	o.Threads = m.threads
+	for i := range o.options {
+		o.options[i].Threads = m.threads
+	}
 	// The report says what became of the orientation.
 	for _, w := range old.Warnings {
 		m.ignoreOrientation = m.ignoreOrientation || w.Code == vision.NoteOrientationIgnored
@@ -215,11 +220,11 @@ func explainAgain(c *cobra.Command, m *modelFlags, t *tensorFlags, image string,
 	if slices.ContainsFunc(old.Warnings, func(w report.Warning) bool { return w.Code == cwox.StatisticsDiffer }) {
 		p.Measure() // the first image of a run was
 	}
-	var e *cwox.Explanation
+	var all []*cwox.Explanation
 	if tensors.n > 0 {
-		e, err = explainTensor(c.Context(), p, tensors, o, m)
+		all, err = explainTensor(c.Context(), p, tensors, o, m)
 	} else {
-		e, err = explainOne(c.Context(), p, image, o, m)
+		all, err = explainOne(c.Context(), p, image, o, m)
 	}
 	if errors.Is(err, fs.ErrNotExist) && !moved {
 		err = fmt.Errorf("%w (--image says where the image is now)", err)
@@ -227,11 +232,20 @@ func explainAgain(c *cobra.Command, m *modelFlags, t *tensorFlags, image string,
 	if err != nil {
 		return nil, err
 	}
-	if e.Picture.SHA256 != old.Image.SHA256 {
-		return nil, fmt.Errorf("made from a file of SHA-256 %s, %s has %s", old.Image.SHA256, image, e.Picture.SHA256)
+	for i, was := range old.Each() {
+		if e := all[i]; e.Picture.SHA256 != old.Image.SHA256 {
+			return nil, fmt.Errorf("made from a file of SHA-256 %s, %s has %s", old.Image.SHA256, image, e.Picture.SHA256)
+		}
+		asRecorded(all[i], was, o.options[0].Tree != nil)
 	}
+	return all, nil
+}
+
+// asRecorded takes over what may differ from a report, the time it took and where files lie, and
+// of a tree that is not at hand what is known of it: its clusters were taken as they stand.
+func asRecorded(e *cwox.Explanation, old *report.Report, tree bool) {
 	e.File, e.Model.WeightsFile = old.Image.File, old.Model.Weights
-	if o.Tree == nil && old.Tree.SHA256 != "" { // the tree is not at hand: its clusters were taken as they stand
+	if !tree && old.Tree.SHA256 != "" {
 		e.Tree = cwox.TreeInfo{Source: cwox.TreeSource(old.Tree.Source), SHA256: old.Tree.SHA256, Level: old.Tree.Level, Missing: old.Tree.Missing}
 		for i, w := range old.Warnings {
 			if w.Code == cwox.TreeDoubtful || w.Code == cwox.TreeLacks {
@@ -244,7 +258,6 @@ func explainAgain(c *cobra.Command, m *modelFlags, t *tensorFlags, image string,
 	for stage, s := range old.Seconds {
 		e.Seconds[stage] = float64(s)
 	}
-	return e, nil
 }
 
 // recordedInput makes the network's input that of a report: its transform, or the file of

@@ -9,17 +9,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
 	"cwox/cwox"
-	"cwox/cwox/classname"
 	"cwox/cwox/report"
 	"cwox/internal/outside"
 	"cwox/internal/place"
-	"cwox/nn/vision"
 )
 
 // The files that [WriteConfusions] puts into its folder, beside the page.
@@ -67,114 +64,6 @@ type mistake struct {
 	probability     float64 // of what it says
 	ofTruth         float64 // of the true class, 0 where that is not among the top
 	rank            int     // of the true class, from 1; 0 where it is not among the top
-}
-
-// TrueFolders are the true classes of images that lie in folders named after them, by name or
-// number; -1 for folders that name no class. It is an error if none does.
-func TrueFolders(images []string, names *classname.Names) ([]int, error) {
-	of := map[string]int{}
-	found := false
-	out := make([]int, len(images))
-	for i, path := range images {
-		folder := filepath.Base(filepath.Dir(path))
-		class, ok := of[folder]
-		if !ok {
-			var err error
-			if class, err = names.Find(folder); err != nil {
-				class = -1
-			}
-			of[folder] = class
-		}
-		out[i] = class
-		found = found || class >= 0
-	}
-	if !found {
-		return nil, fmt.Errorf("dataset: no folder of the images is named after a class, as %q is not: name a table of true classes", filepath.Base(filepath.Dir(images[0])))
-	}
-	return out, nil
-}
-
-// maxTruth bounds a table of true classes.
-const maxTruth = 1 << 30
-
-// TrueTable reads the true classes of images from a CSV file with the columns image and class
-// (name or number), which its first line names; an image is found by its path or, where that is
-// unique, by the name of its file. Images that it does not name have class -1.
-func TrueTable(path string, images []string, names *classname.Names) ([]int, error) {
-	f, err := outside.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("dataset: %w", err)
-	}
-	defer f.Close()
-	fail := func(line int, format string, args ...any) error {
-		return fmt.Errorf("dataset: %s: line %d: %s", path, line, fmt.Sprintf(format, args...))
-	}
-	index := map[string]int{} // -1 where several images share a name
-	for i, image := range images {
-		index[image] = i
-		if base := filepath.Base(image); base != image {
-			if _, taken := index[base]; taken {
-				index[base] = -1
-			} else {
-				index[base] = i
-			}
-		}
-	}
-	in := bufio.NewReader(io.LimitReader(f, maxTruth))
-	if mark, err := in.Peek(3); err == nil && string(mark) == "\ufeff" {
-		in.Discard(3)
-	}
-	r := csv.NewReader(in)
-	r.FieldsPerRecord = -1
-	header, err := r.Read()
-	if err != nil {
-		return nil, fmt.Errorf("dataset: %s: want a first line with the columns image and class: %w", path, err)
-	}
-	column := func(name string) int {
-		return slices.IndexFunc(header, func(h string) bool { return strings.EqualFold(strings.TrimSpace(h), name) })
-	}
-	image, class := column("image"), column("class")
-	if image < 0 || class < 0 {
-		return nil, fail(1, "columns %q: want image and class among them", header)
-	}
-	out := make([]int, len(images))
-	for i := range out {
-		out[i] = -1
-	}
-	found := 0
-	for {
-		record, err := r.Read()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return nil, fmt.Errorf("dataset: %s: %w", path, err)
-		}
-		line, _ := r.FieldPos(0)
-		if len(record) <= max(image, class) {
-			return nil, fail(line, "%d columns, the first line has %d", len(record), len(header))
-		}
-		i, ok := index[record[image]]
-		if !ok {
-			continue // of another set
-		}
-		if i < 0 {
-			return nil, fail(line, "%q is the name of several images: give the path", record[image])
-		}
-		c, err := names.Find(strings.TrimSpace(record[class]))
-		if err != nil {
-			return nil, fail(line, "%v", err)
-		}
-		if out[i] >= 0 && out[i] != c {
-			return nil, fail(line, "%q again, with another class", record[image])
-		}
-		out[i] = c
-		found++
-	}
-	if found == 0 {
-		return nil, fmt.Errorf("dataset: %s: names none of the %d images", path, len(images))
-	}
-	return out, nil
 }
 
 // ConfusionsOptions steer [WriteConfusions].
@@ -355,145 +244,6 @@ func wrong(pairs []ConfusedPair) (n int) {
 		n += p.Count
 	}
 	return n
-}
-
-// defaultExamples is how many mistakes a page shows, mostAcross how many pairs of different
-// clusters.
-const (
-	defaultExamples = 120
-	mostAcross      = 40
-)
-
-// page makes the page: every pair in turn gets one more of its mistakes explained, as long as
-// there are examples left.
-func (f *Confusions) page(ctx context.Context, c *cwox.Classifier, o ConfusionsOptions) (*report.Confusions, error) {
-	name := func(class int) string {
-		if label := c.Label(class); label != "" {
-			return label
-		}
-		return "class " + strconv.Itoa(class)
-	}
-	p := &report.Confusions{Title: o.Title, Lead: f.lead()}
-	if n := f.Unreadable; n > 0 {
-		p.Notes = append(p.Notes, fmt.Sprintf("%d images could not be read.", n))
-	}
-	if n := f.Unknown; n > 0 {
-		p.Notes = append(p.Notes, fmt.Sprintf("Of %d images the true class is not known.", n))
-	}
-	for _, k := range f.Clusters {
-		g := report.ConfusedGroup{Name: strings.Join(labelsOf(k.Classes, name), ", "),
-			Say: fmt.Sprintf("%d mistakes among these; %d images of them were recognised.", wrong(k.Pairs), k.Correct)}
-		g.Classes = labelsOf(k.Classes, name)
-		g.Counts = make([][]int, len(k.Classes))
-		for i, class := range k.Classes {
-			g.Counts[i] = make([]int, len(k.Classes))
-			g.Counts[i][i] = k.right[class]
-		}
-		for _, pair := range k.Pairs {
-			row, column := slices.Index(k.Classes, pair.True), slices.Index(k.Classes, pair.Predicted)
-			g.Counts[row][column] = pair.Count
-			g.Cells = append(g.Cells, report.ConfusedCell{Row: row, Column: column, True: name(pair.True), Predicted: name(pair.Predicted), Count: pair.Count})
-		}
-		p.Groups = append(p.Groups, g)
-	}
-	across := f.Across[:min(len(f.Across), mostAcross)]
-	if len(across) > 0 {
-		g := report.ConfusedGroup{Name: "Between groups",
-			Say: fmt.Sprintf("%d mistakes between classes that the model does not confuse as a rule: look for wrong labels, several things in a picture, and odd pictures.", wrong(f.Across))}
-		for i, pair := range across {
-			g.Cells = append(g.Cells, report.ConfusedCell{Row: i, True: name(pair.True), Predicted: name(pair.Predicted), Count: pair.Count})
-		}
-		p.Groups = append(p.Groups, g)
-	}
-	return p, f.illustrate(ctx, c, p, across, o)
-}
-
-// lead is the finding in a sentence.
-func (f *Confusions) lead() string {
-	if f.Images == 0 {
-		return "No image has a true class."
-	}
-	inside := 0
-	for _, k := range f.Clusters {
-		inside += wrong(k.Pairs)
-	}
-	lead := fmt.Sprintf("%d of %d images are recognised (%.1f %%).", f.Correct, f.Images, 100*float64(f.Correct)/float64(f.Images))
-	if all := f.Images - f.Correct; all > 0 {
-		lead += fmt.Sprintf(" Of the %d mistakes %d are within %d groups of classes that are often confused.", all, inside, len(f.Clusters))
-	}
-	return lead
-}
-
-// illustrate explains the most confident mistakes of each pair.
-func (f *Confusions) illustrate(ctx context.Context, c *cwox.Classifier, p *report.Confusions, across []ConfusedPair, o ConfusionsOptions) error {
-	type task struct {
-		cell *report.ConfusedCell
-		mistake
-	}
-	pairs := map[*report.ConfusedCell][]mistake{}
-	var cells []*report.ConfusedCell
-	for g := range p.Groups {
-		from := across
-		if g < len(f.Clusters) {
-			from = f.Clusters[g].Pairs
-		}
-		for i := range p.Groups[g].Cells {
-			cell := &p.Groups[g].Cells[i]
-			pairs[cell] = from[i].mistakes
-			cells = append(cells, cell)
-		}
-	}
-	left := cmp.Or(o.Examples, defaultExamples)
-	var tasks []task
-	for round := 0; left > 0; round++ {
-		more := false
-		for _, cell := range cells {
-			if left > 0 && round < len(pairs[cell]) {
-				tasks = append(tasks, task{cell, pairs[cell][round]})
-				left--
-				more = true
-			}
-		}
-		if !more {
-			break
-		}
-	}
-	pipeline := cwox.New(c)
-	defer pipeline.Close()
-	for i, t := range tasks {
-		o.Progress(PhaseExplain, i, len(tasks))
-		pic, err := vision.DecodeFile(t.image, o.Documents.Decode)
-		if err != nil {
-			return err // it was decoded a moment ago
-		}
-		settings := o.Explain
-		settings.Tree, settings.Clusters, settings.Classes = nil, [][]int{{t.real, t.predicted}}, nil
-		e, err := pipeline.Explain(ctx, pic, settings)
-		if err != nil {
-			return fmt.Errorf("dataset: %s: %w", t.image, err)
-		}
-		e.File = t.image
-		say := fmt.Sprintf("%.1f %% %s", 100*t.probability, t.cell.Predicted)
-		if t.rank > 0 {
-			say += fmt.Sprintf(", %.1f %% %s (rank %d)", 100*t.ofTruth, t.cell.True, t.rank)
-		} else {
-			say += fmt.Sprintf(", %s not among the likely ones", t.cell.True)
-		}
-		example, err := report.NewConfusedExample(e, t.real, t.predicted, say)
-		if err != nil {
-			return err
-		}
-		t.cell.Examples = append(t.cell.Examples, example)
-	}
-	o.Progress(PhaseExplain, len(tasks), len(tasks))
-	return nil
-}
-
-func labelsOf(classes []int, name func(int) string) (out []string) {
-	for _, class := range classes {
-		out = append(out, name(class))
-	}
-	return out
 }
 
 // writeMistakes writes a table of all mistakes, in order of the images.

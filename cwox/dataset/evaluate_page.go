@@ -140,7 +140,7 @@ func (e *Evaluation) methodTable(caption string, unit, sign float64, get func(*M
 	t := report.Table{Caption: caption, Head: []string{""}}
 	rows := make([][]string, len(e.Settings.Methods))
 	for m, method := range e.Settings.Methods {
-		rows[m] = []string{methodName(method)}
+		rows[m] = []string{report.MethodName(method)}
 	}
 	for i := range e.Columns {
 		c := &e.Columns[i]
@@ -168,7 +168,7 @@ func (e *Evaluation) methodTable(caption string, unit, sign float64, get func(*M
 
 func (c *ExplainerComparison) table() report.Table {
 	t := report.Table{
-		Caption: fmt.Sprintf("Table 3. %s with several base explainers, %s, %d pairs of %d images: %s", methodName(c.Method), c.Model, c.Pairs, c.Images, intervals),
+		Caption: fmt.Sprintf("Table 3. %s with several base explainers, %s, %d pairs of %d images: %s", report.MethodName(c.Method), c.Model, c.Pairs, c.Images, intervals),
 		Head:    []string{"", "n_delta", "paper", "CAUC 10^-3", "paper", "CDROP 10^-2", "paper"},
 	}
 	var cauc, cdrop []Mean
@@ -177,7 +177,7 @@ func (c *ExplainerComparison) table() report.Table {
 	}
 	topCAUC, topCDROP := best(cauc, -1), best(cdrop, 1)
 	for i, x := range c.Explainer {
-		t.Rows = append(t.Rows, []string{explainerName(x.Explainer),
+		t.Rows = append(t.Rows, []string{report.ExplainerName(x.Explainer),
 			fmt.Sprintf("%.0f", float64(x.NDelta.Mean)), x.NDelta.paperText(0),
 			x.CAUC.text(unitCAUC, i == topCAUC), x.CAUC.paperText(unitCAUC),
 			x.CDROP.text(unitCDROP, i == topCDROP), x.CDROP.paperText(unitCDROP)})
@@ -194,7 +194,7 @@ func (e *Evaluation) differenceTable() report.Table {
 	for i := range e.Columns {
 		c := &e.Columns[i]
 		for _, d := range c.Differences {
-			t.Rows = append(t.Rows, []string{c.name(), methodName(d.Method) + " - " + methodName(d.Than),
+			t.Rows = append(t.Rows, []string{c.name(), report.MethodName(d.Method) + " - " + report.MethodName(d.Than),
 				d.CAUC.text(unitCAUC, false), wins(d.CAUC), d.CDROP.text(unitCDROP, false), wins(d.CDROP),
 				d.CDROPCommon.text(unitCDROP, false), wins(d.CDROPCommon)})
 		}
@@ -208,7 +208,7 @@ func (e *Evaluation) rankTable() report.Table {
 		Head:    []string{"", "class", "pairs"},
 	}
 	for _, m := range e.Settings.Methods {
-		t.Head = append(t.Head, methodName(m))
+		t.Head = append(t.Head, report.MethodName(m))
 	}
 	for i := range e.Columns {
 		c := &e.Columns[i]
@@ -233,7 +233,7 @@ func (e *Evaluation) coverageTable() report.Table {
 		Head:    []string{"", "images", "pairs", "compared"},
 	}
 	for _, m := range e.Settings.Methods {
-		t.Head = append(t.Head, methodName(m)+" unscored", "n_delta")
+		t.Head = append(t.Head, report.MethodName(m)+" unscored", "n_delta")
 	}
 	for i := range e.Columns {
 		c := &e.Columns[i]
@@ -294,26 +294,7 @@ func best(means []Mean, sign float64) int {
 	return top
 }
 
-func (c *EvaluationColumn) name() string { return c.Model + ", " + explainerName(c.Explainer) }
-
-func methodName(m cwox.Method) string {
-	switch m {
-	case cwox.SWOX:
-		return "SWOX"
-	case cwox.CWOX1sA:
-		return "CWOX-1sA"
-	case cwox.CWOX1sB:
-		return "CWOX-1sB"
-	case cwox.CWOX2s:
-		return "CWOX-2s"
-	}
-	return string(m)
-}
-
-func explainerName(x string) string {
-	names := map[string]string{"gradcam": "Grad-CAM", "mwp": "MWP", "rise": "RISE", "lime": "LIME", "guided": "Guided backprop", "deeplift": "DeepLIFT"}
-	return cmp.Or(names[x], x)
-}
+func (c *EvaluationColumn) name() string { return c.Model + ", " + report.ExplainerName(c.Explainer) }
 
 // fewImages are too few for percentiles of bootstrap samples to be relied on.
 const fewImages = 20
@@ -362,7 +343,7 @@ func (e *Evaluation) hasPaper() bool {
 // lead is the finding in a sentence.
 func (e *Evaluation) lead() string {
 	shown := e.Settings.shownMethod()
-	name := methodName(e.Settings.Methods[shown])
+	name := report.MethodName(e.Settings.Methods[shown])
 	pairs, cauc, cdrop := 0, 0, 0
 	for _, c := range e.Columns {
 		pairs += c.Compared
@@ -412,7 +393,7 @@ func (e *Evaluation) certainty() string {
 		}
 	}
 	return fmt.Sprintf("%s is better than every other method beyond chance in %d (CAUC) and %d (CDROP) of %d combinations of model and explainer.",
-		methodName(shown), cauc, cdrop, len(e.Columns))
+		report.MethodName(shown), cauc, cdrop, len(e.Columns))
 }
 
 // example is a pair whose curves are shown.
@@ -504,7 +485,7 @@ func (e *Evaluation) article(examples []example) report.Article {
 func (c *EvaluationColumn) estimates(unit float64, get func(*MethodScores) Mean) []report.Estimate {
 	var out []report.Estimate
 	for i := range c.Methods {
-		out = append(out, get(&c.Methods[i]).estimate(methodName(c.Methods[i].Method), unit))
+		out = append(out, get(&c.Methods[i]).estimate(report.MethodName(c.Methods[i].Method), unit))
 	}
 	return out
 }
@@ -522,8 +503,8 @@ func (c *ExplainerComparison) part() report.Part {
 	p := report.Part{Heading: "Base explainers, " + c.Model}
 	var cauc, cdrop []report.Estimate
 	for _, x := range c.Explainer {
-		cauc = append(cauc, x.CAUC.estimate(explainerName(x.Explainer), unitCAUC))
-		cdrop = append(cdrop, x.CDROP.estimate(explainerName(x.Explainer), unitCDROP))
+		cauc = append(cauc, x.CAUC.estimate(report.ExplainerName(x.Explainer), unitCAUC))
+		cdrop = append(cdrop, x.CDROP.estimate(report.ExplainerName(x.Explainer), unitCDROP))
 	}
 	p.Charts = append(p.Charts,
 		report.Chart{Title: c.Model, X: "CAUC, 10^-3", MarkName: "paper"}.Dots(cauc...),
@@ -532,16 +513,16 @@ func (c *ExplainerComparison) part() report.Part {
 }
 
 func (e *Evaluation) differencePart() report.Part {
-	name := methodName(e.Settings.Methods[e.Settings.shownMethod()])
+	name := report.MethodName(e.Settings.Methods[e.Settings.shownMethod()])
 	p := report.Part{Heading: "Pair by pair",
 		Text: []string{"Differences between methods on the same pairs. For CAUC a negative difference speaks for the first method, for CDROP a positive one; an interval without 0 is more than chance.", e.certainty()}}
 	for i := range e.Columns {
 		c := &e.Columns[i]
 		var cauc, cdrop []report.Estimate
 		for _, d := range c.Differences {
-			if methodName(d.Method) == name {
-				cauc = append(cauc, d.CAUC.estimate("- "+methodName(d.Than), unitCAUC))
-				cdrop = append(cdrop, d.CDROP.estimate("- "+methodName(d.Than), unitCDROP))
+			if report.MethodName(d.Method) == name {
+				cauc = append(cauc, d.CAUC.estimate("- "+report.MethodName(d.Than), unitCAUC))
+				cdrop = append(cdrop, d.CDROP.estimate("- "+report.MethodName(d.Than), unitCDROP))
 			}
 		}
 		if len(cauc) > 0 {
@@ -565,7 +546,7 @@ func (e *Evaluation) curvePart() report.Part {
 		}
 		var curves []report.Curve
 		for m, method := range e.Settings.Methods {
-			curves = append(curves, report.Curve{Name: methodName(method), X: x, Y: c.curves[m]})
+			curves = append(curves, report.Curve{Name: report.MethodName(method), X: x, Y: c.curves[m]})
 		}
 		p.Charts = append(p.Charts, report.Chart{Title: c.name(), X: "pixels erased, %", Y: "contrastive score"}.Curves(curves...))
 	}
@@ -586,7 +567,7 @@ func (e *Evaluation) examplePart(x example) report.Part {
 	}
 	fact := label(row.Class, row.Label)
 	p := report.Part{
-		Heading: "A typical pair, " + row.Model + ", " + explainerName(row.Explainer),
+		Heading: "A typical pair, " + row.Model + ", " + report.ExplainerName(row.Explainer),
 		Text:    []string{fmt.Sprintf("%s: %s against %s, the pair whose gain in CDROP is the median.", filepath.Base(row.Image), fact, strings.Join(foil, ", "))},
 	}
 	for _, r := range x.rows {
@@ -597,7 +578,7 @@ func (e *Evaluation) examplePart(x example) report.Part {
 			score[i] = r.Curve.Pos[i] * (1 - r.Curve.Neg[i])
 		}
 		p.Charts = append(p.Charts, report.Chart{
-			Title: fmt.Sprintf("%s: CAUC %.2f, CDROP %.2f", methodName(r.Method), float64(r.CAUC)/unitCAUC, float64(r.CDROP)/unitCDROP),
+			Title: fmt.Sprintf("%s: CAUC %.2f, CDROP %.2f", report.MethodName(r.Method), float64(r.CAUC)/unitCAUC, float64(r.CDROP)/unitCDROP),
 			X:     "pixels erased", Y: "probability", Width: 480, Height: 280,
 		}.Curves(
 			report.Curve{Name: "class", X: pixels, Y: r.Curve.Pos},
@@ -619,7 +600,7 @@ func (e *Evaluation) distributionPart() report.Part {
 		}{{metricCAUC, "CAUC, 10^-3", unitCAUC}, {metricCDROP, "CDROP, 10^-2", unitCDROP}} {
 			var samples []report.Sample
 			for m, method := range e.Settings.Methods {
-				s := report.Sample{Name: methodName(method)}
+				s := report.Sample{Name: report.MethodName(method)}
 				for _, pair := range c.pairs {
 					s.Values = append(s.Values, pair.values[m][d.metric]/d.unit)
 				}

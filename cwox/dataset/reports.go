@@ -41,14 +41,16 @@ type ReportsResult struct {
 // ReportLine is a line of explained.jsonl, in the folder of a shard: what the page over all
 // reports says of an image.
 type ReportLine struct {
-	ID        int    `json:"id"` // in the whole list
-	Image     string `json:"image"`
-	SHA256    string `json:"sha256,omitempty"` // of the image's file; empty where there is no report
-	Error     string `json:"error,omitempty"`
-	Folder    string `json:"folder,omitempty"`
-	Lead      string `json:"lead,omitempty"`
-	Thumbnail []byte `json:"thumbnail,omitempty"`
-	Warnings  int    `json:"warnings,omitempty"`
+	ID        int               `json:"id"` // in the whole list
+	Image     string            `json:"image"`
+	SHA256    string            `json:"sha256,omitempty"` // of the image's file; empty where there is no report
+	Error     string            `json:"error,omitempty"`
+	Folder    string            `json:"folder,omitempty"`
+	Lead      string            `json:"lead,omitempty"`
+	Sure      float64           `json:"sure,omitempty"`
+	Thumbnail []byte            `json:"thumbnail,omitempty"`
+	Maps      []report.IndexMap `json:"maps,omitempty"`
+	Warnings  int               `json:"warnings,omitempty"`
 }
 
 func (l *ReportLine) about() lineHead { return lineHead{l.ID, l.Image, l.SHA256, l.Error} }
@@ -61,14 +63,14 @@ func (l *ReportLine) check() error {
 }
 
 func (l *ReportLine) entry() report.IndexEntry {
-	return report.IndexEntry{Folder: l.Folder, File: l.Image, Lead: l.Lead, Thumbnail: l.Thumbnail, Warnings: l.Warnings, Err: l.Error}
+	return report.IndexEntry{Folder: l.Folder, File: l.Image, Lead: l.Lead, Sure: l.Sure, Thumbnail: l.Thumbnail, Maps: l.Maps, Warnings: l.Warnings, Err: l.Error}
 }
 
 // ReportsFile is the journal in the folder of a shard of reports.
 const ReportsFile = "explained.jsonl"
 
 // reportsFormat changes when reports mean something else.
-const reportsFormat = "cwox-reports/1"
+const reportsFormat = "cwox-reports/2"
 
 // reportsSettings are everything that the reports of images depend on, and that they record.
 type reportsSettings struct {
@@ -197,7 +199,7 @@ func (o *ReportsOptions) report(ctx context.Context, dir, image, folder string, 
 		return nil, err
 	}
 	x, err := report.NewIndexEntry(folder, e)
-	return &ReportLine{SHA256: e.Picture.SHA256, Folder: x.Folder, Lead: x.Lead, Thumbnail: x.Thumbnail, Warnings: x.Warnings}, err
+	return &ReportLine{SHA256: e.Picture.SHA256, Folder: x.Folder, Lead: x.Lead, Sure: x.Sure, Thumbnail: x.Thumbnail, Maps: x.Maps, Warnings: x.Warnings}, err
 }
 
 // firstDecodable is the number of the first image that can be decoded; -1 if there is none.

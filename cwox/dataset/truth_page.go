@@ -92,7 +92,7 @@ func (s *TruthSummary) methodTable(caption string, names, titles []string) repor
 			continue
 		}
 		for k, method := range s.Methods {
-			row := []string{explainerName(r.Explainer) + ", " + methodName(method), strconv.Itoa(first.Maps)}
+			row := []string{report.ExplainerName(r.Explainer) + ", " + report.MethodName(method), strconv.Itoa(first.Maps)}
 			for _, name := range names {
 				row = append(row, r.find(name).cell(k))
 			}
@@ -105,7 +105,7 @@ func (s *TruthSummary) methodTable(caption string, names, titles []string) repor
 			{"even map of the object", func(m *TruthMeasure) report.Real { return m.Object }},
 			{"by chance", func(m *TruthMeasure) report.Real { return m.Chance }},
 		} {
-			row, some := []string{explainerName(r.Explainer) + ", " + other.title, strconv.Itoa(first.Maps)}, false
+			row, some := []string{report.ExplainerName(r.Explainer) + ", " + other.title, strconv.Itoa(first.Maps)}, false
 			for _, name := range names {
 				text := "-"
 				if m := r.find(name); m != nil && !math.IsNaN(float64(other.get(m))) {
@@ -133,13 +133,13 @@ func (s *TruthSummary) clusterTable() report.Table {
 			continue
 		}
 		for k, title := range []string{"base", "contrast"} {
-			row := []string{explainerName(r.Explainer) + ", " + title, strconv.Itoa(first.Maps)}
+			row := []string{report.ExplainerName(r.Explainer) + ", " + title, strconv.Itoa(first.Maps)}
 			for _, name := range names {
 				row = append(row, r.find(name).cell(k))
 			}
 			t.Rows = append(t.Rows, row)
 		}
-		row := []string{explainerName(r.Explainer) + ", by chance", strconv.Itoa(first.Maps)}
+		row := []string{report.ExplainerName(r.Explainer) + ", by chance", strconv.Itoa(first.Maps)}
 		for _, name := range names {
 			row = append(row, fmt.Sprintf("%.1f", 100*float64(r.find(name).Chance)))
 		}
@@ -151,7 +151,7 @@ func (s *TruthSummary) clusterTable() report.Table {
 // differenceTable compares the last method with the others, map by map.
 func (s *TruthSummary) differenceTable() report.Table {
 	last := len(s.Methods) - 1
-	t := report.Table{Caption: methodName(s.Methods[last]) + " minus the other methods, map by map: mean difference [95 % interval], maps better : worse.",
+	t := report.Table{Caption: report.MethodName(s.Methods[last]) + " minus the other methods, map by map: mean difference [95 % interval], maps better : worse.",
 		Head: []string{"Explainer, against", "part pointing", "part energy", "part IoU", "CAUC", "CDROP", "CDROP, as many"}}
 	for i := range s.Explainers {
 		r := &s.Explainers[i]
@@ -159,7 +159,7 @@ func (s *TruthSummary) differenceTable() report.Table {
 			continue
 		}
 		for k := range last {
-			row := []string{explainerName(r.Explainer) + ", " + methodName(s.Methods[k])}
+			row := []string{report.ExplainerName(r.Explainer) + ", " + report.MethodName(s.Methods[k])}
 			for _, name := range []string{TruthPartHit, TruthPartEnergy, TruthPartIoU, TruthCAUC, TruthCDROP, TruthCDROPCommon} {
 				m := r.find(name)
 				if m == nil {
@@ -182,7 +182,7 @@ func (s *TruthSummary) agreementTable() report.Table {
 	for _, r := range s.Explainers {
 		for _, metric := range []string{TruthCAUC, TruthCDROP, TruthCDROPCommon} {
 			title := map[string]string{TruthCAUC: "CAUC", TruthCDROP: "CDROP", TruthCDROPCommon: "CDROP, as many"}[metric]
-			row := []string{explainerName(r.Explainer) + ", " + title}
+			row := []string{report.ExplainerName(r.Explainer) + ", " + title}
 			for _, truth := range []string{TruthPartHit, TruthPartEnergy, TruthPartIoU} {
 				cell := "-"
 				for _, a := range r.Agreement {
@@ -239,11 +239,11 @@ func (s *TruthSummary) notes() []string {
 	var out []string
 	for _, r := range s.Explainers {
 		text := fmt.Sprintf("%s: scenes %d to %d, of which %d have a single explained class and %d no explained class that is in the scene; %d maps per method",
-			explainerName(r.Explainer), s.First, s.First+uint64(r.Scenes)-1, r.SingleClass, r.Nothing, r.Maps)
+			report.ExplainerName(r.Explainer), s.First, s.First+uint64(r.Scenes)-1, r.SingleClass, r.Nothing, r.Maps)
 		var blank []string
 		for k, n := range r.Blank {
 			if n > 0 {
-				blank = append(blank, fmt.Sprintf("%s %d", methodName(s.Methods[k]), n))
+				blank = append(blank, fmt.Sprintf("%s %d", report.MethodName(s.Methods[k]), n))
 			}
 		}
 		if len(blank) > 0 {
@@ -293,7 +293,7 @@ func (s *TruthSummary) lead() string {
 	}
 	all, ahead, behind := count(TruthPartEnergy)
 	text := fmt.Sprintf("%s puts more of its class maps on the part that tells the class from its siblings in %d of %d comparisons with another method, less in %d.",
-		methodName(s.Methods[last]), ahead, all, behind)
+		report.MethodName(s.Methods[last]), ahead, all, behind)
 	if s.Step > 0 {
 		_, ahead, behind = count(TruthCAUC)
 		text += fmt.Sprintf(" By CAUC it is ahead in %d and behind in %d,", ahead, behind)
@@ -318,7 +318,7 @@ func (s *TruthSummary) article() report.Article {
 		if len(r.Measures) == 0 {
 			continue
 		}
-		p := report.Part{Heading: explainerName(r.Explainer)}
+		p := report.Part{Heading: report.ExplainerName(r.Explainer)}
 		for _, c := range charts {
 			if m := r.find(c.name); m != nil {
 				p.Charts = append(p.Charts, m.chart(c.title))
@@ -336,7 +336,7 @@ func (m *TruthMeasure) chart(title string) template.HTML {
 	unit := unitOf(m.Name)
 	for k, column := range m.Columns {
 		chance := float64(m.Chance) / unit
-		e := m.Means[k].estimate(methodName(cwox.Method(column)), unit)
+		e := m.Means[k].estimate(report.MethodName(cwox.Method(column)), unit)
 		e.Mark = &chance
 		rows = append(rows, e)
 	}

@@ -277,6 +277,16 @@ func (a axis) ticks() []float64 {
 	return list
 }
 
+// Ticks are round values between two, about five, and how they are written.
+func Ticks(low, high float64) (at []float64, text []string) {
+	a := newAxis([2]float64{low, high}, nil, 0, 1)
+	at = a.ticks()
+	for _, v := range at {
+		text = append(text, tickText(v, a.step))
+	}
+	return at, text
+}
+
 // sheet collects the drawing; the plot lies between left, right, top and bottom.
 type sheet struct {
 	strings.Builder
@@ -294,7 +304,7 @@ func newSheet(c Chart, height int, left, right, bottom float64) *sheet {
 	}
 	s := &sheet{c: c, height: height, left: left, top: 34, right: float64(c.Width) - right, bottom: float64(height) - bottom}
 	s.right, s.bottom = max(s.right, s.left+40), max(s.bottom, s.top+20)
-	title := html.EscapeString(clip(plain(c.Title), 200))
+	title := html.EscapeString(clip(Plain(c.Title), 200))
 	s.printf(`<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="0 0 %d %d" role="img" aria-label="%s" font-family="system-ui,sans-serif" fill="currentColor">`,
 		max(c.Width, int(s.right+right)), max(height, int(s.bottom+bottom)), title)
 	s.printf(`<text x="%s" y="18" font-size="14" font-weight="600">%s</text>`, px(min(s.left, 58)), title)
@@ -315,12 +325,12 @@ func (s *sheet) frame(x, y axis) {
 	}
 	s.printf(`<path d="M%s %sH%s" stroke="currentColor" stroke-opacity=".6"/>`, px(s.left), px(s.bottom), px(s.right))
 	if s.c.X != "" {
-		s.text((s.left+s.right)/2, s.bottom+36, "middle", 12, "currentColor", clip(plain(s.c.X), 100))
+		s.text((s.left+s.right)/2, s.bottom+36, "middle", 12, "currentColor", clip(Plain(s.c.X), 100))
 	}
 	if s.c.Y != "" {
 		mid := (s.top + s.bottom) / 2
 		s.printf(`<text transform="translate(13 %s) rotate(-90)" text-anchor="middle" font-size="12">%s</text>`,
-			px(mid), html.EscapeString(clip(plain(s.c.Y), 60)))
+			px(mid), html.EscapeString(clip(Plain(s.c.Y), 60)))
 	}
 }
 
@@ -409,7 +419,7 @@ func quantile(v []float64, p float64) float64 {
 }
 
 // label is a series' name as it is shown.
-func label(s string) string { return clip(plain(s), 36) }
+func label(s string) string { return clip(Plain(s), 36) }
 
 // textWidth is about how wide n characters are.
 func textWidth(n int, size float64) float64 { return float64(0.62 * size * float64(n)) }

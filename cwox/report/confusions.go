@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"fmt"
 	"html/template"
+	"image"
 	"io"
 	"math"
 	"path/filepath"
@@ -11,6 +12,8 @@ import (
 
 	"cwox/cwox"
 	"cwox/cwox/saliency"
+
+	"golang.org/x/image/draw"
 )
 
 //go:embed confusions.html
@@ -40,6 +43,92 @@ type ConfusedCell struct {
 	True, Predicted string
 	Count           int
 	Examples        []ConfusedExample
+	sum             *confusedSum
+}
+
+// confusedSum are the pictures of a mistake and their maps, added up in the frame of the
+// network's input.
+type confusedSum struct {
+	n    int
+	rgb  [3][]float64 // of the pictures, [averageSide][averageSide], 0 to 255
+	maps [2][]float64 // for the true class, for the predicted one; each map's maximum is 1
+}
+
+// averageSide is the side of an average in pixels, and fewestAveraged the pictures that make one.
+const (
+	averageSide    = 112
+	fewestAveraged = 3
+)
+
+// Add adds an explanation of two classes, one against the other, to the average of a mistake.
+func (k *ConfusedCell) Add(e *cwox.Explanation, real, predicted int) {
+	const size = averageSide * averageSide
+	if k.sum == nil {
+		k.sum = &confusedSum{}
+		for i := range k.sum.rgb {
+			k.sum.rgb[i] = make([]float64, size)
+		}
+		for i := range k.sum.maps {
+			k.sum.maps[i] = make([]float64, size)
+		}
+	}
+	s := k.sum
+	s.n++
+	seen := seenPicture(e, averageSide)
+	for i := range size {
+		for ch := range s.rgb {
+			s.rgb[ch][i] += float64(seen.Pix[4*i+ch])
+		}
+	}
+	for side, class := range [2]int{real, predicted} {
+		for _, c := range e.Classes {
+			if c.Class == class && c.Map.Data != nil {
+				for i, v := range levels(c.Map, averageSide, averageSide, measure(c.Map).max, whole) {
+					s.maps[side][i] += float64(v) / 255
+				}
+			}
+		}
+	}
+}
+
+// seenPicture is what the network saw of a picture, a square.
+func seenPicture(e *cwox.Explanation, side int) *image.RGBA {
+	photo, seen := photographOf(e, photoSide), shareSeen(e)
+	b := photo.Bounds()
+	part := image.Rect(int(seen.X*float64(b.Dx())), int(seen.Y*float64(b.Dy())),
+		int((seen.X+seen.Width)*float64(b.Dx())), int((seen.Y+seen.Height)*float64(b.Dy()))).Intersect(b)
+	out := image.NewRGBA(image.Rect(0, 0, side, side))
+	draw.ApproxBiLinear.Scale(out, out.Rect, photo, part, draw.Src, nil)
+	return out
+}
+
+// average is the average of a mistake over the pictures that were added: nil of too few.
+func (k *ConfusedCell) average() *ConfusedExample {
+	s := k.sum
+	if s == nil || s.n < fewestAveraged {
+		return nil
+	}
+	photo := image.NewRGBA(image.Rect(0, 0, averageSide, averageSide))
+	for i := range s.rgb[0] {
+		for ch := range s.rgb {
+			photo.Pix[4*i+ch] = uint8(math.Round(s.rgb[ch][i] / float64(s.n)))
+		}
+		photo.Pix[4*i+3] = 255
+	}
+	out := &ConfusedExample{File: "(average)", True: shown(k.True), Predicted: shown(k.Predicted), Photo: jpegURL(photo, 80),
+		Say: fmt.Sprintf("Where the evidence lies, on average of %d pictures as the network sees them.", s.n)}
+	for side, to := range [2]struct {
+		url   *template.URL
+		where *string
+	}{{&out.TrueMap, &out.TrueWhere}, {&out.PredictedMap, &out.PredictedWhere}} {
+		m := saliency.Map{Height: averageSide, Width: averageSide, Data: make([]float32, len(s.maps[side]))}
+		for i, v := range s.maps[side] {
+			m.Data[i] = float32(v / float64(s.n))
+		}
+		*to.url = jpegURL(overlay(photo, m, OverlayOptions{}, whole), 80)
+		*to.where = where(measure(m), "what the network sees")
+	}
+	return out
 }
 
 // ConfusedExample is one picture of a mistake, with the two maps that contrast what it is with
@@ -64,7 +153,7 @@ func NewConfusedExample(e *cwox.Explanation, real, predicted int, say string) (C
 	}
 	b := newBuilder(e, r, frame{})
 	photo := photographOf(e, confusedSide)
-	out := ConfusedExample{File: shown(filepath.Base(e.File)), Photo: jpegURL(photo, 80), Say: plain(say)}
+	out := ConfusedExample{File: shown(filepath.Base(e.File)), Photo: jpegURL(photo, 80), Say: Plain(say)}
 	for _, side := range []struct {
 		class int
 		name  *string
@@ -103,6 +192,7 @@ func WriteConfusions(path string, c Confusions) error {
 	type gallery struct {
 		ConfusedCell
 		ID, More string
+		Average  *ConfusedExample
 	}
 	type group struct {
 		Name, Say string
@@ -114,9 +204,9 @@ func WriteConfusions(path string, c Confusions) error {
 		Lead   string
 		Notes  []string
 		Groups []group
-	}{head: head{kindConfusions, shown(c.Title), picturesOnly, template.CSS(pageCSS)}, Lead: clip(plain(c.Lead), 500), Notes: c.Notes}
+	}{head: head{kindConfusions, shown(c.Title), picturesOnly, template.CSS(pageCSS)}, Lead: clip(Plain(c.Lead), 500), Notes: c.Notes}
 	for g, from := range c.Groups {
-		to := group{Name: clip(plain(from.Name), 200), Say: clip(plain(from.Say), 500)}
+		to := group{Name: clip(Plain(from.Name), 200), Say: clip(Plain(from.Say), 500)}
 		link := func(k ConfusedCell) string { return fmt.Sprintf("g%d-%d-%d", g, k.Row, k.Column) }
 		links := map[[2]int]string{}
 		for _, k := range from.Cells {
@@ -126,7 +216,7 @@ func WriteConfusions(path string, c Confusions) error {
 			}
 			k.True, k.Predicted = shown(k.True), shown(k.Predicted)
 			links[[2]int{k.Row, k.Column}] = link(k)
-			to.Cells = append(to.Cells, gallery{k, link(k), more})
+			to.Cells = append(to.Cells, gallery{k, link(k), more, k.average()})
 		}
 		if len(from.Classes) > 0 {
 			to.Matrix = &matrix{}

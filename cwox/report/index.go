@@ -1,50 +1,83 @@
 package report
 
 import (
-	"bytes"
 	_ "embed"
 	"encoding/json"
 	"fmt"
 	"html/template"
-	"image/jpeg"
 	"io"
 	"net/url"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"cwox/cwox"
+	"cwox/cwox/saliency"
 	"cwox/internal/outside"
 	"cwox/internal/place"
 )
 
-//go:embed index.html
-var indexHTML string
+var (
+	//go:embed index.html
+	indexHTML string
+	//go:embed index.js
+	indexJS string
+)
 
 var indexTemplate = pageOf(indexHTML)
 
 // IndexEntry is one image in the page over several.
 type IndexEntry struct {
-	Folder    string // of its report, relative to the page's folder
-	File      string // the image
-	Lead      string // the answer in a sentence
-	Thumbnail []byte // JPEG; may be nil
+	Folder    string  // of its report, relative to the page's folder
+	File      string  // the image
+	Lead      string  // the answer in a sentence
+	Sure      float64 // probability of the most probable class
+	Thumbnail []byte  // JPEG; may be nil
+	Maps      []IndexMap
 	Warnings  int
 	Err       string // why there is no report; empty where there is one
 }
 
+// IndexMap is a small picture of a heatmap over the photograph.
+type IndexMap struct {
+	Name string `json:"name"` // what speaks for what
+	JPEG []byte `json:"jpeg"`
+}
+
+// indexMaps is how many maps of an image the page over several shows, and fewImages of how many
+// images at most: more would make it too large to open.
+const (
+	indexMaps = 3
+	fewImages = 600
+)
+
 // NewIndexEntry is the entry of an explanation whose report lies in folder. It
-// keeps a thumbnail of some kilobytes, not the explanation.
+// keeps thumbnails of some kilobytes, not the explanation.
 func NewIndexEntry(folder string, e *cwox.Explanation) (IndexEntry, error) {
 	r, err := New(e)
 	if err != nil {
 		return IndexEntry{}, err
 	}
-	var thumb bytes.Buffer
-	if err := jpeg.Encode(&thumb, photographOf(e, 192), &jpeg.Options{Quality: 75}); err != nil {
-		return IndexEntry{}, fmt.Errorf("report: %s: thumbnail: %w", e.File, err)
+	b := newBuilder(e, r, frame{})
+	entry := IndexEntry{Folder: folder, File: e.File, Lead: b.lead(), Thumbnail: jpegBytes(photographOf(e, 192), 75), Warnings: warnings(r)}
+	if len(e.Top) > 0 {
+		entry.Sure = e.Top[0].Probability
 	}
-	return IndexEntry{Folder: folder, File: e.File, Lead: newBuilder(e, r, frame{}).lead(),
-		Thumbnail: thumb.Bytes(), Warnings: warnings(r)}, nil
+	small := photographOf(e, 112)
+	add := func(name string, m saliency.Map) {
+		if m.Data != nil && len(entry.Maps) < indexMaps {
+			entry.Maps = append(entry.Maps, IndexMap{name, jpegBytes(overlay(small, m, OverlayOptions{}, shareSeen(e)), 65)})
+		}
+	}
+	for _, k := range e.Clusters {
+		add(b.either(k.Classes), k.Map)
+	}
+	if len(entry.Maps) == 0 { // a method without maps of groups
+		for _, k := range e.Classes {
+			add(b.names[k.Class], k.Map)
+		}
+	}
+	return entry, nil
 }
 
 // IndexFile says in JSON which reports a folder holds.
@@ -91,26 +124,40 @@ func warnings(r *Report) (n int) {
 	return n
 }
 
+type mapShown struct {
+	Name string
+	URL  template.URL
+}
+
 // WriteIndex writes dir/index.html, a page that leads to the reports of several
 // images, in the order given, and dir/index.json.
 func WriteIndex(dir string, entries []IndexEntry) error {
 	type card struct {
 		File, Lead, Warnings, Failed string
 		Link, Thumbnail              template.URL
+		Maps                         []mapShown
+		Sure                         string // for sorting
+		Worries                      int
 	}
 	page := struct {
 		head
+		JS    template.JS
 		Cards []card
-	}{head: head{Kind: kindIndex, Policy: picturesOnly, CSS: template.CSS(pageCSS)}}
+	}{head: head{Kind: kindIndex, Policy: policy(indexJS), CSS: template.CSS(pageCSS)}, JS: template.JS(indexJS)}
 	failed := 0
 	for _, e := range entries {
-		c := card{File: shown(filepath.Base(e.File)), Lead: clip(plain(e.Lead), 500), Failed: clip(plain(e.Err), 500),
-			Link: link(e.Folder)}
+		c := card{File: shown(filepath.Base(e.File)), Lead: clip(Plain(e.Lead), 500), Failed: clip(Plain(e.Err), 500),
+			Link: link(e.Folder), Sure: strconv.FormatFloat(e.Sure, 'f', 4, 64), Worries: e.Warnings}
 		if e.Err != "" {
 			failed++
 		}
 		if e.Thumbnail != nil {
 			c.Thumbnail = dataURL("image/jpeg", e.Thumbnail)
+		}
+		for _, m := range e.Maps {
+			if len(entries) <= fewImages {
+				c.Maps = append(c.Maps, mapShown{shown(m.Name), dataURL("image/jpeg", m.JPEG)})
+			}
 		}
 		if e.Warnings > 0 {
 			c.Warnings = plural(e.Warnings, "warning", "warnings")

@@ -20,12 +20,13 @@ type namedMap struct {
 }
 
 // mapsOf lists every map of an explanation: cluster/<i> and class/<index> are the
-// contrastive heatmaps, base/... the saliency maps that they came from.
-func mapsOf(e *cwox.Explanation) []namedMap {
+// contrastive heatmaps, base/... the saliency maps that they came from; with the name of a run
+// in front where there is one.
+func mapsOf(e *cwox.Explanation, run string) []namedMap {
 	var list []namedMap
 	add := func(kind string, id int, m *saliency.Map) {
 		if m != nil && m.Data != nil {
-			list = append(list, namedMap{kind + "/" + strconv.Itoa(id), *m})
+			list = append(list, namedMap{tensorName(run, kind, id), *m})
 		}
 	}
 	for i, c := range e.Clusters {
@@ -41,18 +42,27 @@ func mapsOf(e *cwox.Explanation) []namedMap {
 	return list
 }
 
+func tensorName(run, kind string, id int) string {
+	name := kind + "/" + strconv.Itoa(id)
+	if run != "" {
+		name = run + "/" + name
+	}
+	return name
+}
+
 // WriteMaps writes maps.safetensors.
 func WriteMaps(w io.Writer, e *cwox.Explanation) error {
 	r, err := New(e)
 	if err != nil {
 		return err
 	}
-	return writeMaps(w, e, r)
+	return writeMaps(w, []*cwox.Explanation{e}, r)
 }
 
 // writeMaps writes all maps as float32 [Height][Width], with the image and the
 // settings as metadata.
-func writeMaps(w io.Writer, e *cwox.Explanation, r *Report) error {
+func writeMaps(w io.Writer, all []*cwox.Explanation, r *Report) error {
+	e := all[0]
 	explainer, err := json.Marshal(r.Explainer)
 	if err != nil {
 		return fmt.Errorf("explainer: %w", err)
@@ -83,8 +93,19 @@ func writeMaps(w io.Writer, e *cwox.Explanation, r *Report) error {
 		meta[k] = strings.ToValidUTF8(v, "\ufffd") // as JSON does
 	}
 	var tensors []*weights.Tensor
-	for _, t := range mapsOf(e) {
-		tensors = append(tensors, weights.NewF32(t.name, []int{t.m.Height, t.m.Width}, t.m.Data))
+	for i, e := range all {
+		run := ""
+		if i > 0 {
+			run = runName(e)
+			settings, err := json.Marshal(r.Also[i-1].Explainer)
+			if err != nil {
+				return fmt.Errorf("explainer: %w", err)
+			}
+			meta[run] = strings.ToValidUTF8(string(settings), "\ufffd")
+		}
+		for _, t := range mapsOf(e, run) {
+			tensors = append(tensors, weights.NewF32(t.name, []int{t.m.Height, t.m.Width}, t.m.Data))
+		}
 	}
 	return weights.WriteSafetensors(w, tensors, meta)
 }

@@ -2,6 +2,7 @@ package report
 
 import (
 	"image"
+	"image/draw"
 	"math"
 
 	"cwox/cwox"
@@ -110,6 +111,21 @@ func photograph(pic *vision.Picture, side int) *image.RGBA {
 		q[0], q[1], q[2], q[3] = p[0], p[1], p[2], 255
 	}
 	return img
+}
+
+// Square is the middle of a picture, a square of so many pixels a side.
+func Square(pic *vision.Picture, side int) *image.RGBA {
+	w, h := side, side
+	if pic.Width > pic.Height {
+		w = max(side, (pic.Width*side+pic.Height/2)/pic.Height)
+	} else {
+		h = max(side, (pic.Height*side+pic.Width/2)/pic.Width)
+	}
+	img := photograph(pic.Resize(min(w, side*maxAspect), min(h, side*maxAspect)), side*maxAspect)
+	b := img.Bounds()
+	out := image.NewRGBA(image.Rect(0, 0, side, side))
+	draw.Draw(out, out.Rect, img, image.Pt((b.Dx()-side)/2, (b.Dy()-side)/2), draw.Src)
+	return out
 }
 
 // whole is the whole of a picture, in shares of its sides.

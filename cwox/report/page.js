@@ -15,8 +15,8 @@
     stack.appendChild(cross);
     stack.tabIndex = 0;
     return {
-      stack: stack, cross: cross, heat: stack.querySelector(".heat"), levels: null,
-      read: stack.parentNode.querySelector(".read")
+      stack: stack, cross: cross, heat: stack.querySelector(".heat, .two"), levels: null, against: stack.dataset.against,
+      read: stack.parentNode.querySelector(".read"), name: stack.dataset.name
     };
   });
   var at = null; // the place, in shares of width and height
@@ -61,6 +61,11 @@
       var x = Math.min(data.width - 1, Math.floor(inside[0] * data.width));
       var y = Math.min(data.height - 1, Math.floor(inside[1] * data.height));
       var i = 4 * (y * data.width + x);
+      if (tile.against) { // orange for the one, blue for the other
+        var side = data.data[i] > data.data[i + 2] ? tile.name : tile.against;
+        tile.read.textContent = data.data[i + 3] ? "here " + Math.round(data.data[i + 3] / 2.55) + "\u00a0% for " + side : "here none";
+        return;
+      }
       var share = data.data[i + 3] ? data.data[i] / 255 : 0;
       tile.read.textContent = "here " + Math.round(100 * share) + "\u00a0% of its maximum";
     });
@@ -87,7 +92,10 @@
         Math.min(1, Math.max(0, from[0] + step[0] / 32)),
         Math.min(1, Math.max(0, from[1] + step[1] / 32))
       ]);
-      status.textContent = tile.stack.dataset.name + ": " + tile.read.textContent;
+      // The map that has the focus first, then all others.
+      status.textContent = [tile].concat(tiles.filter(function (other) { return other !== tile; })).map(function (one) {
+        return one.name + ": " + one.read.textContent.replace("of its maximum", "").trim();
+      }).join("; ");
     });
     tile.stack.addEventListener("blur", function () { show(null); });
   });

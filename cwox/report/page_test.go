@@ -132,8 +132,8 @@ func TestHostile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if bytes.Contains(index, []byte("<script")) {
-			t.Errorf("%.40q: a script in the index", name)
+		if n := bytes.Count(index, []byte("<script")); n != 1 {
+			t.Errorf("%.40q: %d scripts in the index, want its own", name, n)
 		}
 		var buf bytes.Buffer
 		if err := WritePage(&buf, e); err != nil {
@@ -176,7 +176,7 @@ func TestWords(t *testing.T) {
 		{where(measurement{max: 1, strong: 0.25, row: 0.99, col: 0.5}, "the picture"), "strongest at the bottom; at least half as strong on 25.0\u00a0% of the picture"},
 		{clip("violin", 4), "vio\u2026"},
 		{clip("日本語", 3), "日本語"},
-		{plain(" a\tb\x07\u202ec "), "a bc"},
+		{Plain(" a\tb\x07\u202ec "), "a bc"},
 	} {
 		if c.got != c.want {
 			t.Errorf("%q, want %q", c.got, c.want)
@@ -399,6 +399,9 @@ func TestIndex(t *testing.T) {
 	if len(entry.Thumbnail) == 0 || entry.Lead != "Most likely thing 0 or thing 1 (60.0\u00a0%); otherwise thing 2 (30.0\u00a0%)." {
 		t.Errorf("entry %d bytes, %q", len(entry.Thumbnail), entry.Lead)
 	}
+	if len(entry.Maps) != 2 || entry.Maps[0].Name != "thing 0 or thing 1" || entry.Sure != 0.3 {
+		t.Errorf("entry %d maps, %g sure", len(entry.Maps), entry.Sure)
+	}
 	entry.Warnings = 2
 	if err := WriteIndex(dir, []IndexEntry{entry, {File: "broken.jpg", Err: "not a picture"}, {Folder: "javascript:alert(1)", File: "x"}}); err != nil {
 		t.Fatal(err)
@@ -411,6 +414,7 @@ func TestIndex(t *testing.T) {
 	for _, s := range []string{
 		"2 images explained, 1 not", `href="./a%20b%23%3F/cello/index.html"`, "2 warnings",
 		"Not explained: not a picture", `href="./javascript:alert%281%29/index.html"`, entry.Lead,
+		`data-sure="0.3000" data-warnings="2"`, `alt="What speaks for thing 2"`, `id="find"`,
 	} {
 		if !strings.Contains(string(page), s) {
 			t.Errorf("the page lacks %q", s)

@@ -4,43 +4,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"image"
-	"image/png"
-	"io"
-	"maps"
 	"math"
-	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 
 	"cwox/cwox"
 	"cwox/cwox/saliency"
-	"cwox/internal/outside"
-	"cwox/internal/place"
 	"cwox/nn/vision"
-
-	"golang.org/x/sync/errgroup"
-)
-
-// The files that Write puts into its folder, beside the overlays cluster-<i>.png
-// and class-<index>.png.
-const (
-	JSONFile = "report.json"
-	MapsFile = "maps.safetensors"
-	PageFile = "index.html"
 )
 
 // photoSide is the longer side of the photograph in the page and in the overlays, in
 // pixels; smaller pictures keep their size.
 const photoSide = 640
-
-// What ReadJSON reads at most; a report of 1,000 classes has 0.3 MB and 40,000 values.
-const (
-	maxReportBytes  = 16 << 20
-	maxReportValues = 1 << 19
-)
 
 // Report mirrors report.json.
 type Report struct {
@@ -57,6 +32,35 @@ type Report struct {
 	Seed      uint64          `json:"seed"`
 	Warnings  []Warning       `json:"warnings"`
 	Seconds   map[string]Real `json:"seconds"` // stage -> wall time; differs from run to run
+	// Also are further explanations of the same answer, by other methods and explainers.
+	Also []Also `json:"also,omitempty"`
+}
+
+// Also is an explanation beside the first of a report, with which it shares image, input, model,
+// tree, top classes and seed. Its maps and overlays have its method and explainer in front of
+// their names: "swox-gradcam/class/486", "swox-gradcam-class-486.png".
+type Also struct {
+	Clusters  []Cluster       `json:"clusters"`
+	Classes   []Class         `json:"classes"`
+	Method    string          `json:"method"`
+	Variant   string          `json:"variant"`
+	Explainer Explainer       `json:"explainer"`
+	Warnings  []Warning       `json:"warnings"`
+	Seconds   map[string]Real `json:"seconds"`
+}
+
+// Each are the explanations of a report as a report each, with what they share.
+func (r *Report) Each() []*Report {
+	first := *r
+	first.Also = nil
+	all := []*Report{&first}
+	for _, a := range r.Also {
+		one := first
+		one.Clusters, one.Classes, one.Method, one.Variant = a.Clusters, a.Classes, a.Method, a.Variant
+		one.Explainer, one.Warnings, one.Seconds = a.Explainer, a.Warnings, a.Seconds
+		all = append(all, &one)
+	}
+	return all
 }
 
 // Image identifies the picture; its size is that of the decoded, upright picture.
@@ -225,12 +229,41 @@ func (r *Real) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*float64)(r))
 }
 
-// New is the report.json of an explanation. It fails where the explanation is not
-// whole: no picture, a map whose data do not fit its size, a class in no cluster.
-func New(e *cwox.Explanation) (*Report, error) {
-	if err := check(e); err != nil {
+// New is the report.json of an explanation, and of others of the same answer beside it. It fails
+// where an explanation is not whole: no picture, a map whose data do not fit its size, a class in
+// no cluster; and where two are of different answers or by the same method and explainer.
+func New(e *cwox.Explanation, also ...*cwox.Explanation) (*Report, error) {
+	if err := check(e, ""); err != nil {
 		return nil, err
 	}
+	r := newReport(e, "")
+	taken := map[string]bool{runName(e): true}
+	for _, a := range also {
+		name := runName(a)
+		if err := check(a, name); err != nil {
+			return nil, err
+		}
+		if taken[name] {
+			return nil, fmt.Errorf("report: two explanations by method %s and explainer %s", a.Method, a.Explainer)
+		}
+		taken[name] = true
+		o := newReport(a, name)
+		if o.Image != r.Image || !slices.Equal(o.Top, r.Top) || !slices.EqualFunc(o.Clusters, r.Clusters, sameClasses) {
+			return nil, fmt.Errorf("report: %s explains another answer than %s", name, runName(e))
+		}
+		r.Also = append(r.Also, Also{o.Clusters, o.Classes, o.Method, o.Variant, o.Explainer, o.Warnings, o.Seconds})
+	}
+	return r, nil
+}
+
+func sameClasses(a, b Cluster) bool { return slices.Equal(a.Classes, b.Classes) }
+
+// runName tells an explanation from others of the same answer.
+func runName(e *cwox.Explanation) string { return string(e.Method) + "-" + e.Explainer }
+
+// newReport is the report of one explanation; run, if not empty, goes in front of the names of
+// its maps.
+func newReport(e *cwox.Explanation, run string) *Report {
 	output := ""
 	if e.Model.Output != saliency.Softmax {
 		output = e.Model.Output.String()
@@ -249,13 +282,13 @@ func New(e *cwox.Explanation) (*Report, error) {
 	}
 	for i, c := range e.Clusters {
 		rc := Cluster{Classes: c.Classes, Probability: Real(c.Probability), Logit: Real(c.Logit)}
-		rc.Map, rc.Overlay, rc.Heat = heatmap("cluster", i, c.Map)
+		rc.Map, rc.Overlay, rc.Heat = heatmap(run, "cluster", i, c.Map)
 		rc.Noise, rc.Effect, rc.Aim = noise(c.Noise), effect(c.Effect), aim(c.Aim)
 		r.Clusters = append(r.Clusters, rc)
 	}
 	for _, c := range e.Classes {
 		rc := Class{Class: c.Class, Cluster: c.Cluster, Foil: foil(e, c)}
-		rc.Map, rc.Overlay, rc.Heat = heatmap("class", c.Class, c.Map)
+		rc.Map, rc.Overlay, rc.Heat = heatmap(run, "class", c.Class, c.Map)
 		rc.Noise, rc.Effect, rc.Aim = noise(c.Noise), effect(c.Effect), aim(c.Aim)
 		r.Classes = append(r.Classes, rc)
 	}
@@ -270,176 +303,11 @@ func New(e *cwox.Explanation) (*Report, error) {
 	for k, v := range e.Seconds {
 		r.Seconds[k] = Real(v)
 	}
-	return r, nil
-}
-
-// Write writes the report of e into dir, which it makes where it is missing:
-// the overlays, maps.safetensors, index.html and, last, report.json.
-func Write(dir string, e *cwox.Explanation) error {
-	r, err := New(e)
-	if err != nil {
-		return err
-	}
-	text, err := json.MarshalIndent(r, "", " ")
-	if err != nil {
-		return fmt.Errorf("report: %s: %w", JSONFile, err)
-	}
-	d, err := place.Make(dir)
-	if err != nil {
-		return fmt.Errorf("report: %w", err)
-	}
-	if err := errors.Join(write(d, e, r, append(text, '\n')), d.Close()); err != nil {
-		return fmt.Errorf("report: %w", err)
-	}
-	return nil
-}
-
-// write writes the files of a report. As long as there is no report.json the others are those
-// of a run that did not end.
-func write(d *place.Dir, e *cwox.Explanation, r *Report, text []byte) error {
-	old := map[string]bool{} // overlays that were there before
-	if r, err := ReadJSON(d.Path(JSONFile)); err == nil {
-		for _, name := range r.overlays() {
-			old[name] = true
-		}
-	}
-	if err := d.Remove(JSONFile); err != nil {
-		return err
-	}
-	var g errgroup.Group
-	g.SetLimit(4)
-	photo := photographOf(e, photoSide)
-	file := func(name string, fill func(io.Writer) error) {
-		if name != "" {
-			delete(old, name)
-			g.Go(func() error { return d.Write(name, fill) })
-		}
-	}
-	overlayOf := func(name string, m saliency.Map) {
-		file(name, func(w io.Writer) error {
-			return encodePNG(w, overlay(photo, m, OverlayOptions{}, shareSeen(e)))
-		})
-	}
-	file(PageFile, func(w io.Writer) error { return writePage(w, e, r, photo) })
-	file(MapsFile, func(w io.Writer) error { return writeMaps(w, e, r) })
-	for i, c := range e.Clusters {
-		overlayOf(r.Clusters[i].Overlay, c.Map)
-	}
-	for i, c := range e.Classes {
-		overlayOf(r.Classes[i].Overlay, c.Map)
-	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	if err := d.Remove(slices.Sorted(maps.Keys(old))...); err != nil {
-		return err
-	}
-	return d.Write(JSONFile, func(w io.Writer) error {
-		_, err := w.Write(text)
-		return err
-	})
-}
-
-// overlays are the overlays that a report names; one from outside may name anything.
-func (r *Report) overlays() (names []string) {
-	add := func(name string) {
-		if overlayName.MatchString(name) {
-			names = append(names, name)
-		}
-	}
-	for _, c := range r.Clusters {
-		add(c.Overlay)
-	}
-	for _, c := range r.Classes {
-		add(c.Overlay)
-	}
-	return names
-}
-
-var overlayName = regexp.MustCompile(`^(cluster|class)-[0-9]+\.png$`)
-
-// Remove removes the report in a folder: the files that Write has made, and the folder if it
-// holds nothing else.
-func Remove(dir string) error {
-	r, err := ReadJSON(filepath.Join(dir, JSONFile))
-	if err != nil {
-		return err
-	}
-	d, err := place.Open(dir)
-	if err != nil {
-		return fmt.Errorf("report: %w", err)
-	}
-	err = d.Remove(append(r.overlays(), PageFile, MapsFile, JSONFile)...)
-	if err := errors.Join(err, d.Close()); err != nil {
-		return fmt.Errorf("report: %w", err)
-	}
-	os.Remove(dir) // fails where it is not empty
-	return nil
-}
-
-// ReadJSON reads a report.json and checks that it hangs together: every class in
-// the cluster that it names, every cluster and class among the explained ones.
-// Errors name the file.
-func ReadJSON(path string) (*Report, error) {
-	text, err := outside.Read(path, maxReportBytes)
-	if err != nil {
-		return nil, fmt.Errorf("report: %w", err)
-	}
-	r, err := decode(text)
-	if err != nil {
-		return nil, fmt.Errorf("report: %s: %w", path, err)
-	}
-	return r, nil
-}
-
-func decode(text []byte) (*Report, error) {
-	r := new(Report)
-	if err := outside.JSON(text, r, maxReportValues); err != nil {
-		return nil, err
-	}
-	if err := r.check(); err != nil {
-		return nil, err
-	}
-	return r, nil
-}
-
-// check says where a report from outside does not hang together.
-func (r *Report) check() error {
-	if len(r.Top) == 0 {
-		return errors.New(`"top" is empty`)
-	}
-	if r.Input != nil && !sound(r.Input.Seen) {
-		return fmt.Errorf("input: seen: %+v is no part of a picture", r.Input.Seen)
-	}
-	top := map[int]bool{}
-	for _, t := range r.Top {
-		if top[t.Class] {
-			return fmt.Errorf("top: class %d twice", t.Class)
-		}
-		top[t.Class] = true
-	}
-	home := map[int]int{}
-	for i, c := range r.Clusters {
-		for _, class := range c.Classes {
-			if !top[class] {
-				return fmt.Errorf("cluster %d: class %d is not among the top classes", i, class)
-			}
-			if other, ok := home[class]; ok {
-				return fmt.Errorf("class %d is in cluster %d and in cluster %d", class, other, i)
-			}
-			home[class] = i
-		}
-	}
-	for _, c := range r.Classes {
-		if i, ok := home[c.Class]; !ok || i != c.Cluster {
-			return fmt.Errorf("class %d names cluster %d, which does not hold it", c.Class, c.Cluster)
-		}
-	}
-	return nil
+	return r
 }
 
 // check says what is missing from an explanation.
-func check(e *cwox.Explanation) error {
+func check(e *cwox.Explanation, run string) error {
 	p := e.Picture
 	if p == nil || p.Width < 1 || p.Height < 1 || len(p.Pix) != 3*p.Width*p.Height {
 		return errors.New("report: the explanation has no picture")
@@ -448,7 +316,7 @@ func check(e *cwox.Explanation) error {
 		return fmt.Errorf("report: the network saw %+v, which is no part of a picture", s)
 	}
 	maps := map[string]bool{}
-	for _, t := range mapsOf(e) {
+	for _, t := range mapsOf(e, run) {
 		if t.m.Height < 1 || t.m.Width < 1 || len(t.m.Data) != t.m.Height*t.m.Width {
 			return fmt.Errorf("report: map %s: %d values, want %d x %d", t.name, len(t.m.Data), t.m.Height, t.m.Width)
 		}
@@ -496,13 +364,16 @@ func foil(e *cwox.Explanation, c cwox.Class) []int {
 }
 
 // heatmap is the tensor name, the overlay's file name and the numbers of a map.
-func heatmap(kind string, id int, m saliency.Map) (tensor, file string, h *Heatmap) {
+func heatmap(run, kind string, id int, m saliency.Map) (tensor, file string, h *Heatmap) {
 	if m.Data == nil {
 		return "", "", nil
 	}
 	s := measure(m)
-	n := strconv.Itoa(id)
-	return kind + "/" + n, kind + "-" + n + ".png", &Heatmap{s.max, Real(s.positive), Real(s.strong), s.nan}
+	file = kind + "-" + strconv.Itoa(id) + ".png"
+	if run != "" {
+		file = run + "-" + file
+	}
+	return tensorName(run, kind, id), file, &Heatmap{s.max, Real(s.positive), Real(s.strong), s.nan}
 }
 
 func noise(n *saliency.Noise) *Noise {
@@ -528,9 +399,4 @@ func aim(a *cwox.Aim) *Aim {
 		return nil
 	}
 	return &Aim{a.Name, Real(a.Share), Real(a.Chance)}
-}
-
-func encodePNG(w io.Writer, img image.Image) error {
-	enc := png.Encoder{CompressionLevel: png.BestSpeed}
-	return enc.Encode(w, img)
 }

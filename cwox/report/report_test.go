@@ -47,7 +47,7 @@ func TestGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 		stored := tensors(t, filepath.Join(dir, MapsFile))
-		for _, m := range mapsOf(e) {
+		for _, m := range mapsOf(e, "") {
 			if got := stored[m.name]; len(got) != 1 || !reflect.DeepEqual(got[0], m.m) {
 				t.Errorf("%s: tensor %s is not the map", c.file, m.name)
 			}

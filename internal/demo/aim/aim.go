@@ -2,6 +2,7 @@
 package aim
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -21,7 +22,8 @@ func Tell(scene *drawnworld.Scene, e *cwox.Explanation) {
 		}
 		things = append(things, name)
 	}
-	e.Truth = "In the scene: " + strings.Join(things, ", ") + ". It was drawn, so it is known where the maps should point."
+	e.Truth = "In the scene: " + strings.Join(things, ", ") + ". It was drawn, so it is known where the maps should point." +
+		fmt.Sprintf(" Another scene: cwox demo --seed %d.", scene.Seed+1)
 	size := e.Model.Width
 	aim := func(name string, cover, m []float32) *cwox.Aim {
 		r := drawnworld.NewRegion(cover, size)
