@@ -35,7 +35,7 @@ var loops = map[string]map[string]loop{
 		"lrnF32NEON":            {80, 0}, // a pixel
 		"gaussF32NEON":          {38, 0}, // four numbers
 		"mapF32NEON":            {41, 0}, // a pixel
-		"sigmoidF32NEON":        {230, 0},
+		"sigmoidF32NEON":        {13, 0}, // a term of Curve
 		"peakF32NEON":           {26, 24},
 		"gemmBF16NEON_6x16":     {120, 96}, // of four pairs of k
 		"gemmBF16NEON_1x16":     {35, 16},
