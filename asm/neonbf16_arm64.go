@@ -3,7 +3,7 @@
 package asm
 
 // neonbf16 is neon with the instructions of BF16. BFDOT rounds the sum of the products of a pair,
-// and that added to the sum so far, each to odd (Arm ARM, BFDotAdd), which VDPBF16PS does not: the
+// and that added to the sum so far, each to odd (a test holds that), which VDPBF16PS does not: the
 // bits differ from avx512bf16's in the last digits of sums. Its loop has the shape of that in
 // float32, so a core that starts as many BFDOT a cycle as FMLA (Neoverse N2, V1, V2) has twice the
 // multiply-adds, of the same share of the peak.

@@ -18,25 +18,45 @@ import (
 	"time"
 )
 
-// probe holds the page and tells the test what that shows.
+// probe holds the page and tells the test what that shows: of the scene, and then of a picture
+// that is chosen.
 const probe = `<!DOCTYPE html><iframe id="page" src="/page"></iframe><script>
-const send = (what) => fetch("/shown", {method: "POST", body: JSON.stringify(what)});
-const timer = setInterval(async () => {
-  const at = (id) => document.getElementById("page").contentDocument.getElementById(id);
-  const said = at("say") && at("say").textContent;
-  if (!said || /unpacked|being/.test(said)) return;
-  clearInterval(timer);
-  if (at("result").hidden) { send({said}); return; }
-  const blob = (url) => new Promise((done, fail) => {
-    const r = new XMLHttpRequest();
-    r.open("GET", url);
-    r.onload = () => done(r.responseText);
-    r.onerror = fail;
-    r.send();
-  });
-  send({said, sha256: at("sha256").textContent, command: at("command").textContent,
-    report: await blob(at("report").href), page: await blob(at("page").src)});
-}, 200);
+const frame = document.getElementById("page");
+const at = (id) => frame.contentDocument.getElementById(id);
+const read = (url) => new Promise((done, fail) => {
+  const r = new XMLHttpRequest();
+  r.open("GET", url);
+  r.onload = () => done(r.responseText);
+  r.onerror = fail;
+  r.send();
+});
+async function shown() {
+  for (;;) {
+    const said = at("say") && at("say").textContent;
+    if (said && !/unpacked|being/.test(said)) {
+      if (at("result").hidden) return {said};
+      return {said, sha256: at("sha256").textContent, command: at("proof").hidden ? "" : at("command").textContent,
+        report: await read(at("report").href), page: await read(at("page").src)};
+    }
+    await new Promise((done) => setTimeout(done, 200));
+  }
+}
+async function choose(name, data) {
+  const chosen = new frame.contentWindow.DataTransfer();
+  chosen.items.add(new frame.contentWindow.File([data], name));
+  at("file").files = chosen.files;
+  at("file").dispatchEvent(new Event("change"));
+  while (!/is being explained/.test(at("say").textContent)) await new Promise((done) => setTimeout(done, 20));
+  return shown();
+}
+onload = async () => {
+  const scene = await shown();
+  const canvas = document.createElement("canvas");
+  canvas.width = 300; canvas.height = 200;
+  const picture = await choose("chosen.png", await new Promise((done) => canvas.toBlob(done)));
+  const broken = await choose("broken.png", "no picture");
+  fetch("/shown", {method: "POST", body: JSON.stringify([scene, picture, broken])});
+};
 </script>`
 
 // TestPage opens the page in a browser and compares what that shows with what the command line
@@ -55,7 +75,7 @@ func TestPage(t *testing.T) {
 	}
 	t.Logf("the page has %.1f MB, %.1f MB of that the program", float64(len(page))/1e6, float64(program)/1e6)
 	type shown struct{ Said, SHA256, Command, Report, Page string }
-	result := make(chan shown, 1)
+	result := make(chan []shown, 1)
 	mux := http.NewServeMux()
 	for path, text := range map[string]string{"/{$}": probe, "/page": page} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
@@ -64,11 +84,11 @@ func TestPage(t *testing.T) {
 		})
 	}
 	mux.HandleFunc("POST /shown", func(_ http.ResponseWriter, r *http.Request) {
-		var s shown
-		if err := json.NewDecoder(r.Body).Decode(&s); err != nil {
-			s.Said = err.Error()
+		var all []shown
+		if err := json.NewDecoder(r.Body).Decode(&all); err != nil || len(all) != 3 {
+			t.Error(err, all)
 		}
-		result <- s
+		result <- append(all, make([]shown, 3)...)
 	})
 	server := httptest.NewServer(mux)
 	defer server.Close()
@@ -82,9 +102,9 @@ func TestPage(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	var got shown
+	var all []shown
 	select {
-	case got = <-result:
+	case all = <-result:
 	case <-ctx.Done():
 		t.Error("the browser shows nothing in time")
 	}
@@ -93,7 +113,14 @@ func TestPage(t *testing.T) {
 	if t.Failed() {
 		return
 	}
+	got, picture, broken := all[0], all[1], all[2]
 	t.Log(got.Said)
+	if len(picture.SHA256) != 64 || picture.SHA256 == got.SHA256 || picture.Command != "" || !strings.Contains(picture.Report, `"file": "chosen.png"`) {
+		t.Errorf("of a chosen picture the page says %q: %.300s", picture.Said, picture.Report)
+	}
+	if want := "broken.png: not a JPEG"; !strings.Contains(broken.Said, want) || broken.SHA256 != "" {
+		t.Errorf("of what is no picture the page says %q, want %q ...", broken.Said, want)
+	}
 	if got.SHA256 == "" {
 		t.Fatalf("the page says %q", got.Said)
 	}

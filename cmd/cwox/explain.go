@@ -1,9 +1,7 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -34,6 +32,8 @@ type explainFlags struct {
 	settings                   settingFlags
 	out                        string
 	overwrite, effects         bool
+	restart                    bool          // of several images
+	shard                      dataset.Shard // of them
 
 	opened *cwox.Options // its label tree, where that is open already
 }
@@ -202,7 +202,6 @@ func newExplain() *cobra.Command {
 	var f explainFlags
 	var t tensorFlags
 	var shard shardFlag
-	var restart bool
 	c := &cobra.Command{
 		Use:   "explain [flags] IMAGE...",
 		Short: "Explain the classifier's output for images",
@@ -213,7 +212,9 @@ for each class against the others of its cluster.
 The weight file decides which network it is; clusters come from the label tree of ImageNet's
 classes, or for other classes from the network's last layer, --learn-tree or --tree.
 
-Writes report.json, maps.safetensors, overlays and a self-contained index.html.
+Writes report.json, maps.safetensors, overlays and a self-contained index.html; of several
+images each into a folder of its own, and a page over all. Interrupted, the same command goes
+on where it stopped.
 
 ` + shardHelp,
 		Example: `  cwox explain photo.jpg
@@ -224,15 +225,9 @@ Writes report.json, maps.safetensors, overlays and a self-contained index.html.
   cwox explain --method swox,cwox2s photo.jpg
   cwox explain --clusters '[["cello","violin"],[402,420,546]]' cello.jpg`,
 		Args: t.args,
-		RunE: func(c *cobra.Command, args []string) error {
-			part, err := shard.read(c)
-			switch {
-			case err != nil:
+		RunE: func(c *cobra.Command, args []string) (err error) {
+			if f.shard, err = shard.read(c); err != nil {
 				return err
-			case part.Of > 0:
-				return explainShard(c, &m, &f, part, restart, args)
-			case restart:
-				return usage(c, "--restart: of a --shard; --overwrite replaces other results")
 			}
 			return explain(c, &m, &f, &t, args)
 		},
@@ -241,7 +236,7 @@ Writes report.json, maps.safetensors, overlays and a self-contained index.html.
 	f.add(c, "cwox-out")
 	t.add(c)
 	shard.add(c)
-	c.Flags().BoolVar(&restart, "restart", false, "of a shard: begin anew, whatever an earlier run has left")
+	c.Flags().BoolVar(&f.restart, "restart", false, "of several images: begin anew, whatever an earlier run has left")
 	m.completeClasses(c, "classes")
 	return c
 }
@@ -250,6 +245,11 @@ func explain(c *cobra.Command, m *modelFlags, f *explainFlags, t *tensorFlags, a
 	start := time.Now()
 	if err := f.check(c); err != nil {
 		return err
+	}
+	if f.shard.Of > 0 {
+		if err := checkShard(c); err != nil {
+			return err
+		}
 	}
 	images, err := findImages(args)
 	if err != nil {
@@ -263,9 +263,18 @@ func explain(c *cobra.Command, m *modelFlags, f *explainFlags, t *tensorFlags, a
 		_, name := tensors.at(0)
 		images = []string{name}
 	}
+	several := len(images) > 1
+	switch {
+	case f.shard.Of > 0 && !several:
+		return usage(c, "--shard: want several images, as in a folder")
+	case f.restart && !several:
+		return usage(c, "--restart: of several images")
+	}
 	folders := outputFolders(images)
-	if err := claim(f.out, images, folders, f.overwrite); err != nil {
-		return err
+	if f.shard.Of == 0 {
+		if err := claim(f.out, images, folders, f.overwrite); err != nil {
+			return err
+		}
 	}
 	m.reference = f.variant == string(cwox.Reference)
 	cl, closeFile, err := m.load(c)
@@ -273,9 +282,12 @@ func explain(c *cobra.Command, m *modelFlags, f *explainFlags, t *tensorFlags, a
 		return err
 	}
 	defer closeFile()
-	o, err := f.plan(c, m, cl)
+	o, err := f.asked(c, m, cl)
 	if err != nil {
 		return err
+	}
+	if several {
+		return explainMany(c, cl, images, folders, o, m, f, start)
 	}
 	load := time.Since(start)
 	p := cwox.New(cl)
@@ -289,70 +301,16 @@ func explain(c *cobra.Command, m *modelFlags, f *explainFlags, t *tensorFlags, a
 		e[0].Seconds["load"] = load.Seconds()
 		return finish(f.out, e, m)
 	}
-	if len(images) == 1 {
-		e, err := explainOne(c.Context(), p, images[0], o, m)
-		if err != nil {
-			return err
-		}
-		e[0].Seconds["load"] = load.Seconds()
-		return finish(f.out, e, m)
-	}
-	return explainMany(c.Context(), p, images, folders, f.out, o, m)
-}
-
-// explainMany explains several images, each into its folder, and writes the index over them. An
-// image that cannot be explained costs its report, not the run. Before the next image is opened
-// the last one's report is whole; an index of what there is remains after an interruption.
-func explainMany(ctx context.Context, p *cwox.Pipeline, images, folders []string, out string, o plan, m *modelFlags) (err error) {
-	entries := make([]report.IndexEntry, len(images))
-	for i, image := range images {
-		entries[i] = report.IndexEntry{File: image, Folder: folders[i], Err: "not explained yet"}
-	}
-	if err := report.WriteIndex(out, entries); err != nil {
+	e, err := explainOne(c.Context(), p, images[0], o, m)
+	if err != nil {
 		return err
 	}
-	failed := 0
-	for i, image := range images {
-		var e []*cwox.Explanation
-		if e, err = explainOne(ctx, p, image, o, m); err == nil {
-			if err = finish(filepath.Join(out, folders[i]), e, m); err == nil {
-				entries[i], err = report.NewIndexEntry(folders[i], e[0])
-			}
-			if err != nil {
-				break // the disk is full, or the like
-			}
-			continue
-		}
-		if ctx.Err() != nil {
-			break
-		}
-		failed++
-		entries[i].Folder, entries[i].Err = "", err.Error()
-		if m.json {
-			err = printJSON(classifyLine{Image: image, Error: err.Error()})
-		} else {
-			complain(err)
-			err = nil
-		}
-		if err != nil {
-			break
-		}
-	}
-	if err := errors.Join(err, report.WriteIndex(out, entries)); err != nil {
-		return err
-	}
-	if !m.json {
-		stdout.Printf("%d of %d images explained: %s\n", len(images)-failed, len(images), filepath.Join(out, report.PageFile))
-	}
-	if failed > 0 {
-		return silent{}
-	}
-	return nil
+	e[0].Seconds["load"] = load.Seconds()
+	return finish(f.out, e, m)
 }
 
-// explainShard explains a shard of several images.
-func explainShard(c *cobra.Command, m *modelFlags, f *explainFlags, shard dataset.Shard, restart bool, args []string) error {
-	start := time.Now()
+// checkShard refuses what a shard cannot do.
+func checkShard(c *cobra.Command) error {
 	for _, flag := range []string{"learn-tree", "tensor", "overwrite"} {
 		if c.Flags().Changed(flag) {
 			return usage(c, "--%s with --shard: %s", flag, map[string]string{
@@ -361,53 +319,57 @@ func explainShard(c *cobra.Command, m *modelFlags, f *explainFlags, shard datase
 				"overwrite":  "want --restart, which begins the shard anew"}[flag])
 		}
 	}
-	if err := f.check(c); err != nil {
-		return err
-	}
-	if len(f.methods()) > 1 || len(f.explainers()) > 1 {
-		return usage(c, "--shard: by one method and one explainer")
-	}
-	images, err := findImages(args)
-	if err != nil {
-		return err
-	}
-	if len(images) < 2 {
-		return usage(c, "--shard: want several images, as in a folder")
-	}
-	m.reference = f.variant == string(cwox.Reference)
-	cl, closeFile, err := m.load(c)
-	if err != nil {
-		return err
-	}
-	defer closeFile()
-	o, err := f.plan(c, m, cl)
-	if err != nil {
-		return err
-	}
+	return nil
+}
+
+// explainMany explains several images, or a shard of them, each into its folder, with a page over
+// all. An image that cannot be explained costs its report, not the run.
+func explainMany(c *cobra.Command, cl *cwox.Classifier, images, folders []string, o asked, m *modelFlags, f *explainFlags, start time.Time) error {
+	whole := f.shard.Of == 0
 	p := cwox.New(cl)
 	defer p.Close()
 	bars := phases{quiet: m.quiet, units: map[string]string{dataset.PhaseCheck: "images", dataset.PhaseExplain: "images"}}
 	silently := *m
 	silently.quiet = true // there is a bar over all images
-	settings := o.options[0]
-	settings.Method = o.methods[0]
-	r, err := dataset.WriteReports(c.Context(), cl, images, outputFolders(images), f.out, dataset.ReportsOptions{
-		Explain: settings, Decode: m.vision(), Shard: shard, Restart: restart, Progress: bars.update,
-		Run: func(image string, first bool) (*cwox.Explanation, error) {
-			if first { // as one run measures its first image
+	each := o.each()
+	r, err := dataset.WriteReports(c.Context(), cl, images, folders, f.out, dataset.ReportsOptions{
+		Explain: each[0], Also: each[1:], Decode: m.vision(), Shard: f.shard, Restart: f.restart || f.overwrite, Progress: bars.update,
+		Run: func(image string, first bool) ([]*cwox.Explanation, error) {
+			if first {
 				p.Measure()
 			}
-			e, err := explainOne(c.Context(), p, image, o, &silently)
-			if err != nil {
-				return nil, err
+			return explainOne(c.Context(), p, image, o, &silently)
+		},
+		Done: func(image, folder string, e []*cwox.Explanation, err error) error {
+			bars.finish()
+			switch {
+			case !whole:
+				return nil
+			case err == nil:
+				return sayReport(folder, e, m)
+			case m.json:
+				return printJSON(classifyLine{Image: image, Error: err.Error()})
 			}
-			return e[0], nil
+			complain(err)
+			return nil
 		}})
 	bars.finish()
-	if err != nil {
+	switch {
+	case err != nil:
 		return goesOn(c, err)
+	case !whole:
+		return shardDone{f.out, f.shard, r.Images, r.Failed, r.FirstError, start}.say(m)
 	}
-	return shardDone{f.out, shard, r.Images, r.Failed, r.FirstError, start}.say(m)
+	if r.Resumed > 0 && !m.quiet {
+		stderr.Printf("cwox: %d of %d images were explained by an earlier run\n", r.Resumed, r.Images)
+	}
+	if !m.json {
+		stdout.Printf("%d of %d images explained: %s\n", r.Images-r.Failed, r.Images, filepath.Join(f.out, report.PageFile))
+	}
+	if r.Failed > 0 {
+		return silent{}
+	}
+	return nil
 }
 
 // finish writes the report of the explanations of an image and says what is in it.
@@ -415,6 +377,11 @@ func finish(dir string, e []*cwox.Explanation, m *modelFlags) error {
 	if err := report.Write(dir, e[0], e[1:]...); err != nil {
 		return err
 	}
+	return sayReport(dir, e, m)
+}
+
+// sayReport says what is in a report.
+func sayReport(dir string, e []*cwox.Explanation, m *modelFlags) error {
 	if m.json {
 		return printReport(dir)
 	}

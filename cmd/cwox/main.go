@@ -133,6 +133,7 @@ func commands() []*cobra.Command {
 		newConfusions(),
 		newFigure(),
 		newMerge(),
+		newPlan(),
 		newScore(),
 		newDemo(),
 		newVerify(),

@@ -301,7 +301,7 @@ func (q *question) options(settings map[string]json.RawMessage) (cwox.Options, e
 	if err := f.check(c); err != nil {
 		return cwox.Options{}, err
 	}
-	p, err := f.plan(c, &m, q.cl)
+	p, err := f.asked(c, &m, q.cl)
 	if err != nil {
 		return cwox.Options{}, err
 	}

@@ -220,7 +220,7 @@ func explainAgain(c *cobra.Command, m *modelFlags, t *tensorFlags, image string,
 		return nil, fmt.Errorf("made with weights of SHA-256 %s, %s has %s", old.Model.WeightsSHA256, m.weights, cl.WeightsSHA256)
 	}
 	cl.MultiLabel = old.Model.Output == saliency.Sigmoid.String()
-	o, err := planOf(old, cl)
+	o, err := askedOf(old, cl)
 	if err != nil {
 		return nil, err
 	}
