@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"cwox/cwox/saliency"
+	"cwox/nn"
 )
 
 // Effect says what becomes of the probabilities when the pixels that a map marks are erased: an
@@ -15,39 +16,50 @@ type Effect struct {
 	Probabilities []float64 // of the explained classes, in the order of Explanation.Top
 }
 
-// effects erases what each map of an explanation marks, one forward pass a map.
-func (p *Pipeline) effects(ctx context.Context, in *saliency.Input, e *Explanation) error {
+// effects erases what each map of an explanation marks, one forward pass a map. Each is a function
+// that is given to run.
+func (p *Pipeline) effects(ctx context.Context, in *saliency.Input, keep []string, e *Explanation, run func(pass func() error) error) error {
 	shape := p.classifier.Net.Input()
 	mask := make([]float32, shape.H*shape.W)
-	of := func(m saliency.Map) (*Effect, error) {
+	of := func(m saliency.Map, to **Effect) error {
 		erased := mark(m, mask)
 		if len(m.Data) != len(mask) || erased == 0 {
-			return nil, nil
+			return nil
 		}
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		logits := p.logits(in.Session.ForwardMasked(in.X, mask))
-		prob := in.Output.Probabilities(logits)
-		effect := &Effect{Erased: float64(erased) / float64(len(mask))}
-		for _, t := range e.Top {
-			effect.Probabilities = append(effect.Probabilities, prob[t.Class])
-		}
-		return effect, nil
+		return run(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if in.Session == nil || in.Session != p.session { // held, or the pipeline was used in between
+				if err := p.open(in, nn.SessionOptions{Batch: 1, Threads: in.Threads, Keep: keep}); err != nil {
+					return err
+				}
+			}
+			logits := p.logits(in.Session.ForwardMasked(in.X, mask))
+			prob := in.Output.Probabilities(logits)
+			effect := &Effect{Erased: float64(erased) / float64(len(mask))}
+			for _, t := range e.Top {
+				effect.Probabilities = append(effect.Probabilities, prob[t.Class])
+			}
+			*to = effect
+			return nil
+		})
 	}
-	var err error
 	for i := range e.Clusters {
-		if e.Clusters[i].Effect, err = of(e.Clusters[i].Map); err != nil {
+		if err := of(e.Clusters[i].Map, &e.Clusters[i].Effect); err != nil {
 			return err
 		}
 	}
 	for i := range e.Classes {
-		if e.Classes[i].Effect, err = of(e.Classes[i].Map); err != nil {
+		if err := of(e.Classes[i].Map, &e.Classes[i].Effect); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// atOnce runs a pass there and then.
+func atOnce(pass func() error) error { return pass() }
 
 // mark makes a mask that erases the pixels of at least half a map's maximum, and returns how
 // many they are; none of a map without positive values.

@@ -11,8 +11,9 @@ import (
 
 // subject is what is explained: a picture, or a network input as it is.
 type subject struct {
-	pic *vision.Picture
-	x   []float32 // [C][H][W]; used where pic is nil
+	pic  *vision.Picture
+	x    []float32 // [C][H][W]; used where pic is nil
+	held *Held     // what is known of it; nil where nothing is to be kept
 }
 
 // input makes the network's input, and checks that it is one.

@@ -62,6 +62,9 @@ type Options struct {
 
 	// Progress, if not nil, is told how much of the work is done (0 <= done <= total).
 	Progress func(done, total int)
+	// Partial, if not nil, is given explanations as far as sampling has come, by RISE and LIME.
+	// Warnings, effects and times are not in them.
+	Partial func(*Explanation)
 
 	use        *treeUse // Tree, matched with the classifier
 	multiLabel bool     // the classifier's

@@ -187,7 +187,7 @@ func (p *Pipeline) explainAll(ctx context.Context, s subject, o Options, methods
 	if err != nil {
 		return nil, err
 	}
-	in.Seed, in.Progress = o.Seed, o.Progress
+	in.Seed, in.Progress, in.Partial = o.Seed, o.Progress, nil
 	top, err := o.pick(in.Prob)
 	if err != nil {
 		return nil, err
@@ -213,6 +213,23 @@ func (p *Pipeline) explainAll(ctx context.Context, s subject, o Options, methods
 		jobs[i] = &job{method: o.Method, variant: o.Variant, rectify: o.rectify(), delta: o.Delta,
 			epsilon: o.Epsilon, top: top, clusters: clusters, base: base}
 		jobs[i].ask()
+	}
+	if in.Session == nil && o.Explainer.Keep() != nil && !in.Known.Holds(o.Explainer, base.requests()) {
+		if err := p.run(in, o.Explainer.Keep()); err != nil {
+			return nil, err
+		}
+	}
+	if o.Partial != nil {
+		in.Partial = func(results []saliency.Result) {
+			for r, req := range base.requests() {
+				base.results[req.Stage] = results[r]
+			}
+			for _, j := range jobs {
+				e := p.skeleton(s, in, &o, j)
+				j.combine(e)
+				o.Partial(e)
+			}
+		}
 	}
 	warnings, err := base.fill(ctx, o.Explainer, in, p.classifier)
 	if err != nil {
@@ -242,7 +259,7 @@ func (p *Pipeline) explainAll(ctx context.Context, s subject, o Options, methods
 		e.Seconds["combine"] = time.Since(start).Seconds()
 		if o.Effects {
 			start = time.Now()
-			if err := p.effects(ctx, in, e); err != nil {
+			if err := p.effects(ctx, in, o.Explainer.Keep(), e, atOnce); err != nil {
 				return nil, err
 			}
 			e.Seconds["effects"] = time.Since(start).Seconds()
@@ -284,33 +301,55 @@ func (p *Pipeline) forward(what subject, keep []string, threads int) (*saliency.
 	if err := c.whole(); err != nil {
 		return nil, err
 	}
+	if in := what.held.recall(keep); in != nil {
+		return in, nil
+	}
 	in, err := what.input(c)
 	if err != nil {
 		return nil, err
 	}
-	// What is measured must change nothing: in bfloat16 it would, so it is a pass of its own.
-	o := nn.SessionOptions{Batch: 1, Threads: threads, Keep: keep, Moments: p.measure && c.Net.Precision() == "f32"}
-	key := fmt.Sprint(o)
-	if p.session == nil || p.sessionFor != key {
-		p.Close()
-		s, err := c.Net.NewSession(o)
-		if err != nil {
-			return nil, err
-		}
-		p.session, p.sessionFor = s, key
+	in.Threads = threads
+	if err := p.run(in, keep); err != nil {
+		return nil, err
 	}
-	in.Session, in.Threads = p.session, threads
+	what.held.remember(keep, in)
+	return in, nil
+}
+
+// run puts an input through a session that keeps some layers.
+func (p *Pipeline) run(in *saliency.Input, keep []string) error {
+	c := p.classifier
+	// What is measured must change nothing: in bfloat16 it would, so it is a pass of its own.
+	o := nn.SessionOptions{Batch: 1, Threads: in.Threads, Keep: keep, Moments: p.measure && c.Net.Precision() == "f32"}
+	if err := p.open(in, o); err != nil {
+		return err
+	}
 	in.Logits = p.logits(p.session.Forward(in.X))
 	for i, z := range in.Logits {
 		if math.IsNaN(float64(z)) || math.IsInf(float64(z), 0) {
-			return nil, fmt.Errorf("cwox: %s: the logit of class %d is %g: the network's output cannot be ranked", c.Arch.Name, i, z)
+			return fmt.Errorf("cwox: %s: the logit of class %d is %g: the network's output cannot be ranked", c.Arch.Name, i, z)
 		}
 	}
+	var err error
 	if p.statistics, err = p.measured(in.X, o.Moments); err != nil {
-		return nil, err
+		return err
 	}
 	in.Output, in.Prob = c.Output(), c.Output().Probabilities(in.Logits)
-	return in, nil
+	return nil
+}
+
+// open gives an input the pipeline's session, made anew where it was for something else.
+func (p *Pipeline) open(in *saliency.Input, o nn.SessionOptions) error {
+	if key := fmt.Sprint(o); p.session == nil || p.sessionFor != key {
+		p.Close()
+		s, err := p.classifier.Net.NewSession(o)
+		if err != nil {
+			return err
+		}
+		p.session, p.sessionFor = s, key
+	}
+	in.Session = p.session
+	return nil
 }
 
 // logits is a copy of the network's output for an input.

@@ -542,14 +542,15 @@ func TestKnown(t *testing.T) {
 	var models []string
 	for _, k := range Known() {
 		models = append(models, k.Model)
-		if !strings.HasPrefix(k.Name, k.Model+"-") || len(k.SHA256) != 64 || k.Name != k.Model+"-"+k.SHA256[:8]+".pth" || k.URL() != "https://download.pytorch.org/models/"+k.Name {
+		rest, ok := strings.CutSuffix(k.Name, "-"+k.SHA256[:min(8, len(k.SHA256))]+".pth")
+		if infix, its := strings.CutPrefix(rest, k.Model); !ok || !its || len(k.SHA256) != 64 || !slices.Contains([]string{"", "-owt", "_rwightman"}, infix) || k.URL() != "https://download.pytorch.org/models/"+k.Name {
 			t.Errorf("%+v: URL %s", k, k.URL())
 		}
 		if got, err := LookupKnown(k.Model); got != k || err != nil {
 			t.Errorf("%s: %+v, %v", k.Model, got, err)
 		}
 	}
-	if want := []string{"resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "googlenet"}; !slices.Equal(models, want) {
+	if want := []string{"resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "googlenet", "squeezenet1_1", "mobilenet_v3_small", "mobilenet_v3_large", "efficientnet_b0", "alexnet", "vgg16", "vgg16_bn"}; !slices.Equal(models, want) {
 		t.Errorf("models %v, want %v", models, want)
 	}
 	if _, err := LookupKnown("vgg"); err == nil || !strings.Contains(err.Error(), `"vgg"`) || !strings.Contains(err.Error(), "resnet50") {

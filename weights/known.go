@@ -38,6 +38,13 @@ var known = []KnownFile{
 	{"resnet101", "resnet101-63fe2227.pth", 170.5, "63fe2227b86e8f1f2063f43a75c84d195911b6a0eace650907dd3dc62dd49a0a"},
 	{"resnet152", "resnet152-394f9c45.pth", 230.4, "394f9c45966e3651a89bbb78a48410a6755854ce4a5ab64927cf1c7247f85e58"},
 	{"googlenet", "googlenet-1378be20.pth", 49.7, "1378be20a8e875cf1568b8a71654e704449655e34711a959a38b04fb34905cef"},
+	{"squeezenet1_1", "squeezenet1_1-b8a52dc0.pth", 4.7, "b8a52dc049b60e4b6ab68ad0df457362afab8b6304b2febdc1650a5dab4d7e7b"},
+	{"mobilenet_v3_small", "mobilenet_v3_small-047dcff4.pth", 9.8, "047dcff4addef86ea5bc2eff13c9614dc11f47ab1160d0a71a25e7db994f4e1f"},
+	{"mobilenet_v3_large", "mobilenet_v3_large-8738ca79.pth", 21.1, "8738ca797c879b547d18bbd15da5736ff2557b2036a9af72225393ca61759a04"},
+	{"efficientnet_b0", "efficientnet_b0_rwightman-7f5810bc.pth", 20.5, "7f5810bc96def8f7552d5b7e68d53c4786f81167d28291b21c0d90e1fca14934"},
+	{"alexnet", "alexnet-owt-7be5be79.pth", 233.1, "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02"},
+	{"vgg16", "vgg16-397923af.pth", 527.8, "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0"},
+	{"vgg16_bn", "vgg16_bn-6c64b313.pth", 527.9, "6c64b3138f2f4fcb3bcc4cafde11619c4f440eb1631787e93a682fd88305888a"},
 }
 
 // LookupKnown finds the official file of a model.

@@ -48,7 +48,7 @@ func TestUsage(t *testing.T) {
 		{"explain", exitUsage, "want images or folders"},
 		{"clasify", exitUsage, "did you mean classify?"},
 		{"explain --frobnicate x.jpg", exitUsage, "unknown flag"},
-		{"explain --model vgg16 " + os.Args[0], exitUsage, "--model vgg16: unknown"},
+		{"explain --model vgg17 " + os.Args[0], exitUsage, "--model vgg17: unknown"},
 		{"explain --precision f16 " + os.Args[0], exitUsage, "--precision f16"},
 		{"explain --threads -1 " + os.Args[0], exitUsage, "--threads -1"},
 		{"explain " + missing, exitFailed, "missing.jpg"},

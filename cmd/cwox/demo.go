@@ -74,7 +74,7 @@ func runDemo(c *cobra.Command, m *modelFlags, f *explainFlags, scene *drawnworld
 		return err
 	}
 	defer closeFile()
-	o, err := f.plan(c, m, cl)
+	o, err := f.asked(c, m, cl)
 	if err != nil {
 		return err
 	}

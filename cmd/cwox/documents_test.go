@@ -123,7 +123,7 @@ func TestDocumentsUsage(t *testing.T) {
 		{"documents -o x --max-labels 0 " + dir, exitUsage, "--max-labels 0"},
 		{"documents -o x --cumulative 1 " + dir, exitUsage, "--cumulative 1"},
 		{"documents -o x --batch 0 " + dir, exitUsage, "--batch 0"},
-		{"documents -o x --model vgg16 " + dir, exitUsage, "--model vgg16"},
+		{"documents -o x --model vgg17 " + dir, exitUsage, "--model vgg17"},
 		{"documents -o x " + missing, exitFailed, missing},
 		{"documents -o x " + filepath.Join(dir, "01.png"), exitFailed, "neither a folder nor a text file"},
 	} {

@@ -74,7 +74,7 @@ func TestEvaluateUsage(t *testing.T) {
 		"evaluate --definition mine .":          "--definition mine",
 		"evaluate --step 0 .":                   "--step 0",
 		"evaluate --max-images 0 .":             "--max-images 0",
-		"evaluate --model vgg16 .":              "--model vgg16",
+		"evaluate --model vgg17 .":              "--model vgg17",
 		"evaluate -o  .":                        "want a folder or a list",
 		"evaluate --precision f16 --step 5 .":   "--precision f16",
 		"evaluate --max-images -3 --delta .5 .": "--max-images -3",

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -34,21 +32,38 @@ type explainFlags struct {
 	settings                   settingFlags
 	out                        string
 	overwrite, effects         bool
+	restart                    bool          // of several images
+	shard                      dataset.Shard // of them
+
+	opened *cwox.Options // its label tree, where that is open already
 }
 
 func (f *explainFlags) add(c *cobra.Command, out string) {
 	f.addWhat(c)
 	s := c.Flags()
 	s.StringVarP(&f.out, "output", "o", out, "folder for the results")
-	s.BoolVar(&f.effects, "effects", true, "erase what each map marks and tell what becomes of the probabilities")
+	f.addEffects(c)
 	s.BoolVar(&f.overwrite, "overwrite", false, "replace results of another run in the folder")
 }
 
 // addWhat adds the flags that say what to explain and how.
 func (f *explainFlags) addWhat(c *cobra.Command) {
+	f.addTree(c)
+	c.Flags().StringVar(&f.learnTree, "learn-tree", "", "learn the label tree from the images of this folder first")
+	f.addQuestion(c)
+}
+
+func (f *explainFlags) addTree(c *cobra.Command) {
+	c.Flags().StringVar(&f.tree, "tree", "", "label tree: tree.json, nodes.json or .bif (default: the embedded one for ImageNet's classes, else the last layer's weights)")
+}
+
+func (f *explainFlags) addEffects(c *cobra.Command) {
+	c.Flags().BoolVar(&f.effects, "effects", true, "erase what each map marks and tell what becomes of the probabilities")
+}
+
+// addQuestion adds the flags that say what is asked of one picture: none names a file.
+func (f *explainFlags) addQuestion(c *cobra.Command) {
 	s := c.Flags()
-	s.StringVar(&f.tree, "tree", "", "label tree: tree.json, nodes.json or .bif (default: the embedded one for ImageNet's classes, else the last layer's weights)")
-	s.StringVar(&f.learnTree, "learn-tree", "", "learn the label tree from the images of this folder first")
 	s.StringVar(&f.clusters, "clusters", "", `clusters given by hand, e.g. '[["cello","violin"],[402,420,546]]'`)
 	s.IntVar(&f.level, "level", 1, "level of the tree to cut at")
 	s.IntVar(&f.top, "top", 0, "explain this many top classes (default min(5, Cum(0.95)))")
@@ -134,6 +149,8 @@ func (f *explainFlags) options(c *cobra.Command, m *modelFlags, cl *cwox.Classif
 	}
 	switch {
 	case o.Clusters != nil:
+	case f.opened != nil:
+		o.Tree, o.TreeFile = f.opened.Tree, f.opened.TreeFile
 	case f.tree != "" || f.learnTree != "":
 		file := f.tree
 		if f.learnTree != "" {
@@ -185,7 +202,6 @@ func newExplain() *cobra.Command {
 	var f explainFlags
 	var t tensorFlags
 	var shard shardFlag
-	var restart bool
 	c := &cobra.Command{
 		Use:   "explain [flags] IMAGE...",
 		Short: "Explain the classifier's output for images",
@@ -196,7 +212,9 @@ for each class against the others of its cluster.
 The weight file decides which network it is; clusters come from the label tree of ImageNet's
 classes, or for other classes from the network's last layer, --learn-tree or --tree.
 
-Writes report.json, maps.safetensors, overlays and a self-contained index.html.
+Writes report.json, maps.safetensors, overlays and a self-contained index.html; of several
+images each into a folder of its own, and a page over all. Interrupted, the same command goes
+on where it stopped.
 
 ` + shardHelp,
 		Example: `  cwox explain photo.jpg
@@ -207,15 +225,9 @@ Writes report.json, maps.safetensors, overlays and a self-contained index.html.
   cwox explain --method swox,cwox2s photo.jpg
   cwox explain --clusters '[["cello","violin"],[402,420,546]]' cello.jpg`,
 		Args: t.args,
-		RunE: func(c *cobra.Command, args []string) error {
-			part, err := shard.read(c)
-			switch {
-			case err != nil:
+		RunE: func(c *cobra.Command, args []string) (err error) {
+			if f.shard, err = shard.read(c); err != nil {
 				return err
-			case part.Of > 0:
-				return explainShard(c, &m, &f, part, restart, args)
-			case restart:
-				return usage(c, "--restart: of a --shard; --overwrite replaces other results")
 			}
 			return explain(c, &m, &f, &t, args)
 		},
@@ -224,7 +236,7 @@ Writes report.json, maps.safetensors, overlays and a self-contained index.html.
 	f.add(c, "cwox-out")
 	t.add(c)
 	shard.add(c)
-	c.Flags().BoolVar(&restart, "restart", false, "of a shard: begin anew, whatever an earlier run has left")
+	c.Flags().BoolVar(&f.restart, "restart", false, "of several images: begin anew, whatever an earlier run has left")
 	m.completeClasses(c, "classes")
 	return c
 }
@@ -233,6 +245,11 @@ func explain(c *cobra.Command, m *modelFlags, f *explainFlags, t *tensorFlags, a
 	start := time.Now()
 	if err := f.check(c); err != nil {
 		return err
+	}
+	if f.shard.Of > 0 {
+		if err := checkShard(c); err != nil {
+			return err
+		}
 	}
 	images, err := findImages(args)
 	if err != nil {
@@ -246,9 +263,18 @@ func explain(c *cobra.Command, m *modelFlags, f *explainFlags, t *tensorFlags, a
 		_, name := tensors.at(0)
 		images = []string{name}
 	}
+	several := len(images) > 1
+	switch {
+	case f.shard.Of > 0 && !several:
+		return usage(c, "--shard: want several images, as in a folder")
+	case f.restart && !several:
+		return usage(c, "--restart: of several images")
+	}
 	folders := outputFolders(images)
-	if err := claim(f.out, images, folders, f.overwrite); err != nil {
-		return err
+	if f.shard.Of == 0 {
+		if err := claim(f.out, images, folders, f.overwrite); err != nil {
+			return err
+		}
 	}
 	m.reference = f.variant == string(cwox.Reference)
 	cl, closeFile, err := m.load(c)
@@ -256,9 +282,12 @@ func explain(c *cobra.Command, m *modelFlags, f *explainFlags, t *tensorFlags, a
 		return err
 	}
 	defer closeFile()
-	o, err := f.plan(c, m, cl)
+	o, err := f.asked(c, m, cl)
 	if err != nil {
 		return err
+	}
+	if several {
+		return explainMany(c, cl, images, folders, o, m, f, start)
 	}
 	load := time.Since(start)
 	p := cwox.New(cl)
@@ -272,70 +301,16 @@ func explain(c *cobra.Command, m *modelFlags, f *explainFlags, t *tensorFlags, a
 		e[0].Seconds["load"] = load.Seconds()
 		return finish(f.out, e, m)
 	}
-	if len(images) == 1 {
-		e, err := explainOne(c.Context(), p, images[0], o, m)
-		if err != nil {
-			return err
-		}
-		e[0].Seconds["load"] = load.Seconds()
-		return finish(f.out, e, m)
-	}
-	return explainMany(c.Context(), p, images, folders, f.out, o, m)
-}
-
-// explainMany explains several images, each into its folder, and writes the index over them. An
-// image that cannot be explained costs its report, not the run. Before the next image is opened
-// the last one's report is whole; an index of what there is remains after an interruption.
-func explainMany(ctx context.Context, p *cwox.Pipeline, images, folders []string, out string, o plan, m *modelFlags) (err error) {
-	entries := make([]report.IndexEntry, len(images))
-	for i, image := range images {
-		entries[i] = report.IndexEntry{File: image, Folder: folders[i], Err: "not explained yet"}
-	}
-	if err := report.WriteIndex(out, entries); err != nil {
+	e, err := explainOne(c.Context(), p, images[0], o, m)
+	if err != nil {
 		return err
 	}
-	failed := 0
-	for i, image := range images {
-		var e []*cwox.Explanation
-		if e, err = explainOne(ctx, p, image, o, m); err == nil {
-			if err = finish(filepath.Join(out, folders[i]), e, m); err == nil {
-				entries[i], err = report.NewIndexEntry(folders[i], e[0])
-			}
-			if err != nil {
-				break // the disk is full, or the like
-			}
-			continue
-		}
-		if ctx.Err() != nil {
-			break
-		}
-		failed++
-		entries[i].Folder, entries[i].Err = "", err.Error()
-		if m.json {
-			err = printJSON(classifyLine{Image: image, Error: err.Error()})
-		} else {
-			complain(err)
-			err = nil
-		}
-		if err != nil {
-			break
-		}
-	}
-	if err := errors.Join(err, report.WriteIndex(out, entries)); err != nil {
-		return err
-	}
-	if !m.json {
-		stdout.Printf("%d of %d images explained: %s\n", len(images)-failed, len(images), filepath.Join(out, report.PageFile))
-	}
-	if failed > 0 {
-		return silent{}
-	}
-	return nil
+	e[0].Seconds["load"] = load.Seconds()
+	return finish(f.out, e, m)
 }
 
-// explainShard explains a shard of several images.
-func explainShard(c *cobra.Command, m *modelFlags, f *explainFlags, shard dataset.Shard, restart bool, args []string) error {
-	start := time.Now()
+// checkShard refuses what a shard cannot do.
+func checkShard(c *cobra.Command) error {
 	for _, flag := range []string{"learn-tree", "tensor", "overwrite"} {
 		if c.Flags().Changed(flag) {
 			return usage(c, "--%s with --shard: %s", flag, map[string]string{
@@ -344,53 +319,57 @@ func explainShard(c *cobra.Command, m *modelFlags, f *explainFlags, shard datase
 				"overwrite":  "want --restart, which begins the shard anew"}[flag])
 		}
 	}
-	if err := f.check(c); err != nil {
-		return err
-	}
-	if len(f.methods()) > 1 || len(f.explainers()) > 1 {
-		return usage(c, "--shard: by one method and one explainer")
-	}
-	images, err := findImages(args)
-	if err != nil {
-		return err
-	}
-	if len(images) < 2 {
-		return usage(c, "--shard: want several images, as in a folder")
-	}
-	m.reference = f.variant == string(cwox.Reference)
-	cl, closeFile, err := m.load(c)
-	if err != nil {
-		return err
-	}
-	defer closeFile()
-	o, err := f.plan(c, m, cl)
-	if err != nil {
-		return err
-	}
+	return nil
+}
+
+// explainMany explains several images, or a shard of them, each into its folder, with a page over
+// all. An image that cannot be explained costs its report, not the run.
+func explainMany(c *cobra.Command, cl *cwox.Classifier, images, folders []string, o asked, m *modelFlags, f *explainFlags, start time.Time) error {
+	whole := f.shard.Of == 0
 	p := cwox.New(cl)
 	defer p.Close()
 	bars := phases{quiet: m.quiet, units: map[string]string{dataset.PhaseCheck: "images", dataset.PhaseExplain: "images"}}
 	silently := *m
 	silently.quiet = true // there is a bar over all images
-	settings := o.options[0]
-	settings.Method = o.methods[0]
-	r, err := dataset.WriteReports(c.Context(), cl, images, outputFolders(images), f.out, dataset.ReportsOptions{
-		Explain: settings, Decode: m.vision(), Shard: shard, Restart: restart, Progress: bars.update,
-		Run: func(image string, first bool) (*cwox.Explanation, error) {
-			if first { // as one run measures its first image
+	each := o.each()
+	r, err := dataset.WriteReports(c.Context(), cl, images, folders, f.out, dataset.ReportsOptions{
+		Explain: each[0], Also: each[1:], Decode: m.vision(), Shard: f.shard, Restart: f.restart || f.overwrite, Progress: bars.update,
+		Run: func(image string, first bool) ([]*cwox.Explanation, error) {
+			if first {
 				p.Measure()
 			}
-			e, err := explainOne(c.Context(), p, image, o, &silently)
-			if err != nil {
-				return nil, err
+			return explainOne(c.Context(), p, image, o, &silently)
+		},
+		Done: func(image, folder string, e []*cwox.Explanation, err error) error {
+			bars.finish()
+			switch {
+			case !whole:
+				return nil
+			case err == nil:
+				return sayReport(folder, e, m)
+			case m.json:
+				return printJSON(classifyLine{Image: image, Error: err.Error()})
 			}
-			return e[0], nil
+			complain(err)
+			return nil
 		}})
 	bars.finish()
-	if err != nil {
+	switch {
+	case err != nil:
 		return goesOn(c, err)
+	case !whole:
+		return shardDone{f.out, f.shard, r.Images, r.Failed, r.FirstError, start}.say(m)
 	}
-	return shardDone{f.out, shard, r.Images, r.Failed, r.FirstError, start}.say(m)
+	if r.Resumed > 0 && !m.quiet {
+		stderr.Printf("cwox: %d of %d images were explained by an earlier run\n", r.Resumed, r.Images)
+	}
+	if !m.json {
+		stdout.Printf("%d of %d images explained: %s\n", r.Images-r.Failed, r.Images, filepath.Join(f.out, report.PageFile))
+	}
+	if r.Failed > 0 {
+		return silent{}
+	}
+	return nil
 }
 
 // finish writes the report of the explanations of an image and says what is in it.
@@ -398,6 +377,11 @@ func finish(dir string, e []*cwox.Explanation, m *modelFlags) error {
 	if err := report.Write(dir, e[0], e[1:]...); err != nil {
 		return err
 	}
+	return sayReport(dir, e, m)
+}
+
+// sayReport says what is in a report.
+func sayReport(dir string, e []*cwox.Explanation, m *modelFlags) error {
 	if m.json {
 		return printReport(dir)
 	}

@@ -153,7 +153,7 @@ func (f *figureOf) subjects(c *cobra.Command, args []string, most int) (subjects
 		return nil, err
 	}
 	defer closeFile()
-	o, err := f.what.plan(c, &f.m, cl)
+	o, err := f.what.asked(c, &f.m, cl)
 	if err != nil {
 		return nil, err
 	}

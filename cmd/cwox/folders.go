@@ -21,7 +21,7 @@ func outputFolders(images []string) []string {
 		return []string{""}
 	}
 	// The index lies beside them, and in a shard's folder its journal; some systems know no case.
-	taken := map[string]bool{report.PageFile: true, report.IndexFile: true, dataset.ShardFile: true, dataset.ReportsFile: true, "settings.json": true}
+	taken := map[string]bool{report.PageFile: true, report.IndexFile: true, dataset.ShardFile: true, dataset.ReportsFile: true, dataset.ReportsSettings: true}
 	var names []string
 	for _, image := range images {
 		base := filepath.Base(image)
@@ -64,7 +64,7 @@ func claim(out string, images, folders []string, overwrite bool) error {
 					return err
 				}
 			}
-			return removeFiles(out, report.IndexFile, report.PageFile)
+			return removeFiles(out, report.IndexFile, report.PageFile, dataset.ReportsFile, dataset.ReportsSettings)
 		}
 	case errOne == nil && single:
 		if one.Image.File != images[0] {
@@ -102,7 +102,7 @@ type results struct {
 }
 
 var (
-	reports     = &results{"reports", []string{report.JSONFile, report.IndexFile}}
+	reports     = &results{"reports", []string{report.JSONFile, report.IndexFile, dataset.ReportsSettings}}
 	evaluation  = &results{"what evaluate has measured", []string{"settings.json", "truth-*.settings.json"}}
 	confusedSet = &results{"what confusions has found", []string{dataset.ConfusionsFile, dataset.ConfusionsDocuments + ".settings.json"}}
 )

@@ -129,8 +129,15 @@ func (f *inputFlags) base(c *cobra.Command, arch *zoo.Arch, file *weights.File, 
 }
 
 // ownNumbers gives a transform the channels and numbers of a network that has its own: Caffe's,
-// or an ONNX model that normalises pixels itself.
+// or an ONNX model that normalises pixels itself; and torchvision's its resize, where that is not
+// the same for all networks.
 func ownNumbers(arch *zoo.Arch, t vision.Transform) vision.Transform {
+	if own := arch.Transform; own.Name == t.Name && own.Crop == t.Crop && own.Width == t.Width && own.Height == t.Height {
+		t.Resize, t.Interpolation = own.Resize, own.Interpolation
+		if arch.Facts.Channels == 3 {
+			t.Mean, t.Std = own.Mean, own.Std
+		}
+	}
 	if own := arch.Transform; own.Name == vision.BVLC.Name && arch.Facts.Channels == 3 || arch.Facts.Range != 0 {
 		t.Scale, t.Mean, t.Std = own.Scale, own.Mean, own.Std
 		if own.Channels != "" {

@@ -43,6 +43,33 @@ func TestCaffeKeepsItsChannels(t *testing.T) {
 	}
 }
 
+// TestPublishedInput wants the size and resize that torchvision publishes a network with.
+func TestPublishedInput(t *testing.T) {
+	for name, want := range map[string]string{
+		"efficientnet_b3":   "shorter side to 320, middle 300x300, bicubic",
+		"efficientnet_v2_s": "shorter side to 384, middle 384x384, bilinear",
+		"densenet121":       "shorter side to 256, middle 224x224, bilinear",
+	} {
+		known, err := zoo.Lookup(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		arch := *known
+		arch.Facts.Classes, arch.Facts.Channels = 10, 3
+		in, err := (&inputFlags{}).choose(&cobra.Command{}, &arch, weights.Bare("x", nil), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		interpolation := in.Interpolation
+		if interpolation == "" {
+			interpolation = vision.Bilinear
+		}
+		if got := in.Geometry() + ", " + string(interpolation); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+}
+
 // TestSizeOrder wants sizes said as they are given, height first.
 func TestSizeOrder(t *testing.T) {
 	arch, err := zoo.Lookup("resnet50")

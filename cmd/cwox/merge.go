@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -91,11 +92,12 @@ func newMerge() *cobra.Command {
 	var missing bool
 	c := &cobra.Command{
 		Use:   "merge [flags] OUT",
-		Short: "Join the shards of documents, evaluate or explain to what one run writes",
-		Long: `Join all shards in OUT.shards, which --shard i/n of documents, evaluate and explain has
-written, to OUT: the same bytes as one run writes (but for the times in reports). It checks that all are there, are finished, and
-agree in settings, weights, kernel tier and list of images, and else says what is missing or
-differs. It needs neither weights nor images. OUT.shards can be removed afterwards.`,
+		Short: "Join the shards of a command to what one run writes",
+		Long: `Join all shards in OUT.shards, which --shard i/n of documents, evaluate, explain or confusions has
+written, to OUT: the same bytes as one run writes (but for the times in reports). It checks
+that all are there, are finished, and agree in settings, weights, kernel tier and list of
+images, and else says what is missing or differs. It needs neither weights nor images, but of
+confusions to explain the mistakes. OUT.shards can be removed afterwards.`,
 		Example: `  cwox merge docs.txt.gz
   sbatch --array=$(cwox merge --missing results) ...    run what is missing`,
 		Args: exactly(1, "the -o of the shards"),
@@ -111,6 +113,8 @@ differs. It needs neither weights nor images. OUT.shards can be removed afterwar
 				return resumable{c.Context().Err(), "nothing was merged"}
 			case err != nil:
 				return err
+			case r.Rest != nil:
+				return mergeConfusions(c, out, r.Rest, &m)
 			case r.Documents != nil:
 				return sayDocuments(out, r.Documents, start, stdout, &m)
 			case r.Evaluation != nil:
@@ -124,6 +128,18 @@ differs. It needs neither weights nor images. OUT.shards can be removed afterwar
 	c.Flags().BoolVar(&missing, "missing", false, "only print the shards that are missing or unfinished, as sbatch --array takes them")
 	m.addOutput(c)
 	return c
+}
+
+// mergeConfusions makes the rest of merged confusions, as the shards would have.
+func mergeConfusions(c *cobra.Command, out string, rest []string, m *modelFlags) error {
+	args := append([]string{"confusions", "--output=" + out, fmt.Sprintf("--quiet=%t", m.quiet), fmt.Sprintf("--json=%t", m.json)}, rest...)
+	root := newRoot()
+	root.SetArgs(args)
+	err := root.ExecuteContext(c.Context())
+	if err != nil && c.Context().Err() == nil {
+		return fmt.Errorf("the labels of all shards are in %s; of them the rest could not be made: %w", out, err)
+	}
+	return err
 }
 
 // sayMissing prints the shards that are left, if there are any.

@@ -81,6 +81,8 @@ func sameMade(t *testing.T, what string, got, want map[string]string) {
 // them killed and run again, make the files of one run; so does its exit code.
 func TestShards(t *testing.T) {
 	in := scenes(t, 9)
+	truth := filepath.Join(t.TempDir(), "truth.csv")
+	putAt(t, truth, "image,class\n00.png,35\n01.png,35\n03.png,34\n05.png,35\n06.png,34\n")
 	random := rand.New(rand.NewPCG(3, 4))
 	for _, c := range []struct {
 		name    string
@@ -94,6 +96,7 @@ func TestShards(t *testing.T) {
 		{"evaluate", []string{"evaluate", "--model", "demo", "--step", "2048", "--auc-steps", "0", "--methods", "swox,cwox2s", in}, "results", dataset.ImagesFile, 0, "The page: "},
 		{"truth", []string{"evaluate", "--truth", "--scenes", "5,1", "--explainers", "gradcam,gradcam-fine", "--step", "4096"}, "truth", "truth-gradcam.jsonl", 0, "The page: "},
 		{"explain", []string{"explain", "--model", "demo", in}, "reports", dataset.ReportsFile, exitFailed, "7 of 9 images explained"},
+		{"confusions", []string{"confusions", "--model", "demo", "--truth", truth, "--examples", "2", in}, "confused", dataset.ConfusionsDocuments + ".jsonl", 0, "0 of 4 images are recognised (2 unreadable, 3 without"},
 	} {
 		single := t.TempDir()
 		if code, stdout, stderr := cli(t, append(c.args, "--quiet", "-o", filepath.Join(single, c.out))...); code != c.code || !strings.Contains(stdout, c.says) {
@@ -101,7 +104,7 @@ func TestShards(t *testing.T) {
 		}
 		want := made(t, single)
 		numbers := []int{1, 2, 3, 7}
-		if c.name == "evaluate" || c.name == "truth" { // which take long; the package has them all
+		if c.name == "evaluate" || c.name == "truth" || c.name == "confusions" { // which take long; the package has them all
 			numbers = []int{3}
 		}
 		for _, n := range numbers {
@@ -195,7 +198,7 @@ func TestShardCodes(t *testing.T) {
 		{[]string{"explain", "--model", "demo", "--shard", "0/2", "-o", out("x"), filepath.Join(in, "01.png")}, exitLasting, "want several images"},
 		{[]string{"explain", "--model", "demo", "--shard", "0/2", "-o", out("x"), "--learn-tree", in, in}, exitLasting, "learn the tree first"},
 		{[]string{"explain", "--model", "demo", "--shard", "0/2", "-o", out("x"), "--overwrite", in}, exitLasting, "want --restart"},
-		{[]string{"explain", "--model", "demo", "--restart", "-o", out("x"), in}, exitUsage, "--restart: of a --shard"},
+		{[]string{"explain", "--model", "demo", "--restart", "-o", out("x"), filepath.Join(in, "01.png")}, exitUsage, "--restart: of several images"},
 		{[]string{"merge"}, exitUsage, "want the -o of the shards"},
 		{[]string{"merge", out("docs.txt")}, exitFailed, "--array=1, each with --shard $SLURM_ARRAY_TASK_ID/2"},
 		{[]string{"merge", out("nothing")}, exitFailed, "nothing.shards"},

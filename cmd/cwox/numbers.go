@@ -56,6 +56,9 @@ var bounds = map[string]between{
 	"max-images":       {1, most, ""},
 	"examples":         {0, 10000, ""},
 	"cumulative":       share,
+	"queue":            {1, 1000, ""},
+	"max-upload":       {1 << 10, 1 << 40, ""},
+	"keep-memory":      {64 << 20, 1 << 50, ""},
 	"delta":            percentile,
 	"support-delta":    percentile,
 	"epsilon":          tolerance,
@@ -63,6 +66,7 @@ var bounds = map[string]between{
 	"rise-tolerance":   share,
 	"score delta":      {math.SmallestNonzeroFloat64, 1, "more than 0 and at most 1"},
 	"evaluate delta":   {math.SmallestNonzeroFloat64, 1, "more than 0 and at most 1"},
+	"plan delta":       {math.SmallestNonzeroFloat64, 1, "more than 0 and at most 1"},
 	"step":             {1, most, ""},
 	"count":            {1, most, ""},
 	"auc-steps":        {0, most, ""},
@@ -77,6 +81,10 @@ var bounds = map[string]between{
 	"global-tolerance": tolerance,
 	"minibatch":        {1, most, ""},
 	"epochs":           {1, 1e6, ""},
+	"sample":           {1, 10000, ""},
+	"images":           {1, most, ""},
+	"price":            {0, most, ""},
+	"forwards":         {math.SmallestNonzeroFloat64, most, "more than 0"},
 	"alpha":            {math.Nextafter(0.5, 1), 1, "more than 0.5 and at most 1"},
 }
 

@@ -1,125 +1,148 @@
 package main
 
 import (
-	"context"
-	"cwox/cwox"
-	"cwox/nn/vision"
-	"errors"
 	"fmt"
-	"path/filepath"
-	"slices"
+	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
+
+	"cwox/cwox/dataset"
+	"cwox/internal/say"
 )
 
-// plan is what is made of an image: an explanation by each method, for the options of each
-// explainer.
-type plan struct {
-	methods []cwox.Method
-	options []cwox.Options
-}
-
-// plan turns the flags into what is to be made by a classifier.
-func (f *explainFlags) plan(c *cobra.Command, m *modelFlags, cl *cwox.Classifier) (plan, error) {
-	o, err := f.options(c, m, cl)
-	if err != nil {
-		return plan{}, err
-	}
-	var p plan
-	for _, name := range f.methods() {
-		p.methods = append(p.methods, cwox.Method(name))
-	}
-	for _, name := range f.explainers() {
-		if o.Explainer, err = f.settings.explainer(c, name, cl, o.Variant); err != nil {
-			return plan{}, err
-		}
-		for _, o.Method = range p.methods {
-			if err := o.Check(cl); err != nil {
-				return plan{}, err
+func newPlan() *cobra.Command {
+	var m modelFlags
+	var f evaluateFlags
+	var o dataset.PlanOptions
+	var images int
+	var machines string
+	var price float64
+	c := &cobra.Command{
+		Use:   "plan [flags] DIR|LIST",
+		Short: "How long will documents and evaluate take, and what will it cost?",
+		Long: `Try some of the images of a folder or a list, and say how many hours all of them take on one
+machine as this one and on several, and what these cost. It takes the flags of evaluate.
+What runs the network thousands of times is not run: RISE and LIME are tried with few masks,
+maps are not scored but the forward passes counted that this takes, and both are reckoned
+with the forward passes a second that this machine does, or another (--forwards).`,
+		Example: `  cwox plan --explainers gradcam,rise --machines 1,10,100 --price 0.8 images.txt
+  cwox plan --images 1280000 sample/`,
+		Args: exactly(1, "a folder or a list of images"),
+		RunE: func(c *cobra.Command, args []string) error {
+			for _, flag := range []string{"output", "shard", "restart", "max-images"} {
+				if c.Flags().Changed(flag) {
+					return usage(c, "--%s: of evaluate alone", flag)
+				}
 			}
-		}
-		p.options = append(p.options, o)
+			var n []int
+			for _, text := range strings.Split(machines, ",") {
+				k, err := strconv.Atoi(text)
+				if err != nil || k < 1 {
+					return usage(c, "--machines %s: want numbers of machines, as 1,10,100", machines)
+				}
+				n = append(n, k)
+			}
+			p, err := plan(c, &m, &f, o, args[0])
+			if err != nil {
+				return err
+			}
+			if images > 0 {
+				p.Images = images
+			}
+			if m.json {
+				return printJSON(p)
+			}
+			sayPlan(stdout, p, n, price)
+			return nil
+		},
 	}
-	return p, nil
+	m.add(c)
+	f.add(c)
+	s := c.Flags()
+	for _, flag := range []string{"output", "shard", "restart", "max-images"} {
+		_ = s.MarkHidden(flag)
+	}
+	s.IntVar(&o.Sample, "sample", 16, "images to try, spread over the list")
+	s.Float64Var(&o.Forwards, "forwards", 0, "forward passes a second to reckon with (default: measured)")
+	s.IntVar(&images, "images", 0, "plan for so many images (default: those of the list)")
+	s.StringVar(&machines, "machines", "1,10,100", "numbers of machines")
+	s.Float64Var(&price, "price", 0, "price of a machine's hour, in whatever currency")
+	return c
 }
 
-// explainTensor explains the first of the network inputs given.
-func explainTensor(ctx context.Context, p *cwox.Pipeline, in *inputs, o plan, m *modelFlags) ([]*cwox.Explanation, error) {
-	x, name := in.at(0)
-	all, err := o.explain(p, name, m, func(o cwox.Options, methods []cwox.Method) ([]*cwox.Explanation, error) {
-		return p.ExplainTensorAll(ctx, x, o, methods)
-	})
-	for _, e := range all {
-		e.File, e.Picture.SHA256 = name, in.sha256
+func plan(c *cobra.Command, m *modelFlags, f *evaluateFlags, o dataset.PlanOptions, source string) (*dataset.Plan, error) {
+	var err error
+	if o.Evaluate, err = f.check(c); err != nil {
+		return nil, err
 	}
-	return all, err
-}
-
-// explainOne decodes and explains an image.
-func explainOne(ctx context.Context, p *cwox.Pipeline, image string, o plan, m *modelFlags) ([]*cwox.Explanation, error) {
-	start := time.Now()
-	pic, err := vision.DecodeFile(image, m.vision())
+	images, err := listImages(source)
 	if err != nil {
 		return nil, err
 	}
-	decode := time.Since(start)
-	all, err := o.explain(p, image, m, func(o cwox.Options, methods []cwox.Method) ([]*cwox.Explanation, error) {
-		return p.ExplainAll(ctx, pic, o, methods)
-	})
-	for i, e := range all {
-		e.File = image
-		if i == 0 {
-			e.Seconds["decode"] = decode.Seconds()
-		}
+	cl, closeFile, err := m.load(c)
+	if err != nil {
+		return nil, err
 	}
-	return all, err
+	defer closeFile()
+	if o.Evaluate, err = f.options(c, m, cl, o.Evaluate); err != nil {
+		return nil, err
+	}
+	bars := phases{quiet: m.quiet, units: map[string]string{dataset.PhaseTry: "images"}}
+	o.Progress = bars.update
+	p, err := dataset.NewPlan(c.Context(), cl, images, o)
+	bars.finish()
+	return p, err
 }
 
-// explain makes the explanations of an input, those of each explainer under a progress bar; an
-// error that is no interruption names the input.
-func (o plan) explain(p *cwox.Pipeline, name string, m *modelFlags, by func(cwox.Options, []cwox.Method) ([]*cwox.Explanation, error)) ([]*cwox.Explanation, error) {
-	var all []*cwox.Explanation
-	for _, options := range o.options {
-		bar := newProgress(filepath.Base(name), "steps", m.quiet)
-		options.Progress = func(done, total int) { bar.update(int64(done), int64(total)) }
-		e, err := by(options, o.methods)
-		m.file.Release() // gradients have packed what they need
-		m.warnStatistics(p)
-		bar.finish()
-		if err != nil && !errors.Is(err, context.Canceled) {
-			err = fmt.Errorf("%s: %w", name, err)
-		}
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, e...)
+// sayPlan writes the table of a plan.
+func sayPlan(w *say.Voice, p *dataset.Plan, machines []int, price float64) {
+	w.Printf("%d images, of which %d were tried: %d of them qualify for evaluate; %.1f forward passes a second\n\n", p.Images, p.Tried, p.Qualify, p.Forwards)
+	w.Printf("%-22s %18s", "", "seconds an image")
+	for _, n := range machines {
+		w.Printf(" %14s", fmt.Sprintf("%d machine%s", n, plural(n)))
 	}
-	return all, nil
+	if price > 0 {
+		w.Printf(" %12s", "cost")
+	}
+	w.Printf("\n")
+	for _, work := range p.Work {
+		name := work.Command
+		if work.Explainer != "" {
+			name += ", " + work.Explainer
+		}
+		seconds := two(work.Seconds)
+		if work.Error > 0 {
+			seconds += " ± " + two(work.Error)
+		}
+		w.Printf("%-22s %18s", name, seconds)
+		for _, n := range machines {
+			w.Printf(" %14s", hours(p.Hours(work, n)))
+		}
+		if price > 0 {
+			w.Printf(" %12.2f", p.Hours(work, 1)*price)
+		}
+		w.Printf("\n")
+	}
 }
 
-func (f *explainFlags) methods() []string    { return parts(f.method) }
-func (f *explainFlags) explainers() []string { return parts(f.explainer) }
-
-// parts are the values of a flag that takes several.
-func parts(list string) []string {
-	out := strings.Split(list, ",")
-	for i := range out {
-		out[i] = strings.TrimSpace(out[i])
+// hours writes a time in the unit that suits it.
+func hours(h float64) string {
+	switch {
+	case h >= 48:
+		return two(h/24) + " days"
+	case h >= 1:
+		return two(h) + " h"
+	case h >= 1./60:
+		return two(h*60) + " min"
 	}
-	return out
+	return two(h*3600) + " s"
 }
 
-// oneOf refuses values of a flag that are not known, or given twice.
-func oneOf(c *cobra.Command, flag string, values, known []string) error {
-	for i, v := range values {
-		if !slices.Contains(known, v) {
-			return usage(c, "--%s %s: want %s", flag, v, strings.Join(known, ", "))
-		}
-		if slices.Contains(values[:i], v) {
-			return usage(c, "--%s: %s twice", flag, v)
-		}
+// two writes a number with two digits, more where it has them before the point.
+func two(v float64) string {
+	if v >= 10 {
+		return strconv.FormatFloat(v, 'f', 0, 64)
 	}
-	return nil
+	return strconv.FormatFloat(v, 'g', 2, 64)
 }

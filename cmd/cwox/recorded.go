@@ -42,10 +42,10 @@ type recorded struct {
 	Epsilon float64 `json:"epsilon"`
 }
 
-// planOf is the plan that makes a report again: methods that follow each other with one explainer
+// askedOf is what makes a report again: methods that follow each other with one explainer
 // share its work.
-func planOf(r *report.Report, cl *cwox.Classifier) (plan, error) {
-	var p plan
+func askedOf(r *report.Report, cl *cwox.Classifier) (asked, error) {
+	var p asked
 	all := r.Each()
 	for len(all) > 0 {
 		n := 1
@@ -58,7 +58,7 @@ func planOf(r *report.Report, cl *cwox.Classifier) (plan, error) {
 		for i, one := range all[:n] {
 			own, err := optionsOf(one, cl)
 			if err != nil {
-				return plan{}, err
+				return asked{}, err
 			}
 			methods = append(methods, own.Method)
 			effects = effects || own.Effects
@@ -71,7 +71,7 @@ func planOf(r *report.Report, cl *cwox.Classifier) (plan, error) {
 		}
 		o.ReLU, o.Effects = relu, effects
 		if p.methods != nil && !slices.Equal(p.methods, methods) {
-			return plan{}, fmt.Errorf("methods %v by one explainer, %v by another", p.methods, methods)
+			return asked{}, fmt.Errorf("methods %v by one explainer, %v by another", p.methods, methods)
 		}
 		p.methods = methods
 		p.options = append(p.options, o)

@@ -60,7 +60,7 @@ func TestScoreUsage(t *testing.T) {
 		"score --map m.npy --pos 1 --delta 2 x.jpg":              "--delta 2",
 		"score --map m.npy --pos 1 --auc-steps -1 x.jpg":         "--auc-steps -1",
 		"score --map m.npy --pos 1 --count -1 x.jpg":             "--count -1",
-		"score --map m.npy --pos 1 --model vgg16 --step 5 x.jpg": "--model vgg16",
+		"score --map m.npy --pos 1 --model vgg17 --step 5 x.jpg": "--model vgg17",
 		"score --map m.npy --pos 1":                              "want an image",
 	} {
 		code, _, stderr := cli(t, strings.Fields(args)...)

@@ -133,6 +133,9 @@ func verifyOne(c *cobra.Command, m *modelFlags, t *tensorFlags, image, dir strin
 	if err != nil {
 		return nil, counted{}, err
 	}
+	if image == "" {
+		image = beside(dir, old.Image.File)
+	}
 	e, err := explainAgain(c, m, t, image, old)
 	if err != nil {
 		return nil, counted{}, fmt.Errorf("%s: %w", path, err)
@@ -176,6 +179,19 @@ func verifyOne(c *cobra.Command, m *modelFlags, t *tensorFlags, image, dir strin
 	return e, counted{maps, files, kernel}, err
 }
 
+// beside is where the image of a report lies beside the report's folder, as in an archive that the
+// page of serve saves; "" if it is where the report says, or not there either.
+func beside(dir, image string) string {
+	path := filepath.Join(filepath.Dir(filepath.Clean(dir)), filepath.Base(image))
+	if _, err := os.Stat(image); err == nil {
+		return ""
+	}
+	if _, err := os.Stat(path); err != nil {
+		return ""
+	}
+	return path
+}
+
 // explainAgain makes the explanations of a report from the settings in it.
 func explainAgain(c *cobra.Command, m *modelFlags, t *tensorFlags, image string, old *report.Report) ([]*cwox.Explanation, error) {
 	moved := image != ""
@@ -204,7 +220,7 @@ func explainAgain(c *cobra.Command, m *modelFlags, t *tensorFlags, image string,
 		return nil, fmt.Errorf("made with weights of SHA-256 %s, %s has %s", old.Model.WeightsSHA256, m.weights, cl.WeightsSHA256)
 	}
 	cl.MultiLabel = old.Model.Output == saliency.Sigmoid.String()
-	o, err := planOf(old, cl)
+	o, err := askedOf(old, cl)
 	if err != nil {
 		return nil, err
 	}

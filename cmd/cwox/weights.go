@@ -77,7 +77,7 @@ gives eight digits of each hash, in the name; the rest is as unrelated projects 
 						return err
 					}
 				} else {
-					stdout.Printf("  %-10s %-24s %6.1f MiB  %s  %s\n", k.Model, k.Name, k.MiB, k.SHA256, state)
+					stdout.Printf("  %-18s %-38s %6.1f MiB  %s  %s\n", k.Model, k.Name, k.MiB, k.SHA256, state)
 				}
 			}
 			return nil

@@ -33,7 +33,7 @@ func TestWeightsUsage(t *testing.T) {
 		{"weights inspct x", exitUsage, "did you mean inspect?"},
 		{"weights list resnet50", exitUsage, "want no arguments"},
 		{"weights fetch", exitUsage, "want names of models"},
-		{"weights fetch resnet50 vgg16", exitUsage, `no official file is known for the model "vgg16" (known: resnet18,`},
+		{"weights fetch resnet50 vgg13", exitUsage, `no official file is known for the model "vgg13" (known: resnet18,`},
 		{"weights inspect", exitUsage, "want a weight file"},
 		{"weights inspect " + missing, exitFailed, "missing.pth"},
 		{"weights convert " + missing, exitUsage, "ends in .safetensors"},

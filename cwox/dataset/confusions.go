@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -94,6 +95,9 @@ func WriteConfusions(ctx context.Context, c *cwox.Classifier, images []string, t
 	if o.Progress == nil {
 		o.Progress = func(string, int, int) {}
 	}
+	if !o.Documents.Shard.whole() {
+		return nil, errors.New("dataset: a shard of confusions is LabelConfusions'")
+	}
 	d, err := place.Make(dir)
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)
@@ -121,6 +125,21 @@ func WriteConfusions(ctx context.Context, c *cwox.Classifier, images []string, t
 		return nil, fmt.Errorf("dataset: %w", err)
 	}
 	return found, report.WriteConfusions(d.Path(report.PageFile), *page)
+}
+
+// LabelConfusions does the part of [WriteConfusions] that takes long, for a shard of the images:
+// it classifies them. [Merge] joins the labels in dir, and WriteConfusions with the same options
+// goes on from there; rest, how a command is called that does so, is handed back by Merge.
+func LabelConfusions(ctx context.Context, c *cwox.Classifier, images []string, dir string, o DocumentsOptions, rest []string) (*DocumentsResult, error) {
+	if o.Shard == (Shard{}) {
+		return nil, errors.New("dataset: the whole of confusions is WriteConfusions'")
+	}
+	work := listed(commandConfusions, images)
+	work.Rest = rest
+	return writeDocuments(ctx, c, images, work, o, func() (string, error) {
+		dir, err := o.Shard.claim(dir, dir)
+		return filepath.Join(dir, ConfusionsDocuments), err
+	})
 }
 
 // confusions reads what was said of images, and finds the mistakes in it.

@@ -118,28 +118,36 @@ const defaultBatch = 8
 // A line stands as long as its image's file has the hash in it: images that were replaced, and
 // those that could not be read, are tried again. An error that would meet every other image,
 // too, as too many open files, ends the work and makes no line.
-func WriteDocuments(ctx context.Context, c *cwox.Classifier, images []string, path string, o DocumentsOptions) (_ *DocumentsResult, err error) {
+func WriteDocuments(ctx context.Context, c *cwox.Classifier, images []string, path string, o DocumentsOptions) (*DocumentsResult, error) {
+	work := listed(commandDocuments, images)
+	work.KeepDoubtful = o.KeepDoubtful
+	return writeDocuments(ctx, c, images, work, o, func() (string, error) {
+		dir, err := o.Shard.claim(path, path, path+".jsonl", path+".settings.json")
+		if err != nil || o.Shard.whole() {
+			return path, err
+		}
+		return filepath.Join(dir, filepath.Base(path)), nil
+	})
+}
+
+// writeDocuments is WriteDocuments as a part of some work, to a file that claim makes room for.
+func writeDocuments(ctx context.Context, c *cwox.Classifier, images []string, work shardWork, o DocumentsOptions, claim func() (path string, err error)) (_ *DocumentsResult, err error) {
 	if o, err = o.withDefaults(images); err != nil {
 		return nil, err
 	}
 	if err := c.CheckTransform(); err != nil {
 		return nil, err
 	}
-	dir, err := o.Shard.claim(path, path, path+".jsonl", path+".settings.json")
+	path, err := claim()
 	if err != nil {
 		return nil, err
 	}
-	if !o.Shard.whole() {
-		path = filepath.Join(dir, filepath.Base(path))
-	}
-	settings := newSettings(c, images, o)
-	j, err := openDocuments(path, settings, images, o.Shard, o.Restart)
+	j, err := openDocuments(path, newSettings(c, work, o), images, o.Shard, o.Restart)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, j.close()) }()
-	state, err := o.Shard.begin(j.dir, shardWork{Command: commandDocuments, Images: len(images), ImagesSHA256: settings.ImagesSHA256, KeepDoubtful: o.KeepDoubtful},
-		o.Restart, commandDocuments)
+	state, err := o.Shard.begin(j.dir, work, o.Restart, work.Command)
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +167,7 @@ func WriteDocuments(ctx context.Context, c *cwox.Classifier, images []string, pa
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)
 	}
-	return result, state.end(j.dir, commandDocuments)
+	return result, state.end(j.dir, work.Command)
 }
 
 func (o DocumentsOptions) withDefaults(images []string) (DocumentsOptions, error) {

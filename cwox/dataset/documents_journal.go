@@ -26,10 +26,10 @@ type documentsSettings struct {
 	ImagesSHA256      string  `json:"images_sha256"` // of their paths, a zero byte behind each
 }
 
-func newSettings(c *cwox.Classifier, images []string, o DocumentsOptions) documentsSettings {
-	return documentsSettings{
+func newSettings(c *cwox.Classifier, work shardWork, o DocumentsOptions) *documentsSettings {
+	return &documentsSettings{
 		Format: documentsFormat, Model: c.Arch.Name, EvaluatedModel: evaluatedModel(c), IgnoreOrientation: o.Decode.IgnoreOrientation,
-		Cumulative: o.Cumulative, MaxLabels: o.MaxLabels, Images: len(images), ImagesSHA256: hashList(images),
+		Cumulative: o.Cumulative, MaxLabels: o.MaxLabels, Images: work.Images, ImagesSHA256: work.ImagesSHA256,
 	}
 }
 
@@ -71,13 +71,13 @@ func (l *ImageLabels) check() error {
 type documentsJournal = listJournal[ImageLabels, *ImageLabels]
 
 // openDocuments opens the journal of a documents file as far as its lines are whole.
-func openDocuments(path string, s documentsSettings, images []string, shard Shard, restart bool) (*documentsJournal, error) {
+func openDocuments(path string, s *documentsSettings, images []string, shard Shard, restart bool) (*documentsJournal, error) {
 	dir, err := place.Open(filepath.Dir(path))
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)
 	}
 	base := filepath.Base(path)
-	return openList[ImageLabels](dir, base+".settings.json", &s, base+".jsonl", images, shard, restart)
+	return openList[ImageLabels](dir, base+".settings.json", s, base+".jsonl", images, shard, restart)
 }
 
 // openList opens the journal of a list as far as its lines are whole.
@@ -139,12 +139,13 @@ func (j *listJournal[L, P]) todo(ctx context.Context, threads int, progress func
 	return indices, unread, err
 }
 
-// append adds the lines of images, but for those that could not be read before, either.
+// append adds the lines of images, but for those that stand already, and of those that could not
+// be read before, either.
 func (j *listJournal[L, P]) append(of []L) error {
 	of = slices.DeleteFunc(of, func(line L) bool {
 		l := P(&line).about()
 		before, failed := j.failed[l.id]
-		return failed && l.sum == "" && l.fail == before
+		return l.sum != "" && l.sum == j.sums[l.id] || failed && l.sum == "" && l.fail == before
 	})
 	text, err := encode(of...)
 	if err != nil {

@@ -141,7 +141,7 @@ func TestDoubtful(t *testing.T) {
 		{ID: 0, Top: top(2)}, {ID: 1, Top: top(3), Warnings: cut}, {ID: 2, Top: top(Undecided + 1)},
 		{ID: 3, Top: top(Undecided)}, {ID: 4, Top: top(1), Warnings: cut}, {ID: 5, Top: top(2), Warnings: turned},
 	}
-	j, err := openDocuments(filepath.Join(t.TempDir(), "docs"), documentsSettings{}, make([]string, len(lines)), Shard{}, false)
+	j, err := openDocuments(filepath.Join(t.TempDir(), "docs"), new(documentsSettings), make([]string, len(lines)), Shard{}, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -126,7 +126,11 @@ func (k unitKey) String() string {
 }
 
 func (line *EvaluatedImage) key() unitKey { return unitKey{line.Model, line.Image, line.Explainer} }
-func (row *EvaluationRow) key() unitKey   { return unitKey{row.Model, row.Image, row.Explainer} }
+func (row *rowHead) key() unitKey         { return unitKey{row.Model, row.Image, row.Explainer} }
+
+// rowHead is what is read of an EvaluationRow where its numbers, of which its curve has hundreds,
+// do not matter.
+type rowHead struct{ Image, Model, Explainer string }
 
 // evaluation is the journal of a folder. Rows go to results.jsonl first, then a line that
 // counts them to images.jsonl; rows without such a line are those of an image that was not
@@ -195,7 +199,7 @@ func (j *evaluation) loadImages(l *lines) (end int64, err error) {
 func (j *evaluation) loadResults(l *lines) (int64, error) {
 	var unfinished *unitKey
 	var whole int64
-	_, err := each(l, func(row *EvaluationRow, at span) error {
+	_, err := each(l, func(row *rowHead, at span) error {
 		key := row.key()
 		unit := j.done[key]
 		switch {
@@ -288,7 +292,7 @@ func (j *evaluation) finish() error {
 	}
 	err := arrange(j.images, (*EvaluatedImage).key, unitKey.compare, replaces)
 	if err == nil {
-		err = arrange(j.results, (*EvaluationRow).key, unitKey.compare, replaces)
+		err = arrange(j.results, (*rowHead).key, unitKey.compare, replaces)
 	}
 	return err
 }

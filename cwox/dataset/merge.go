@@ -25,8 +25,10 @@ import (
 type Merged struct {
 	Command string
 	Shards  int
+	// Rest is, of confusions, the call that makes the rest of the whole: see [LabelConfusions].
+	Rest []string
 	// One of these is set.
-	Documents  *DocumentsResult
+	Documents  *DocumentsResult // of confusions, too
 	Evaluation *Evaluation
 	Truth      *TruthSummary
 	Reports    *ReportsResult
@@ -86,7 +88,8 @@ func Left(out string) error {
 }
 
 // Merge writes to out what one run without shards would have written, to the byte, of all
-// shards beside it (see [Shard]). It needs no classifier and no image. Shards that are missing
+// shards beside it (see [Shard]). It needs no classifier and no image; what of confusions does
+// need them is left to [WriteConfusions]. Shards that are missing
 // or unfinished are a *LeftError; shards of other settings, another list or another kernel tier
 // are an error that names the difference. What is there appears whole: a folder at once, the
 // files of documents one by one, the documents last. Where the same is there already it stays,
@@ -99,7 +102,7 @@ func Merge(ctx context.Context, out string) (_ *Merged, err error) {
 	defer m.release()
 	temp := filepath.Join(filepath.Dir(m.out), ".cwox-"+filepath.Base(m.out)+".merge")
 	defer os.RemoveAll(temp)
-	r := &Merged{Command: m.work.Command, Shards: len(m.dirs)}
+	r := &Merged{Command: m.work.Command, Shards: len(m.dirs), Rest: m.work.Rest}
 	begin := func() error { // once the journals are held, so that this folder is nobody else's
 		if err := os.RemoveAll(temp); err != nil {
 			return fmt.Errorf("dataset: %w", err)
@@ -114,7 +117,9 @@ func Merge(ctx context.Context, out string) (_ *Merged, err error) {
 	case commandDocuments:
 		base := filepath.Base(m.out)
 		parts = []string{base + ".settings.json", base + ".jsonl", base}
-		r.Documents, err = m.documents(begin, parts[0], parts[1], base)
+		r.Documents, err = m.documents(begin, base)
+	case commandConfusions:
+		r.Documents, err = m.documents(begin, ConfusionsDocuments)
 	case commandEvaluate:
 		r.Evaluation, err = m.evaluation(begin)
 	case commandTruth:
@@ -182,7 +187,7 @@ func newMerger(ctx context.Context, out string) (*merger, error) {
 			first = state
 			m.work = state.shardWork
 		}
-		if d, err := differ(first.shardWork, state.shardWork); d != nil || err != nil {
+		if d, err := differ(first.inOrder(), state.inOrder()); d != nil || err != nil {
 			return nil, errors.Join(err, m.differ(first.Shard, i, d))
 		}
 	}
@@ -381,7 +386,8 @@ func interleaveList[L any, P listLine[L]](m *merger, name string, files []*lines
 	return m.check(images, name)
 }
 
-func (m *merger) documents(begin func() error, settings, journal, name string) (*DocumentsResult, error) {
+func (m *merger) documents(begin func() error, name string) (*DocumentsResult, error) {
+	settings, journal := name+".settings.json", name+".jsonl"
 	_, text, err := sameSettings[documentsSettings](m, settings)
 	if err != nil {
 		return nil, err
@@ -468,7 +474,7 @@ func (m *merger) evaluation(begin func() error) (*Evaluation, error) {
 	}
 	last = unitKey{}
 	err = m.temp.Write(ResultsFile, func(w io.Writer) error {
-		return interleave(m.ctx, results, (*EvaluationRow).key, unitKey.compare, func(file int, key unitKey, _ *EvaluationRow, text []byte) error {
+		return interleave(m.ctx, results, (*rowHead).key, unitKey.compare, func(file int, key unitKey, _ *rowHead, text []byte) error {
 			if err := mine(file, key); err != nil {
 				return err
 			}
@@ -507,18 +513,22 @@ func (m *merger) truth(begin func() error) (*TruthSummary, error) {
 	}
 	var all []explainer
 	for _, s := range m.work.Scenes {
-		if s.Explainer != place.Name(s.Explainer) || s.Scenes < 1 || s.Scenes > maxTruthScenes {
-			return nil, fmt.Errorf("dataset: %s: %d scenes with %.100q", filepath.Join(m.dirs[0], ShardFile), s.Scenes, s.Explainer)
+		if err := s.check(m.dirs[0]); err != nil {
+			return nil, err
 		}
 		x := explainer{shardScenes: s}
 		var err error
-		if x.settings, x.text, err = sameSettings[truthSettings](m, "truth-"+s.Explainer+".settings.json"); err != nil {
+		if x.settings, x.text, err = sameSettings[truthSettings](m, truthSettingsFile(s.Explainer)); err != nil {
 			return nil, err
 		}
-		if x.files, err = m.hold("truth-" + s.Explainer + ".jsonl"); err != nil {
+		if x.files, err = m.hold(truthFile(s.Explainer)); err != nil {
 			return nil, err
 		}
-		all = append(all, x)
+		if all = append(all, x); len(all) > 1 {
+			if d, err := differ(all[0].settings.common(), x.settings.common()); d != nil || err != nil {
+				return nil, errors.Join(err, d.changed(filepath.Join(m.dirs[0], truthSettingsFile(s.Explainer))))
+			}
+		}
 	}
 	if len(all) == 0 {
 		return nil, fmt.Errorf("dataset: %s: no scenes", filepath.Join(m.dirs[0], ShardFile))
@@ -528,12 +538,11 @@ func (m *merger) truth(begin func() error) (*TruthSummary, error) {
 	}
 	sum := newTruthSummary(all[0].settings)
 	for _, x := range all {
-		name := "truth-" + x.Explainer
-		if err := m.write(name+".settings.json", x.text); err != nil {
+		if err := m.write(truthSettingsFile(x.Explainer), x.text); err != nil {
 			return nil, err
 		}
 		var scenes []TruthScene
-		err := m.temp.Write(name+".jsonl", func(w io.Writer) error {
+		err := m.temp.Write(truthFile(x.Explainer), func(w io.Writer) error {
 			return interleave(m.ctx, x.files, func(s *TruthScene) uint64 { return s.Scene }, cmp.Compare, func(file int, _ uint64, s *TruthScene, text []byte) error {
 				k := len(scenes)
 				if k == x.Scenes { // an earlier run wanted more
@@ -561,7 +570,7 @@ func (m *merger) truth(begin func() error) (*TruthSummary, error) {
 }
 
 func (m *merger) reports(begin func() error) (*ReportsResult, error) {
-	if _, _, err := sameSettings[reportsSettings](m, settingsFile); err != nil {
+	if _, _, err := sameSettings[reportsSettings](m, ReportsSettings); err != nil {
 		return nil, err
 	}
 	files, err := m.hold(ReportsFile)

@@ -20,14 +20,15 @@ import (
 	"cwox/nn/vision"
 )
 
-// A shardCommand is one of the four kinds of work that have shards.
+// A shardCommand is one of the five kinds of work that have shards.
 type shardCommand struct {
 	name  string
-	lines []string // its journals
+	lines []string                                    // its journals
+	rest  func(ctx context.Context, out string) error // what follows a merge; may be nil
 	run   func(ctx context.Context, out string, s Shard, threads int, progress func(string, int, int)) error
 }
 
-// shardCommands are the four, over images, the first of which cannot be decoded.
+// shardCommands are the five, over images, the first of which cannot be decoded.
 func shardCommands(t *testing.T, images []string) []shardCommand {
 	t.Helper()
 	demo := demoClassifier(t)
@@ -42,33 +43,43 @@ func shardCommands(t *testing.T, images []string) []shardCommand {
 		}
 		return x
 	}
+	confusions := ConfusionsOptions{Title: "t", Examples: 4, Explain: cwox.Options{Tree: mod5(t), Explainer: &pattern{"gradcam", 0.7}}}
+	truth := make([]int, len(images))
+	for i := range truth {
+		truth[i] = i%7 - 1
+	}
+	all := func(ctx context.Context, out string, o ConfusionsOptions) error {
+		_, err := WriteConfusions(ctx, small(), images, truth, out, o)
+		return err
+	}
 	return []shardCommand{
-		{"documents", []string{"out.jsonl"}, func(ctx context.Context, out string, s Shard, threads int, progress func(string, int, int)) error {
+		{"documents", []string{"out.jsonl"}, nil, func(ctx context.Context, out string, s Shard, threads int, progress func(string, int, int)) error {
 			_, err := WriteDocuments(ctx, small(), images, out, DocumentsOptions{Batch: threads, Threads: threads, Shard: s, Progress: progress})
 			return err
 		}},
-		{"evaluate", []string{ImagesFile, ResultsFile}, func(ctx context.Context, out string, s Shard, threads int, progress func(string, int, int)) error {
+		{"evaluate", []string{ImagesFile, ResultsFile}, nil, func(ctx context.Context, out string, s Shard, threads int, progress func(string, int, int)) error {
 			o := EvaluateOptions{Explain: cwox.Options{Tree: mod5(t), Threads: threads}, Shard: s, Progress: progress,
 				Explainers:   []saliency.Explainer{&pattern{"gradcam", 0.7}, &pattern{"rise", 1.3}},
 				Faithfulness: faithfulness.Options{Definition: faithfulness.Reference, Step: 2, AUCSteps: 8}}
 			_, err := Evaluate(ctx, small(), images, out, o)
 			return err
 		}},
-		{"truth", []string{"truth-gradcam.jsonl"}, func(ctx context.Context, out string, s Shard, threads int, progress func(string, int, int)) error {
+		{"truth", []string{"truth-gradcam.jsonl"}, nil, func(ctx context.Context, out string, s Shard, threads int, progress func(string, int, int)) error {
 			_, err := EvaluateTruth(ctx, demo, out, TruthOptions{Step: -1, Threads: threads, Shard: s, First: 3, Progress: progress, Methods: []cwox.Method{cwox.SWOX, cwox.CWOX2s},
 				Explainers: []TruthExplainer{{"gradcam", 5, func() (saliency.Explainer, error) { return gradcam(demo), nil }}}})
 			return err
 		}},
-		{"explain", []string{ReportsFile}, func(ctx context.Context, out string, s Shard, threads int, progress func(string, int, int)) error {
-			if s.whole() { // one run is the command's: here it is one shard
-				s = Shard{0, 1}
-				if err := explainPart(ctx, demo, gradcam(demo), images, folders, out, s, threads, progress); err != nil {
-					return err
+		{"confusions", []string{ConfusionsDocuments + ".jsonl"}, func(ctx context.Context, out string) error { return all(ctx, out, confusions) },
+			func(ctx context.Context, out string, s Shard, threads int, progress func(string, int, int)) error {
+				o := confusions
+				o.Documents, o.Progress = DocumentsOptions{Batch: threads, Threads: threads, Shard: s, Progress: progress}, progress
+				if s.whole() {
+					return all(ctx, out, o)
 				}
-				_, err := Merge(ctx, out)
-				os.RemoveAll(out + shardsSuffix)
+				_, err := LabelConfusions(ctx, small(), images, out, o.Documents, []string{"--", "images"})
 				return err
-			}
+			}},
+		{"explain", []string{ReportsFile}, nil, func(ctx context.Context, out string, s Shard, threads int, progress func(string, int, int)) error {
 			return explainPart(ctx, demo, gradcam(demo), images, folders, out, s, threads, progress)
 		}},
 	}
@@ -78,21 +89,22 @@ func shardCommands(t *testing.T, images []string) []shardCommand {
 func explainPart(ctx context.Context, c *cwox.Classifier, x saliency.Explainer, images, folders []string, out string, s Shard, threads int, progress func(string, int, int)) error {
 	p := cwox.New(c)
 	defer p.Close()
-	o := cwox.Options{Explainer: x, Tree: cwox.DefaultTree(c), Threads: threads}
-	_, err := WriteReports(ctx, c, images, folders, out, ReportsOptions{Explain: o, Shard: s, Progress: progress, Run: func(image string, first bool) (*cwox.Explanation, error) {
+	o := cwox.Options{Explainer: x, Tree: cwox.DefaultTree(c), Threads: threads, Method: cwox.CWOX2s}
+	also := o
+	also.Method = cwox.SWOX
+	_, err := WriteReports(ctx, c, images, folders, out, ReportsOptions{Explain: o, Also: []cwox.Options{also}, Shard: s, Progress: progress, Run: func(image string, first bool) ([]*cwox.Explanation, error) {
 		pic, err := vision.DecodeFile(image, vision.Options{})
 		if err != nil {
 			return nil, err
 		}
-		e, err := p.Explain(ctx, pic, o)
-		if err != nil {
-			return nil, err
+		all, err := p.ExplainAll(ctx, pic, o, []cwox.Method{o.Method, also.Method})
+		for _, e := range all {
+			e.File, e.Seconds = image, nil
+			if first {
+				e.Warnings = append(e.Warnings, cwox.Warning{Code: "first", Message: "of all"})
+			}
 		}
-		e.File, e.Seconds = image, nil
-		if first {
-			e.Warnings = append(e.Warnings, cwox.Warning{Code: "first", Message: "of all"})
-		}
-		return e, nil
+		return all, err
 	}})
 	return err
 }
@@ -153,6 +165,24 @@ func TestMerge(t *testing.T) {
 			t.Fatalf("%s: %v", c.name, err)
 		}
 		want := tree(t, dir)
+		dir = t.TempDir() // one run, stopped as the shards are below
+		for stop := 1; ; stop += 2 {
+			ctx, cancel := context.WithCancel(t.Context())
+			steps := 0
+			err := c.run(ctx, filepath.Join(dir, "out"), Shard{}, 1, func(string, int, int) {
+				if steps++; steps == stop {
+					cancel()
+				}
+			})
+			cancel()
+			if err == nil {
+				break
+			}
+			if !errors.Is(err, context.Canceled) {
+				t.Fatalf("%s: %v", c.name, err)
+			}
+		}
+		sameTrees(t, c.name+", stopped", tree(t, dir), want)
 		for _, n := range []int{1, 2, 3, 7, 20} { // the last has shards without an image
 			dir := t.TempDir()
 			out := filepath.Join(dir, "out")
@@ -193,8 +223,13 @@ func TestMerge(t *testing.T) {
 				if err != nil {
 					t.Fatalf("%s, %d shards: %v", c.name, n, err)
 				}
-				if r.Shards != n {
+				if r.Shards != n || (c.rest != nil) != (len(r.Rest) == 2) {
 					t.Errorf("%s: %+v", c.name, r)
+				}
+				if c.rest != nil {
+					if err := c.rest(t.Context(), out); err != nil {
+						t.Fatalf("%s, %d shards: %v", c.name, n, err)
+					}
 				}
 				sameTrees(t, fmt.Sprintf("%s, %d shards", c.name, n), tree(t, dir), want)
 			}
@@ -261,7 +296,7 @@ func TestMergeRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		settings := map[string]string{"documents": "out.settings.json", "evaluate": settingsFile, "truth": "truth-gradcam.settings.json", "explain": settingsFile}[c.name]
+		settings := map[string]string{"documents": "out.settings.json", "evaluate": settingsFile, "truth": "truth-gradcam.settings.json", "confusions": ConfusionsDocuments + ".settings.json", "explain": ReportsSettings}[c.name]
 		replace := func(name, old, new string) func(dir string) error {
 			return func(dir string) error {
 				path := filepath.Join(dir, "out.shards", name)

@@ -138,10 +138,11 @@ func (s Shard) dir(out string) string {
 
 // The commands whose work has shards.
 const (
-	commandDocuments = "documents"
-	commandEvaluate  = "evaluate"
-	commandTruth     = "evaluate --truth"
-	commandExplain   = "explain"
+	commandDocuments  = "documents"
+	commandEvaluate   = "evaluate"
+	commandTruth      = "evaluate --truth"
+	commandExplain    = "explain"
+	commandConfusions = "confusions"
 )
 
 // ShardFile is the file of a shard's folder that says what the shard is of.
@@ -168,11 +169,18 @@ type shardWork struct {
 	ImagesSHA256 string        `json:"images_sha256"`
 	KeepDoubtful bool          `json:"keep_doubtful,omitempty"` // of documents
 	Scenes       []shardScenes `json:"scenes,omitempty"`        // of drawn scenes, by explainer
+	Rest         []string      `json:"rest,omitempty"`          // of confusions: the call that makes the rest of the whole
 }
 
 type shardScenes struct {
 	Explainer string `json:"explainer"`
 	Scenes    int    `json:"scenes"`
+}
+
+// inOrder is the work, whatever order its explainers came in.
+func (w shardWork) inOrder() shardWork {
+	w.Scenes = slices.SortedFunc(slices.Values(w.Scenes), func(a, b shardScenes) int { return strings.Compare(a.Explainer, b.Explainer) })
+	return w
 }
 
 // listed is the work on a list of images.
@@ -260,7 +268,12 @@ func shardsOf(dir string) (all []Shard, err error) {
 		if !ok {
 			continue
 		}
-		if info, err := os.Stat(filepath.Join(dir, e.Name())); err == nil && info.IsDir() { // or a link to one elsewhere
+		is := e.IsDir()
+		if e.Type()&fs.ModeSymlink != 0 { // to one elsewhere; else a thousand shards would look at each other
+			info, err := os.Stat(filepath.Join(dir, e.Name()))
+			is = err == nil && info.IsDir()
+		}
+		if is {
 			all = append(all, s)
 		}
 	}

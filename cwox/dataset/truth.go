@@ -103,6 +103,13 @@ func EvaluateTruth(ctx context.Context, c *cwox.Classifier, dir string, o TruthO
 		work.Scenes = append(work.Scenes, shardScenes{x.Name, x.Scenes})
 		runs = append(runs, x.Name)
 	}
+	before, err := o.before(dir, &journals[0].settings)
+	if err != nil {
+		return nil, err
+	}
+	for _, x := range before {
+		work.Scenes = append(work.Scenes, x.shardScenes)
+	}
 	state, err := o.Shard.begin(journals[0].dir, work, o.Restart, runs...)
 	if err != nil {
 		return nil, err
@@ -125,6 +132,11 @@ func EvaluateTruth(ctx context.Context, c *cwox.Classifier, dir string, o TruthO
 	}
 	if !o.Shard.whole() {
 		return s, state.end(journals[0].dir, runs...)
+	}
+	for _, x := range before {
+		if err := s.add(x.Explainer, x.settings.ExplainerSettings, x.scenes); err != nil {
+			return nil, err
+		}
 	}
 	return s, s.write(dir)
 }

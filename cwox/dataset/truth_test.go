@@ -3,6 +3,7 @@ package dataset
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"math"
 	"os"
@@ -42,6 +43,56 @@ func readAll(t *testing.T, dir string) map[string]string {
 		out[e.Name()] = string(text)
 	}
 	return out
+}
+
+// TestTruthAdded: an explainer that is added later stands beside those of earlier runs, in one
+// folder as in merged shards, in whatever order the shards had them; it must be evaluated alike.
+func TestTruthAdded(t *testing.T) {
+	c := demoClassifier(t)
+	run := func(out string, s Shard, explainer string, step, scenes int) error {
+		_, err := EvaluateTruth(t.Context(), c, out, TruthOptions{Step: step, Threads: 1 + s.Index, Shard: s, Methods: []cwox.Method{cwox.SWOX, cwox.CWOX2s},
+			Explainers: []TruthExplainer{{explainer, scenes, func() (saliency.Explainer, error) { return cwox.NewExplainer(explainer, c, cwox.Paper) }}}})
+		return err
+	}
+	dir := t.TempDir()
+	one, out := filepath.Join(dir, "one"), filepath.Join(dir, "out")
+	for _, x := range []string{"gradcam", "mwp"} {
+		if err := run(one, Shard{}, x, -1, 3); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, order := range [][]string{{"gradcam", "mwp"}, {"mwp", "gradcam"}} {
+		for _, x := range order {
+			if err := run(out, Shard{i, 2}, x, -1, 3); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	r, err := Merge(t.Context(), out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if x := r.Truth.Explainers; len(x) != 2 || x[0].Explainer != "mwp" || x[1].Explainer != "gradcam" || x[1].Scenes != 3 {
+		t.Errorf("merged %+v", x)
+	}
+	sameTrees(t, "merged", readAll(t, out), readAll(t, one))
+	for what, s := range map[string]Shard{one: {}, filepath.Join(dir, "other"): {0, 2}} {
+		if !s.whole() {
+			if err := run(what, s, "gradcam", -1, 3); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := run(what, s, "guided", 2048, 3); err == nil || !strings.Contains(err.Error(), "settings.json: step was -1 and is 2048 now: cannot go on") {
+			t.Errorf("another step in %s: %v", what, err)
+		}
+	}
+	if err := run(one, Shard{}, "gradcam", -1, 2); err != nil { // fewer scenes, and the other explainer's
+		t.Fatal(err)
+	}
+	var sum TruthSummary
+	if err := json.Unmarshal([]byte(readAll(t, one)[SummaryFile]), &sum); err != nil || len(sum.Explainers) != 2 || sum.Explainers[0].Scenes != 2 || sum.Explainers[1].Scenes != 3 {
+		t.Errorf("%v, %+v", err, sum)
+	}
 }
 
 // TestEvaluateTruth wants the same bytes in one go and in pieces, with a line cut short, and

@@ -46,7 +46,7 @@ func TestScoreGeometry(t *testing.T) {
 		}
 		cauc := 0.0
 		scores := []float64{prob(left)}
-		for _, p := range heat.order() {
+		for _, p := range heat.Order() {
 			cauc += prob(left) / plane
 			left -= heat.Data[p]
 			scores = append(scores, prob(left))

@@ -101,8 +101,8 @@ func (h Heatmap) salient(d Definition, delta float64) int {
 	return n
 }
 
-// order lists the pixels by descending value, ties by ascending index.
-func (h Heatmap) order() []int32 {
+// Order lists the pixels by descending value, ties by ascending index.
+func (h Heatmap) Order() []int32 {
 	order := make([]int32, len(h.Data))
 	for i := range order {
 		order[i] = int32(i)

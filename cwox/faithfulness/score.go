@@ -211,11 +211,11 @@ func (q *Query) prepare(s *sweep, o *Options) Result {
 	if q.Exact > 0 {
 		r.Contrast.Pixels = sparse(r.Contrast.Pixels, q.Exact)
 	}
-	s.add(&trail{query: q, order: heat.order(), curve: r.Contrast.allocate()})
+	s.add(&trail{query: q, order: heat.Order(), curve: r.Contrast.allocate()})
 	if o.AUCSteps < 0 {
 		return r
 	}
-	order := q.Heatmap.order()
+	order := q.Heatmap.Order()
 	steps := min(o.AUCSteps, size)
 	r.Deletion, r.Insertion = newCurve(size), newCurve(size)
 	for _, c := range []*Curve{&r.Deletion, &r.Insertion} {

@@ -51,7 +51,7 @@ func Write(dir string, e *cwox.Explanation, also ...*cwox.Explanation) error {
 
 // write writes the files of a report. As long as there is no report.json the others are those
 // of a run that did not end.
-func write(d *place.Dir, all []*cwox.Explanation, r *Report, text []byte) error {
+func write(d folder, all []*cwox.Explanation, r *Report, text []byte) error {
 	old := map[string]bool{} // overlays that were there before
 	if r, err := ReadJSON(d.Path(JSONFile)); err == nil {
 		for _, name := range r.overlays() {

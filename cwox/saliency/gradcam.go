@@ -27,11 +27,15 @@ func (g *GradCAM) Keep() []string { return keepLayers([2]string{g.ClusterLayer, 
 
 // Explain makes maps at the pivot layers' resolution from one backward pass per class.
 func (g *GradCAM) Explain(ctx context.Context, in *Input, reqs []Request) ([]Result, error) {
-	layers := [2]string{g.ClusterLayer, g.ClassLayer}
+	rule, layers := g.pivots()
 	if err := checkLayers(g.Name(), in.Model, layers, reqs); err != nil {
 		return nil, err
 	}
-	return pivotMaps(ctx, in, nn.Gradient, layers, reqs, weighChannels)
+	return pivotMaps(ctx, in, rule, layers, reqs, weighChannels)
+}
+
+func (g *GradCAM) pivots() (nn.Rule, [2]string) {
+	return nn.Gradient, [2]string{g.ClusterLayer, g.ClassLayer}
 }
 
 // weighChannels is M = sum over channels k of mean(gradient_k) A_k.

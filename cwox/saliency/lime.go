@@ -145,7 +145,7 @@ func (e *LIME) explain(ctx context.Context, in *Input, reqs []Request, probs loo
 		total += g.samples
 	}
 	m := newLabImage(in.Picture)
-	results := make([]Result, len(reqs))
+	results := none(reqs, in.Picture.Height, in.Picture.Width)
 	for _, g := range groups {
 		seg, err := e.cut(ctx, m, g.settings, in)
 		if err != nil {
@@ -156,29 +156,50 @@ func (e *LIME) explain(ctx context.Context, in *Input, reqs []Request, probs loo
 			return nil, fmt.Errorf("saliency: lime: %d samples for %d classes: at most %d samples times classes", g.samples, len(classes), maxLIMEProbs)
 		}
 		s := &samples{seg: seg, seed: in.Seed, classes: classes, p: make([]float64, g.samples*len(classes))}
-		if err := s.evaluate(ctx, probs, e.batch(), func(n int) {
+		// explain makes the maps of the first so many samples.
+		explain := func(most int) error {
+			var fit *linearFit
+			for i, req := range g.reqs {
+				n := min(e.stage(req.Stage).Samples, most)
+				if fit == nil || fit.rows != n {
+					if fit, err = s.fit(ctx, n); err != nil {
+						return err
+					}
+				}
+				if results[g.at[i]], err = s.result(ctx, fit, req, index); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		shown := limeGlanceFrom / 2
+		if err := s.evaluate(ctx, probs, e.batch(), func(n int) error {
 			if in.Progress != nil {
 				in.Progress(done+n, total)
 			}
+			if in.Partial == nil || n < 2*shown || n >= g.samples {
+				return nil
+			}
+			shown = n
+			if err := explain(n); err != nil {
+				return err
+			}
+			in.Partial(results)
+			return nil
 		}); err != nil {
 			return nil, err
 		}
 		done += g.samples
-		var fit *linearFit
-		for i, req := range g.reqs {
-			n := e.stage(req.Stage).Samples
-			if fit == nil || fit.rows != n {
-				if fit, err = s.fit(ctx, n); err != nil {
-					return nil, err
-				}
-			}
-			if results[g.at[i]], err = s.result(ctx, fit, req, index); err != nil {
-				return nil, err
-			}
+		if err := explain(g.samples); err != nil {
+			return nil, err
 		}
 	}
 	return results, nil
 }
+
+// limeGlanceFrom is the number of samples from which maps are shown before all are evaluated: then,
+// and whenever they have doubled.
+const limeGlanceFrom = 200
 
 func (e *LIME) groups(reqs []Request) []limeGroup {
 	var out []limeGroup
@@ -242,7 +263,7 @@ func (s *samples) draw(sample int, on []bool) {
 }
 
 // evaluate asks the network about every sample.
-func (s *samples) evaluate(ctx context.Context, probs lookup, batch int, progress func(done int)) error {
+func (s *samples) evaluate(ctx context.Context, probs lookup, batch int, progress func(done int) error) error {
 	k, m := len(s.classes), s.seg.count
 	on := make([]bool, batch*m)
 	total := len(s.p) / k
@@ -255,7 +276,9 @@ func (s *samples) evaluate(ctx context.Context, probs lookup, batch int, progres
 			s.draw(at+i, on[i*m:][:m])
 		}
 		probs(s.seg, on[:n*m], s.classes, s.p[at*k:][:n*k])
-		progress(at + n)
+		if err := progress(at + n); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -38,10 +38,14 @@ func (m *MWP) Keep() []string { return keepLayers([2]string{m.ClusterLayer, m.Cl
 
 // Explain makes maps at the pivot layers' resolution from one pass down per class.
 func (m *MWP) Explain(ctx context.Context, in *Input, reqs []Request) ([]Result, error) {
-	layers := [2]string{m.ClusterLayer, m.ClassLayer}
+	rule, layers := m.pivots()
 	if err := checkLayers(m.Name(), in.Model, layers, reqs); err != nil {
 		return nil, err
 	}
+	return pivotMaps(ctx, in, rule, layers, reqs, sumChannels)
+}
+
+func (m *MWP) pivots() (nn.Rule, [2]string) {
 	rule := nn.Excitation
 	switch {
 	case m.Contrastive && m.Duplicated:
@@ -51,7 +55,7 @@ func (m *MWP) Explain(ctx context.Context, in *Input, reqs []Request) ([]Result,
 	case m.Duplicated:
 		rule = nn.ExcitationDuplicated
 	}
-	return pivotMaps(ctx, in, rule, layers, reqs, sumChannels)
+	return rule, [2]string{m.ClusterLayer, m.ClassLayer}
 }
 
 // sumChannels adds the relevance of all channels.

@@ -118,7 +118,7 @@ func sessionProber(s *nn.Session, in *Input) prober {
 
 // explain answers the requests with a given network.
 func (r *RISE) explain(ctx context.Context, in *Input, shape nn.Shape, reqs []Request, probs prober) ([]Result, error) {
-	results := make([]Result, len(reqs))
+	results := none(reqs, shape.H, shape.W)
 	var total, done int
 	var space *workspace // of the stages, one after the other
 	groups := r.groups(reqs)
@@ -138,6 +138,14 @@ func (r *RISE) explain(ctx context.Context, in *Input, shape nn.Shape, reqs []Re
 		s.classes, s.index = union(g.reqs)
 		if s.Masks*len(s.classes) > maxMaskProbs {
 			return nil, fmt.Errorf("saliency: rise: %d masks for %d classes: at most %d masks times classes", s.Masks, len(s.classes), maxMaskProbs)
+		}
+		if in.Partial != nil {
+			s.partial = func() {
+				for i, at := range g.at {
+					results[at] = s.result(i)
+				}
+				in.Partial(results)
+			}
 		}
 		for _, req := range g.reqs {
 			s.addRequest(req)

@@ -90,6 +90,7 @@ func (f *fast) extend(ctx context.Context, n int) error {
 		if err := round(ctx, min(size, roundMost)); err != nil {
 			return err
 		}
+		f.s.glance()
 	}
 	return nil
 }

@@ -17,6 +17,8 @@ type sweep struct {
 	law       *maskLaw
 	probs     prober
 	progress  func(masks int)
+	partial   func() // shows the maps so far, where somebody looks; nil where nobody does
+	shown     int    // the masks of those that were shown last
 
 	classes []int
 	index   map[int]int // class -> position in classes
@@ -129,8 +131,41 @@ func (s *sweep) evaluate(ctx context.Context, ids []maskID) error {
 		s.probs(buf[:len(some)*plane], s.classes, s.p[from:])
 		s.ids = append(s.ids, some...)
 		s.progress(len(s.ids))
+		if s.fast == nil {
+			s.glance()
+		}
 	}
 	return nil
+}
+
+// glanceFrom is the number of masks from which maps are shown before all are made.
+const glanceFrom = 100
+
+// glance shows the maps as far as they have come, whenever there are two fifths more masks: it
+// costs a few of the passes through the masks that the last estimate takes. Fast is shown without
+// its control variate.
+func (s *sweep) glance() {
+	n, k := len(s.ids), len(s.classes)
+	if s.partial == nil || n < glanceFrom || n < s.shown*7/5 || n >= s.Masks {
+		return
+	}
+	s.shown = n
+	switch s.quality {
+	case Debiased:
+		s.last = s.debiased()
+	case Fast:
+		s.last = &estimate{influence: make([]float64, n*k)}
+		for i, w := range s.fast.weights() {
+			for c := range k {
+				s.last.influence[i*k+c] = w * s.p[i*k+c] / s.Keep
+			}
+		}
+		s.last.maps = s.weighted(s.last.influence)
+	default:
+		s.last = s.plain()
+	}
+	s.noise = s.measure(s.last)
+	s.partial()
 }
 
 // result makes the maps of a request, and says how settled they are.

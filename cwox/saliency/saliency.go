@@ -57,6 +57,12 @@ type Input struct {
 	Threads int // 0 means GOMAXPROCS
 	// Progress, if not nil, is told how much of the work is done (0 <= done <= total).
 	Progress func(done, total int)
+	// Partial, if not nil, is given the maps of all requests as far as sampling has come, from time
+	// to time; those of a stage that has not begun are zero. They are valid during the call.
+	Partial func([]Result)
+	// Known, if not nil, keeps the class maps of Grad-CAM and MWP, of this input and session:
+	// for targets of the same classes Session is not asked again.
+	Known *Known
 
 	sets [][]int // see columns
 }
@@ -73,6 +79,17 @@ type Request struct {
 // Contrast is a pair of a request's targets: the fact and its foil.
 type Contrast struct {
 	Fact, Foil int // indices into Request.Targets
+}
+
+// none are the results of requests before anything is known: blank maps.
+func none(reqs []Request, height, width int) []Result {
+	out := make([]Result, len(reqs))
+	for i, req := range reqs {
+		for range req.Targets {
+			out[i].Maps = append(out[i].Maps, Map{height, width, make([]float32, height*width)})
+		}
+	}
+	return out
 }
 
 // Result answers a Request.

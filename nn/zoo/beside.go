@@ -42,17 +42,22 @@ func (m *matcher) shared(name string) int {
 }
 
 // strange finds tensors that change what the network computes and are not known: any other
-// in a residual block, and convolutions beside the trunk that are not of something aside.
-func (m *matcher) strange(t *trunk, stages int) error {
+// in a residual block or in the trunk of a net, and convolutions beside it that are not of
+// something aside.
+func (m *matcher) strange(at *place) error {
+	where := "a residual block"
+	if at.kind != nil {
+		where = "the trunk of a " + at.family
+	}
 	for _, name := range m.order {
-		if m.used[name] || strings.HasSuffix(name, ".num_batches_tracked") {
+		if m.used[name] || strings.HasSuffix(name, ".num_batches_tracked") || m.headConv(strings.TrimSuffix(name, ".weight")) {
 			continue
 		}
-		if m.inBlocks(t, name) {
+		if m.inTrunk(at, name) {
 			if what := partOf(strings.TrimPrefix(name, m.prefix)); what != "" {
-				return m.errorf("%q is in a residual block: %s cannot be run", clip(name), what)
+				return m.errorf("%q is in %s: %s cannot be run", clip(name), where, what)
 			}
-			return m.errorf("%q, shape %v, is in a residual block, and not known there", clip(name), m.shape(name))
+			return m.errorf("%q, shape %v, is in %s, and not known there", clip(name), m.shape(name), where)
 		}
 		if len(m.shape(name)) >= 3 && strings.HasSuffix(name, ".weight") && m.beside(name) {
 			what := partOf(strings.TrimPrefix(name, m.prefix))

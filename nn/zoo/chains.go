@@ -31,7 +31,7 @@ const (
 
 // findHead finds the head of the network of the given prefix whose last map has the given
 // number of channels.
-func (m *matcher) findHead(channels int, last string) (*head, error) {
+func (m *matcher) findHead(channels int, last []string) (*head, error) {
 	chosen := m.spec.Settings["head"]
 	chains, err := m.chains(chosen != "")
 	if err != nil {
@@ -89,7 +89,7 @@ func (m *matcher) inputs(chains []*chain, channels int) []input {
 }
 
 // chosenHead is the head that a user names.
-func (m *matcher) chosenHead(heads [][]*chain, want string, pool pooling, side int, last string) (*head, error) {
+func (m *matcher) chosenHead(heads [][]*chain, want string, pool pooling, side int, last []string) (*head, error) {
 	want = strings.TrimSuffix(want, ".")
 	var names []string
 	for _, h := range heads {
@@ -138,8 +138,11 @@ func (m *matcher) chains(all bool) ([]*chain, error) {
 		shape := m.shape(name)
 		base, isWeight := strings.CutSuffix(name, ".weight")
 		switch {
-		case isWeight && len(shape) == 2 && shape[0] > 0 && shape[1] > 0:
-			l = headLayer{kind: "Linear", path: base, in: shape[1], out: shape[0]}
+		case isWeight && (len(shape) == 2 || m.headConv(base)) && slices.Min(shape) > 0:
+			l = headLayer{kind: "Linear", path: base, in: 1, out: shape[0]}
+			for _, n := range shape[1:] {
+				l.in = min(l.in*n, 1<<40)
+			}
 			if bias := m.shape(base + ".bias"); bias != nil {
 				if !equal(bias, shape[:1]) {
 					return nil, m.errorf("%q: shape %v, want [%d]", base+".bias", bias, shape[0])
@@ -307,16 +310,17 @@ func last[T any](s []T, ok func(T) bool) (v T) {
 }
 
 // newHead puts the layers of chains together and decides where ReLUs stand between them.
-func (m *matcher) newHead(chains []*chain, pool pooling, side int, last string) (*head, error) {
-	h := &head{pool: pool, side: side, last: last}
+func (m *matcher) newHead(chains []*chain, pool pooling, side int, last []string) (*head, error) {
+	h := &head{pool: pool, side: side, last: last[len(last)-1]}
 	var layers []headLayer
 	for _, c := range chains {
 		layers = append(layers, c.layers...)
 	}
-	ends := 0 // the last linear layer
+	ends, linears := 0, 0 // the last linear layer, and how many there are
 	for i, l := range layers {
 		if l.kind == "Linear" {
 			ends = i
+			linears++
 		}
 	}
 	if len(layers) > ends+2 {
@@ -324,8 +328,10 @@ func (m *matcher) newHead(chains []*chain, pool pooling, side int, last string) 
 	}
 	for i, l := range layers {
 		l.name = fmt.Sprintf("head.%d", i)
-		if i == ends {
-			l.name = last
+		if linears == len(last) && len(layers) == linears {
+			l.name = last[i]
+		} else if i == ends {
+			l.name = h.last
 		}
 		m.take(l.name, l.path)
 		if eps, ok := number(m.says.modules[l.path].Attributes["eps"]); ok && eps >= 0 && eps <= 1 {
@@ -340,8 +346,13 @@ func (m *matcher) newHead(chains []*chain, pool pooling, side int, last string) 
 			return nil, err
 		}
 		if act {
-			h.layers = append(h.layers, headLayer{kind: "ReLU", name: fmt.Sprintf("head.%d.relu", i), in: l.out, out: l.out})
+			h.layers = append(h.layers, headLayer{kind: m.headAct, name: l.name + ".relu", in: l.out, out: l.out})
 		}
+	}
+	if m.kind != nil {
+		first := m.shape(layers[0].path + ".weight")
+		h.adaptive = pool == flat && side == m.kind.adaptive && len(first) == 2
+		h.late = m.kind.late && len(layers) == 1 && len(first) == 4
 	}
 	classes := layers[ends].out
 	if classes > maxClasses {
@@ -374,8 +385,8 @@ func (m *matcher) activation(layers []headLayer, i int) (bool, error) {
 	for layers[next].kind != "Linear" {
 		next++
 	}
-	if relu, known, err := m.says.between(layers[i].path, layers[i+1].path); err != nil || known {
-		return relu, err
+	if there, known, err := m.says.between(layers[i].path, layers[i+1].path, m.headAct); err != nil || known {
+		return there, err
 	}
 	if act := m.spec.Settings["head_act"]; act != "" {
 		return act == "relu" && i == m.place(layers, prev, next), nil
@@ -386,13 +397,39 @@ func (m *matcher) activation(layers []headLayer, i int) (bool, error) {
 	if gap(layers[i].path, layers[i+1].path) == 1 {
 		return false, nil // nothing lies between them
 	}
+	if m.published(layers[i].path, layers[i+1].path) {
+		return true, nil
+	}
 	m.assume(Assumption{
 		What:    "activation of the head",
-		Taken:   fmt.Sprintf("ReLU between %s and %s", layers[i].path, layers[i+1].path),
+		Taken:   fmt.Sprintf("%s between %s and %s", m.headAct, layers[i].path, layers[i+1].path),
 		Setting: "head_act=none",
 		Warn:    true,
 	})
 	return true, nil
+}
+
+// published says that two layers follow each other in a head that the network is published with.
+func (m *matcher) published(a, b string) bool {
+	if m.kind == nil {
+		return false
+	}
+	a, b = strings.TrimPrefix(a, m.prefix), strings.TrimPrefix(b, m.prefix)
+	return slices.ContainsFunc(m.kind.heads, func(h []string) bool {
+		i := slices.Index(h, a)
+		return i >= 0 && i+1 < len(h) && h[i+1] == b
+	})
+}
+
+// headConv says that a convolution is a layer of a published head: a linear layer on a map, whose
+// side is the kernel's.
+func (m *matcher) headConv(path string) bool {
+	s := m.shape(path + ".weight")
+	if m.kind == nil || len(s) != 4 || s[2] != s[3] {
+		return false
+	}
+	name := strings.TrimPrefix(path, m.prefix)
+	return slices.ContainsFunc(m.kind.heads, func(h []string) bool { return slices.Contains(h, name) })
 }
 
 // place is the layer behind which the ReLU between two linear layers stands.

@@ -12,20 +12,23 @@
 // widths, groups and stem, below any prefix, in the spellings of torchvision, timm, Hugging
 // Face, fastai and Sequential (one table: spelling.go), with any chain of linear layers,
 // BatchNorm1d and ReLU as its head (head.go); torchvision's and BVLC's GoogLeNet of any
-// widths. Layers are called as in torchvision (or BVLC's Caffe model), whatever the file
+// widths; and by one table each VGG, AlexNet and SqueezeNet (sequence.go), DenseNet (densenet.go)
+// and the networks of inverted residual blocks (inverted.go: MobileNetV2 and V3, MnasNet,
+// EfficientNet of both versions and Lite), of any widths and, but for the latter's stages, depths,
+// in torchvision's and timm's names. Layers are called as in torchvision (or BVLC's Caffe model), whatever the file
 // calls them. Pruned layers, weight and spectral norm are folded (tensors.go); tensors of
 // other things are passed over and listed.
 //
-// Grouped convolutions (ResNeXt) are computed as dense ones with zeros between the groups,
-// and the average pooling in the shortcuts of a ResNet-D as a part of the convolution after
-// it: both exact, the first slower than it need be.
+// A family besides ResNet and GoogLeNet is a row of kinds (kinds.go) and a function that reads its
+// measures off a file and makes a net of units (units.go) of them; adopt compares the whole net
+// with the file.
 //
 // An ONNX file describes its network itself (package importer): nothing is matched, and layers are
 // called as its tensors are.
 //
 // # What tensors do not tell
 //
-// Stride placement, eps, poolings, activation, dilation and torchvision's transform_input
+// Stride placement, eps, poolings, activation, padding, dilation and torchvision's transform_input
 // are decided by the user's Spec (spec.go lists the settings), by the layers of a whole
 // pickled module, by a config.json of Hugging Face or timm (says.go), and are otherwise
 // assumed: Facts.Assumed lists what and how to choose otherwise. What cannot be run is an

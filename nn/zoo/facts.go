@@ -10,7 +10,7 @@ import (
 
 // Facts are what the tensors of a file, its configuration and a Spec say of a network.
 type Facts struct {
-	Family   string // "resnet", "googlenet", "googlenet-caffe"
+	Family   string // "resnet", "googlenet", "googlenet-caffe", or one of kinds: "vgg", "efficientnet"
 	Classes  int
 	Channels int    // of the input
 	Prefix   string // of the names of the network's tensors in the file

@@ -1,6 +1,10 @@
 package zoo
 
-import "cwox/nn"
+import (
+	"fmt"
+
+	"cwox/nn"
+)
 
 // inception widths: 1x1; 3x3 reduce, 3x3; 5x5 reduce, 5x5; pool projection
 // (Szegedy et al., 2015, table 1).
@@ -24,7 +28,8 @@ var inceptions = []inception{
 // googlenet is torchvision's GoogLeNet, of any widths: batch normalisation (eps 1e-3), 3x3
 // where the paper has 5x5, its input map, and no auxiliary heads.
 type googlenet struct {
-	convs map[string]*conv
+	convs     map[string]*conv
+	published bool // the widths are
 	// transform is torchvision's transform_input: the input is normalised by ImageNet's mean
 	// and deviation, the network was trained on 0.5 and 0.5.
 	transform bool
@@ -32,7 +37,7 @@ type googlenet struct {
 
 // newGoogLeNet is the published network.
 func newGoogLeNet() *googlenet {
-	g := &googlenet{convs: map[string]*conv{}, transform: true}
+	g := &googlenet{convs: map[string]*conv{}, transform: true, published: true}
 	add := func(name string, in, out, kernel int) {
 		stride := 1
 		if name == "conv1" {
@@ -109,6 +114,16 @@ func (g *googlenet) channels() (in, out int) {
 	return g.convs["conv1"].in, out
 }
 
+func (g *googlenet) title(family string) string { return published(g, family, g.published) }
+
+// published is a family's name, with the width where it is not the published one.
+func published(b body, family string, is bool) string {
+	if _, out := b.channels(); !is {
+		return fmt.Sprintf("%s-w%d", family, out)
+	}
+	return family
+}
+
 // measureGoogLeNet reads torchvision's GoogLeNet off names and shapes.
 func (m *matcher) measureGoogLeNet() (*googlenet, error) {
 	g := newGoogLeNet()
@@ -150,7 +165,7 @@ func (m *matcher) measureGoogLeNet() (*googlenet, error) {
 		}
 		in = sum
 	}
-	m.published = wide
+	g.published = wide
 	return g, nil
 }
 
@@ -160,12 +175,13 @@ const caffeHead = "loss3_classifier"
 // caffe is BVLC's GoogLeNet, of any widths: biases, local response normalisation, real 5x5
 // branches, BGR input with the mean subtracted.
 type caffe struct {
-	convs map[string]*conv // by parameter
+	convs     map[string]*conv // by parameter
+	published bool             // the widths are
 }
 
 // newCaffe is the published network.
 func newCaffe() *caffe {
-	g := &caffe{convs: map[string]*conv{}}
+	g := &caffe{convs: map[string]*conv{}, published: true}
 	add := func(param, layer string, in, out, kernel int) {
 		stride := 1
 		if kernel == 7 {
@@ -243,6 +259,8 @@ func (g *caffe) channels() (in, out int) {
 	return g.convs["conv1_7x7_s2"].in, out
 }
 
+func (g *caffe) title(family string) string { return published(g, family, g.published) }
+
 // measureCaffe reads BVLC's GoogLeNet off names and shapes.
 func (m *matcher) measureCaffe() (*caffe, error) {
 	g := newCaffe()
@@ -280,6 +298,6 @@ func (m *matcher) measureCaffe() (*caffe, error) {
 		}
 		in = sum
 	}
-	m.published = wide
+	g.published = wide
 	return g, nil
 }

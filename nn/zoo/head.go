@@ -13,8 +13,13 @@ import (
 // layer is called as the family calls it ("fc"), the layers before it "head.0", "head.1", ...,
 // so do their parameters.
 type head struct {
-	pool   pooling
-	side   int         // of the map that is taken flat
+	pool pooling
+	side int // of the map that is taken flat
+	// adaptive says that a larger map is averaged to that side, as torchvision's VGG does.
+	adaptive bool
+	// late says that the single layer is a convolution, and the mean of its ReLU the logits, as in
+	// SqueezeNet.
+	late   bool
 	layers []headLayer // nil: a single linear layer with bias
 	last   string      // name of the last linear layer
 }
@@ -33,10 +38,10 @@ const (
 
 // headLayer is a layer of a head.
 type headLayer struct {
-	kind    string // "Linear", "BatchNorm1d" or "ReLU"
+	kind    string // "Linear", "BatchNorm1d", "ReLU" or "Hardswish"
 	name    string // of the layer in the network built
 	path    string // of the layer in the file, without ".weight"; "" of a ReLU
-	in, out int
+	in, out int    // out is 0 where it is the number of classes
 	bias    bool
 	plain   bool // a normalisation without weight and bias
 	eps     float64
@@ -52,9 +57,14 @@ func (h *head) build(b *builder, x *nn.Node, classes int) {
 	if layers == nil {
 		layers = []headLayer{{kind: "Linear", name: h.last, in: x.Shape().C, out: classes, bias: true}}
 	}
-	x = h.take(b, x, layers[0].in)
+	if !h.late {
+		x = h.take(b, x)
+	}
 	for i := 0; i < len(layers) && b.err == nil; i++ {
-		l := &layers[i]
+		l := layers[i]
+		if l.out == 0 {
+			l.out = classes
+		}
 		switch l.kind {
 		case "Linear":
 			var bias []float32
@@ -74,22 +84,31 @@ func (h *head) build(b *builder, x *nn.Node, classes int) {
 				return
 			}
 			out := l.out
-			if l.name == h.last && out == 1 {
+			if l.name == h.last && out == 1 && !h.late {
 				w, bias = TwoClasses(w, bias)
 				out = 2
 			}
 			x = b.Conv(l.name, x, nn.Conv{Weight: w, Bias: bias, Out: out, Window: nn.Square(side, 1, 0)})
+			if h.late {
+				x = b.MeanPool("avgpool", b.ReLU(l.name+".relu", x))
+			}
+			if h.late && out == 1 {
+				w, _ := TwoClasses([]float32{1}, nil)
+				x = b.Conv(l.name+".both", x, nn.Conv{Weight: w, Out: 2, Window: nn.Square(1, 1, 0)})
+			}
 		case "BatchNorm1d":
 			x = b.norm(l.name, x, l.eps, l.plain)
 		case "ReLU":
 			x = b.ReLU(l.name, x)
+		case "Hardswish":
+			x = b.Activation(l.name, x, actHardSwish)
 		}
 	}
 	b.Alias(x, "logits")
 }
 
-// take pools the last map, or leaves it as it is for a layer of in inputs.
-func (h *head) take(b *builder, x *nn.Node, in int) *nn.Node {
+// take pools the last map, or leaves it as it is for a layer that takes it flat.
+func (h *head) take(b *builder, x *nn.Node) *nn.Node {
 	name := "avgpool"
 	if h.last == caffeHead {
 		name = "pool5"
@@ -102,8 +121,16 @@ func (h *head) take(b *builder, x *nn.Node, in int) *nn.Node {
 	case catPool:
 		return b.Concat(name, b.MeanPool(name+".mean", x), b.GlobalMaxPool(name+".max", x))
 	case flat:
-		if s := x.Shape(); s.H != h.side || s.W != h.side {
-			b.fail("zoo: the head's first layer takes %d inputs, %d channels of a %dx%d map without pooling; the last map is %dx%d here: choose the input size of the training", in, s.C, h.side, h.side, s.H, s.W)
+		s := x.Shape()
+		switch high, wide := s.H/h.side, s.W/h.side; {
+		case s.H == h.side && s.W == h.side:
+			return x
+		case h.adaptive && high > 0 && wide > 0 && s.H%h.side == 0 && s.W%h.side == 0:
+			return b.AvgPool(name, x, nn.Pool{Window: nn.Window{KH: high, KW: wide, StrideH: high, StrideW: wide}})
+		case h.adaptive:
+			b.fail("zoo: the head takes a map of %dx%d or averages of a multiple of it; the last map is %dx%d here: choose an input size of which it is one (224x224, 448x448)", h.side, h.side, s.H, s.W)
+		default:
+			b.fail("zoo: the head's first layer takes %d channels of a %dx%d map without pooling; the last map is %dx%d here: choose the input size of the training", s.C, h.side, h.side, s.H, s.W)
 		}
 		return x
 	}
@@ -148,6 +175,9 @@ func (h *head) String() string {
 		parts = append(parts, "concat(average pool, max pool)")
 	case flat:
 		parts = append(parts, fmt.Sprintf("the %dx%d map", h.side, h.side))
+	}
+	if h.late {
+		return h.layers[0].path + ": Conv2d, ReLU, average pool"
 	}
 	for _, l := range h.layers {
 		s := l.kind

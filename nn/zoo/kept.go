@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/bits"
 	"reflect"
+	"slices"
 	"strconv"
 
 	"cwox/weights"
@@ -35,7 +36,7 @@ func (s Spec) withKept(f *weights.File) (Spec, error) {
 func (a *Arch) Kept(tensors *weights.File, user Spec) (Spec, error) {
 	var choices [][2]string
 	for _, s := range settings {
-		if _, given := user.Settings[s.key]; given {
+		if _, given := user.Settings[s.key]; given || s.families != nil && !slices.Contains(s.families, a.Facts.Family) {
 			continue
 		}
 		for _, v := range s.values {
@@ -80,6 +81,10 @@ func (a *Arch) eps() (eps float64, ok bool) {
 		return b.stem[0].eps, true
 	case *googlenet:
 		return b.convs["conv1"].eps, true
+	case *net:
+		for c := range b.convs() {
+			return c.eps, true
+		}
 	}
 	return 0, false
 }

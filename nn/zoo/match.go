@@ -28,7 +28,7 @@ func Match(f *weights.File, s Spec) (*Arch, error) {
 	}
 	m := &matcher{
 		tensors: newTensors(f), spec: s, says: newSays(f.About()),
-		names: map[string]*param{}, paths: map[string]string{}, used: map[string]bool{},
+		headAct: "ReLU", names: map[string]*param{}, paths: map[string]string{}, used: map[string]bool{},
 	}
 	a, err := m.match()
 	if err != nil {
@@ -43,17 +43,17 @@ func Match(f *weights.File, s Spec) (*Arch, error) {
 // matcher is a match under way.
 type matcher struct {
 	*tensors
-	spec      Spec
-	says      says
-	prefix    string            // of the network
-	within    string            // what its tensors' names begin with, where the file holds others without a prefix
-	away      []string          // prefixes of other networks
-	names     map[string]*param // by the names that the body and head ask for
-	paths     map[string]string // of layers in the file, by their names in the network
-	used      map[string]bool   // names of parameters taken
-	published bool              // a GoogLeNet of the published widths
-	dense     int               // weights of convolutions in groups, written as dense ones
-	assumed   []Assumption
+	spec    Spec
+	says    says
+	prefix  string            // of the network
+	within  string            // what its tensors' names begin with, where the file holds others without a prefix
+	away    []string          // prefixes of other networks
+	names   map[string]*param // by the names that the body and head ask for
+	paths   map[string]string // of layers in the file, by their names in the network
+	used    map[string]bool   // names of parameters taken
+	kind    *kind             // of a net
+	headAct string            // class of what stands between the layers of the head
+	assumed []Assumption
 }
 
 // match finds the network.
@@ -69,7 +69,7 @@ func (m *matcher) match() (*Arch, error) {
 	if at == nil {
 		return nil, m.nothing()
 	}
-	m.prefix = at.prefix
+	m.prefix, m.kind = at.prefix, at.kind
 	m.exclude(at, places)
 	a, err := at.match(m)
 	if err != nil {
@@ -82,68 +82,78 @@ func (m *matcher) match() (*Arch, error) {
 
 // match measures the network of a place and finds its head.
 func (at *place) match(m *matcher) (*Arch, error) {
-	if err := m.spec.check(at.family); err != nil {
-		return nil, fmt.Errorf("%s: %w", m.file.Name(), err)
-	}
-	switch at.family {
-	case "googlenet":
+	switch {
+	case at.kind != nil:
+		return m.matchNet(at)
+	case at.trunk != nil:
+		return m.matchResNet(at)
+	case at.family == "googlenet":
 		g, err := m.measureGoogLeNet()
+		if err == nil {
+			err = m.settleGoogLeNet(g)
+		}
 		if err != nil {
 			return nil, err
 		}
-		if err := m.settleGoogLeNet(g); err != nil {
-			return nil, err
-		}
-		return m.arch(at, g, "fc", vision.Paper)
-	case "googlenet-caffe":
-		g, err := m.measureCaffe()
-		if err != nil {
-			return nil, err
-		}
-		return m.arch(at, g, caffeHead, vision.BVLC)
+		return m.arch(at, g, []string{"fc"}, vision.Paper)
 	}
-	r, err := m.measureResNet(at.trunk)
+	g, err := m.measureCaffe()
 	if err == nil {
-		err = m.strange(at.trunk, len(r.stages))
+		err = m.checkSpec(at.family)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := m.settleResNet(r, at.trunk); err != nil {
-		return nil, err
-	}
-	return m.arch(at, r, "fc", vision.Paper)
+	return m.arch(at, g, []string{caffeHead}, vision.BVLC)
 }
 
-// arch finds the head and what is left to say.
-func (m *matcher) arch(at *place, b body, last string, t vision.Transform) (*Arch, error) {
+// matchResNet measures a ResNet.
+func (m *matcher) matchResNet(at *place) (*Arch, error) {
+	if err := m.checkSpec(at.family); err != nil {
+		return nil, err
+	}
+	r, err := m.measureResNet(at.trunk)
+	if err == nil {
+		err = m.strange(at)
+	}
+	if err == nil {
+		err = m.settleResNet(r, at.trunk)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return m.arch(at, r, []string{"fc"}, vision.Paper)
+}
+
+// checkSpec finds settings that the family does not have.
+func (m *matcher) checkSpec(family string) error {
+	if err := m.spec.check(family); err != nil {
+		return m.errorf("%w", err)
+	}
+	return nil
+}
+
+// arch finds the head, whose layers are called by last if there are so many, and what is left to
+// say.
+func (m *matcher) arch(at *place, b body, last []string, t vision.Transform) (*Arch, error) {
 	in, out := b.channels()
 	if in > 8 {
 		return nil, m.errorf("%d input channels: 1 to 8 can be run", in)
 	}
 	head, err := m.findHead(out, last)
+	if err == nil {
+		err = m.between(head)
+	}
+	if err == nil {
+		err = m.check(at, b)
+	}
+	if err == nil {
+		err = m.settlePool(head, at)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if err := m.between(head); err != nil {
-		return nil, err
-	}
-	if err := m.check(at); err != nil {
-		return nil, err
-	}
-	if err := m.settlePool(head, at); err != nil {
-		return nil, err
-	}
-	name := at.family
-	switch b := b.(type) {
-	case *resnet:
-		name = b.name()
-	default:
-		if !m.published {
-			name += fmt.Sprintf("-w%d", out)
-		}
-	}
-	a := newArch(name, t, b, last)
+	a := newArch(b.title(at.family), t, b, last...)
 	a.head = *head
 	return a, nil
 }
@@ -177,7 +187,7 @@ func (m *matcher) nothing() error {
 			return m.errorf("no network that is known: %q, shape %v, convolves in %s, pictures have two", clip(name), m.shape(name), map[int]string{3: "one dimension", 5: "three dimensions"}[n])
 		}
 	}
-	return m.errorf("no network that is known: no residual blocks (\"layer1.0.conv1.weight\") and no inception modules, after any prefix; it holds %s", resembles(m.order))
+	return m.errorf("no network that is known (%s), after any prefix; it holds %s", runs, resembles(m.order))
 }
 
 // assume notes an assumption.

@@ -98,17 +98,16 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"nothing", nil, "", []string{"no network", "no tensors"}},
 		{"something", []string{"a.weight 3,4", "b.weight 3"}, "", []string{"no network that is known", "2 tensors: a.weight, b.weight"}},
-		{"VGG", []string{"features.0.weight 4,3,3,3", "features.11.weight 4,4,3,3", "features.16.weight 4,4,3,3", "classifier.0.weight 9,9", "classifier.6.weight 10,9"}, "", []string{"VGG"}},
-		{"VGG below a prefix", []string{"model.features.0.weight 4,3,3,3", "model.features.28.weight 4,4,3,3", "model.classifier.6.weight 10,9"}, "", []string{"VGG"}},
-		{"AlexNet", []string{"features.0.weight 4,3,11,11", "features.3.weight 4,4,5,5", "features.6.weight 4,4,3,3", "classifier.6.weight 10,9"}, "", []string{"AlexNet"}},
-		{"DenseNet", []string{"features.conv0.weight 4,3,7,7", "features.denseblock1.denselayer1.norm1.weight 4"}, "", []string{"DenseNet"}},
-		{"MobileNetV2", []string{"features.0.0.weight 4,3,3,3", "features.1.conv.0.0.weight 4,1,3,3", "classifier.1.weight 3,4"}, "", []string{"MobileNetV2"}},
-		{"MobileNetV3", []string{"features.0.0.weight 4,3,3,3", "features.1.block.0.0.weight 4,1,3,3"}, "", []string{"MobileNetV3"}},
-		{"EfficientNet", []string{"features.1.0.block.1.fc1.weight 4,3,1,1"}, "", []string{"EfficientNet"}},
-		{"EfficientNet, lukemelas", []string{"_conv_stem.weight 4,3,3,3", "_blocks.0._depthwise_conv.weight 4,1,3,3"}, "", []string{"EfficientNet"}},
-		{"EfficientNet, timm", []string{"conv_stem.weight 4,3,3,3", "blocks.0.0.conv_dw.weight 4,1,3,3"}, "", []string{"EfficientNet"}},
+		{"a Sequential with a pointwise convolution", []string{"features.0.weight 4,3,3,3", "features.2.weight 4,4,3,3", "features.4.weight 4,4,1,1", "features.6.weight 4,4,3,3", "features.8.weight 4,4,3,3", "fc.weight 2,4"}, "", []string{`"features.4.weight": a convolution of 1x1`, "ONNX"}},
+		{"a Sequential that leaves out more than a pooling", []string{"features.0.weight 4,3,3,3", "features.0.bias 4", "features.2.weight 4,4,3,3", "features.2.bias 4", "features.4.weight 4,4,3,3", "features.4.bias 4", "features.6.weight 4,4,3,3", "features.6.bias 4", "features.10.weight 4,4,3,3", "fc.weight 2,4"}, "", []string{`"features.10.weight"`, "in the trunk of a vgg"}},
+		{"a VGG without its head", []string{"features.0.weight 4,3,3,3", "features.0.bias 4", "features.2.weight 4,4,3,3", "features.2.bias 4", "features.4.weight 4,4,3,3", "features.4.bias 4", "features.6.weight 4,4,3,3", "features.6.bias 4", "features.8.weight 4,4,3,3", "features.8.bias 4"}, "", []string{"no head", "trunk of 4 channels"}},
+		{"DenseNet with a stem of its own", []string{"features.conv0.conv.weight 4,3,7,7", "features.denseblock1.denselayer1.conv1.weight 4,4,1,1"}, "", []string{`"features.conv0.weight": missing`, "stem"}},
+		{"DenseNet without its last normalisation", []string{"features.conv0.weight 4,3,7,7", "features.conv0.bias 4", "features.denseblock1.denselayer1.norm1.weight 4", "features.denseblock1.denselayer1.norm1.bias 4", "features.denseblock1.denselayer1.norm1.running_mean 4", "features.denseblock1.denselayer1.norm1.running_var 4",
+			"features.denseblock1.denselayer1.conv1.weight 4,4,1,1", "features.denseblock1.denselayer1.conv1.bias 4", "features.denseblock1.denselayer1.conv2.weight 4,4,3,3", "classifier.weight 2,8"}, "", []string{`"features.norm2.weight": missing`}},
+		{"MobileNetV2 of another number of blocks", []string{"features.0.0.weight 4,3,3,3", "features.1.conv.0.0.weight 4,1,3,3", "features.1.conv.1.weight 4,4,1,1", "classifier.1.weight 3,4"}, "", []string{`"features.*"`, `"d3"`, "mobilenet_v2", "ONNX"}},
+		{"timm, another kernel", []string{"conv_stem.weight 4,3,3,3", "blocks.0.0.conv_dw.weight 4,1,7,7", "blocks.0.0.conv_pw.weight 4,4,1,1"}, "", []string{`"d7"`, "efficientnet"}},
 		{"ConvNeXt", []string{"features.1.0.layer_scale 4,1,1"}, "", []string{"ConvNeXt"}},
-		{"SqueezeNet", []string{"features.3.squeeze.weight 4,3,1,1"}, "", []string{"SqueezeNet"}},
+		{"SqueezeNet without its stem", []string{"features.3.squeeze.weight 4,3,1,1"}, "", []string{`"features.0.weight": missing`}},
 		{"Inception v3", []string{"Mixed_5b.branch1x1.conv.weight 4,3,1,1"}, "", []string{"Inception v3"}},
 		{"ViT", []string{"class_token 1,1,4", "encoder.pos_embedding 1,5,4"}, "", []string{"ViT"}},
 		{"ViT, Hugging Face", []string{"vit.embeddings.cls_token 1,1,4"}, "", []string{"ViT"}},
@@ -121,7 +120,9 @@ func TestRefusals(t *testing.T) {
 		{"Faster R-CNN", append(lines("basic", replace(`^`, "backbone.body.")), "rpn.head.conv.0.0.weight 4,4,3,3"), "", []string{"Faster R-CNN", "detector"}},
 		{"DeepLab", append(lines("basic", replace(`^`, "backbone.")), "classifier.0.convs.0.0.weight 4,8,1,1"), "", []string{"DeepLab", "segmentation"}},
 		{"CLIP", append(lines("basic", replace(`^`, "visual.")), "visual.attnpool.k_proj.weight 8,8"), "", []string{"CLIP"}},
-		{"SENet", append(lines("basic", nil), "layer1.0.se.fc1.weight 2,4,1,1"), "", []string{"layer1.0.se.fc1.weight", "squeeze-and-excitation"}},
+		{"half a gate", append(lines("basic", nil), "layer1.0.se.fc1.weight 2,4,1,1"), "", []string{`"layer1.0.se.fc1.weight" is in a residual block`, "squeeze-and-excitation"}},
+		{"a gate of another width", append(lines("basic", nil), "layer1.0.se.fc1.weight 2,4,1,1", "layer1.0.se.fc2.weight 8,2,1,1"), "", []string{"squeeze-and-excitation"}},
+		{"an activation of another family", lines("basic", nil), ":act=silu", []string{"act=silu: only relu can be run in a resnet"}},
 		{"ECA-Net", append(lines("basic", nil), "layer1.0.eca.conv.weight 1,1,3"), "", []string{"efficient channel attention"}},
 		{"Res2Net", append(lines("bottleneck", nil), "layer1.0.convs.0.weight 2,2,3,3"), "", []string{"Res2Net"}},
 		{"LoRA", append(lines("basic", nil), "layer1.0.conv1.lora_A.weight 2,4"), "", []string{"LoRA"}},
@@ -197,10 +198,11 @@ func TestParseSpec(t *testing.T) {
 		"resnet50:":                      "want NAME:key=value",
 		"resnet50:stride":                "want NAME:key=value",
 		"resnet50:stride=conv3":          "stride=conv3: want conv1 or conv2",
-		"resnet50:strides=conv1":         `"strides": unknown (known: stride, conv1_stride, maxpool, eps, pool, act, head_act, transform_input, prefix, head, ignore)`,
+		"resnet50:strides=conv1":         `"strides": unknown (known: stride, conv1_stride, maxpool, eps, pool, act, pad, head_act, transform_input, prefix, head, ignore)`,
 		":eps=x":                         "eps=x: want a number",
 		":eps=NaN":                       "eps=NaN: want a number",
-		":act=silu":                      "act=silu: want relu",
+		":act=gelu":                      "act=gelu: want relu or relu6",
+		":pad=valid":                     "pad=valid: want symmetric or same",
 		":stride=conv1,stride=conv2":     "twice",
 		"googlenet:transform_input=true": "transform_input=true: want on or off",
 	} {
@@ -517,6 +519,16 @@ func FuzzMatch(f *testing.F) {
 	f.Add(strings.Join(lines("basic", huggingFace), "\n"), "resnet", `{"model_type":"resnet","hidden_act":"relu"}`, "layer1.0.conv1 a.Conv2d stride 7")
 	f.Add(strings.Join(lines("basic", residualFunction), "\n")+"\nfc2.weight 3,3\nfc3.weight 3,3", ":eps=1e-3", "", "maxpool x.MaxPool2d kernel_size 99\nrelu x.SiLU")
 	f.Add("inception3a.branch1.conv.weight 1,1,1,1\nconv1.conv.weight 1,1,7,7", "googlenet:transform_input=on", "", "")
+	for _, anchor := range []string{
+		"features.0.weight 4,3,3,3\nfeatures.2.weight 4,4,3,3\nfeatures.4.weight 4,4,3,3\nfeatures.6.weight 4,4,3,3\nfeatures.8.weight 4,4,3,3\nclassifier.0.weight 3,4",
+		"features.0.weight 4,3,3,3\nfeatures.0.bias 4\nfeatures.3.squeeze.weight 2,4,1,1\nfeatures.3.expand1x1.weight 2,2,1,1\nfeatures.3.expand3x3.weight 2,2,3,3\nclassifier.1.weight 2,4,1,1",
+		"features.conv0.weight 4,3,7,7\nfeatures.denseblock1.denselayer1.conv1.weight 4,4,1,1\nfeatures.denseblock1.denselayer1.conv2.weight 2,4,3,3\nclassifier.weight 2,6",
+		"conv_stem.weight 4,3,3,3\nblocks.0.0.conv_dw.weight 4,1,3,3\nblocks.0.0.conv_pw.weight 4,4,1,1\nconv_head.weight 4,4,1,1\nclassifier.weight 2,4",
+		"features.0.0.weight 4,3,3,3\nfeatures.1.conv.0.0.weight 4,1,3,3\nfeatures.1.conv.1.weight 4,4,1,1\nfeatures.2.0.weight 4,4,1,1\nclassifier.1.weight 2,4",
+	} {
+		f.Add(anchor, ":pad=same,act=silu", "", "")
+		f.Add(anchor, "", `{"architecture":"tf_efficientnet_b0"}`, "features.0 a.Conv2d stride 7")
+	}
 	f.Add("fc.weight_g 2,1\nfc.weight_v 2,2\nconv1.weight_orig 4,3,7,7\nconv1.weight_mask 4,3,7,7", "", "", "")
 	f.Fuzz(func(t *testing.T, text, spec, config, modules string) {
 		file, err := parseNamed(strings.Split(text, "\n"))

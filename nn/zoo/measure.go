@@ -25,6 +25,9 @@ func (m *matcher) measureResNet(t *trunk) (*resnet, error) {
 				return nil, err
 			}
 			in = b.convs[len(b.convs)-1].out
+			if m.shape(at+caffeGate+".fc1.weight") != nil {
+				r.caffe, b.rectified = true, len(b.convs) == 2
+			}
 			blocks = append(blocks, b)
 		}
 		r.stages = append(r.stages, blocks)
@@ -99,6 +102,9 @@ func (m *matcher) measureBlock(t *trunk, name, at string, in int) (block, error)
 		return fail(m.errorf("%q: convolutions of kernel sizes %v; a ResNet's blocks have 3 3 (basic) or 1 3 1 (bottleneck)", at+"*", kernels))
 	}
 	var err error
+	if b.gate, err = m.measureGate(name, at, from); err != nil {
+		return fail(err)
+	}
 	if b.shortcut, err = m.measureShortcut(name, at, in); err != nil {
 		return fail(err)
 	}
@@ -109,6 +115,34 @@ func (m *matcher) measureBlock(t *trunk, name, at string, in int) (block, error)
 		return fail(m.errorf("%q: %d channels come in and %d go out, but no shortcut convolution is there: shortcuts without parameters (option A of the ResNet paper, e.g. akamaster's CIFAR networks) cannot be run", at+"*", in, from))
 	}
 	return b, nil
+}
+
+// gateNames are the two layers of a block's gate: timm's, and those of the first SE-ResNets.
+var gateNames = [][2]string{{"se.fc1", "se.fc2"}, {caffeGate + ".fc1", caffeGate + ".fc2"}}
+
+const caffeGate = "se_module"
+
+// measureGate reads the gate behind a block of so many channels, nil where there is none.
+func (m *matcher) measureGate(name, at string, channels int) (*gate, error) {
+	for _, n := range gateNames {
+		shape := m.shape(at + n[0] + ".weight")
+		if len(shape) != 4 {
+			continue
+		}
+		g := newGate(name+".se", channels, shape[0])
+		for i, c := range []*conv{&g.squeeze, &g.excite} {
+			got, err := m.conv(c.name, at+n[i], "", "", c.in)
+			if err != nil {
+				return nil, err
+			}
+			if got.out != c.out || got.kernel != 1 || got.groups != 1 {
+				return nil, m.errorf("%q: shape %v, want [%d %d 1 1] in a gate", at+n[i]+".weight", m.shape(at+n[i]+".weight"), c.out, c.in)
+			}
+			c.bias = got.bias
+		}
+		return g, nil
+	}
+	return nil, nil
 }
 
 // measureShortcut reads the convolution that is left in a block, nil where there is none.
@@ -155,11 +189,6 @@ func (m *matcher) conv(name, path, norm, normPath string, in int) (conv, error) 
 			return c, m.errorf("%q: shape %v takes %d channels, %d come in", path+".weight", shape, c.in, in)
 		}
 		c.groups, c.in = in/c.in, in
-		if c.groups > 1 {
-			if m.dense += c.out * c.in * c.kernel * c.kernel; m.dense > maxDense {
-				return c, m.errorf("%q: %d groups: written as dense convolutions those of this network have more than %d weights", path+".weight", c.groups, maxDense)
-			}
-		}
 	}
 	if bias := m.shape(path + ".bias"); bias != nil {
 		if !equal(bias, shape[:1]) {
@@ -171,40 +200,49 @@ func (m *matcher) conv(name, path, norm, normPath string, in int) (conv, error) 
 	if norm == "" {
 		return c, nil
 	}
-	mean := m.shape(normPath + ".running_mean")
-	weight, bias := m.shape(normPath+".weight"), m.shape(normPath+".bias")
-	switch {
-	case mean == nil && weight == nil && c.bias:
+	if m.shape(normPath+".running_mean") == nil && m.shape(normPath+".weight") == nil && c.bias {
 		return c, nil // folded into the convolution
-	case mean == nil && weight == nil:
-		return c, m.errorf("%q: missing, and its convolution has no bias", normPath+".weight")
-	case mean == nil:
-		return c, m.errorf("%q: missing, %q is there: group norm, or a file without buffers (named_parameters() in place of state_dict())", normPath+".running_mean", normPath+".weight")
 	}
-	for _, s := range []struct {
-		suffix string
-		shape  []int
-	}{{".running_mean", mean}, {".running_var", m.shape(normPath + ".running_var")}, {".weight", weight}, {".bias", bias}} {
-		if s.shape == nil && weight == nil && bias == nil {
-			continue // affine=False
-		}
-		if equal(s.shape, []int{c.in}) && c.in != c.out {
-			return c, m.errorf("%q: the channels that come in, not the %d that go out: a network with pre-activation (ResNet v2)?", normPath+s.suffix, c.out)
-		}
-		if s.shape == nil || !equal(s.shape, []int{c.out}) {
-			return c, m.errorf("%q: shape %v, want [%d]", normPath+s.suffix, s.shape, c.out)
-		}
+	plain, err := m.normOf(normPath, c.in, c.out)
+	if err != nil {
+		return c, err
 	}
-	c.norm, c.plain = norm, weight == nil
+	c.norm, c.plain = norm, plain
 	m.take(norm, normPath)
 	return c, nil
 }
 
-// Bounds on what a file may ask for.
-const (
-	maxChannels = 1 << 16
-	maxDense    = 3 << 27 // weights of all convolutions in groups written as dense ones, 1.5 GiB; ResNeXt-101 64x4d has 0.34e9
-)
+// normOf checks a batch normalisation of so many channels, behind a convolution of in channels (0:
+// behind none), and says whether it has no weight and bias.
+func (m *matcher) normOf(path string, in, channels int) (plain bool, err error) {
+	mean, weight, bias := m.shape(path+".running_mean"), m.shape(path+".weight"), m.shape(path+".bias")
+	switch {
+	case mean == nil && weight == nil && in > 0:
+		return false, m.errorf("%q: missing, and its convolution has no bias", path+".weight")
+	case mean == nil && weight == nil:
+		return false, m.errorf("%q: missing", path+".weight")
+	case mean == nil:
+		return false, m.errorf("%q: missing, %q is there: group norm, or a file without buffers (named_parameters() in place of state_dict())", path+".running_mean", path+".weight")
+	}
+	for _, s := range []struct {
+		suffix string
+		shape  []int
+	}{{".running_mean", mean}, {".running_var", m.shape(path + ".running_var")}, {".weight", weight}, {".bias", bias}} {
+		if s.shape == nil && weight == nil && bias == nil {
+			continue // affine=False
+		}
+		if equal(s.shape, []int{in}) && in != channels {
+			return false, m.errorf("%q: the channels that come in, not the %d that go out: a network with pre-activation (ResNet v2)?", path+s.suffix, channels)
+		}
+		if s.shape == nil || !equal(s.shape, []int{channels}) {
+			return false, m.errorf("%q: shape %v, want [%d]", path+s.suffix, s.shape, channels)
+		}
+	}
+	return weight == nil, nil
+}
+
+// maxChannels bounds what a file may ask for.
+const maxChannels = 1 << 16
 
 // isNorm says that a path is a batch normalisation.
 func (m *matcher) isNorm(path string) bool { return len(m.shape(path+".running_mean")) == 1 }

@@ -12,6 +12,9 @@ type place struct {
 	family   string
 	spelling string
 	trunk    *trunk // of a ResNet
+	kind     *kind  // of a net, whose trunk's names begin with root; paths are layers in the file that are not called so
+	root     string
+	paths    map[string]string
 }
 
 // anchors of the families that have one spelling: a tensor that all have.
@@ -24,12 +27,28 @@ var anchors = []struct{ family, name string }{
 func (m *matcher) places() []*place {
 	var out []*place
 	for _, t := range m.trunks() {
-		out = append(out, &place{t.prefix, "resnet", t.spelling, &t})
+		out = append(out, &place{prefix: t.prefix, family: "resnet", spelling: t.spelling, trunk: &t})
 	}
 	for _, a := range anchors {
 		for _, name := range m.order {
 			if prefix, ok := strings.CutSuffix(name, a.name); ok && len(out) < maxNetworks && (prefix == "" || strings.HasSuffix(prefix, ".")) {
-				out = append(out, &place{prefix, a.family, "torchvision", nil})
+				out = append(out, &place{prefix: prefix, family: a.family, spelling: "torchvision"})
+			}
+		}
+	}
+	for i := range kinds {
+		k := &kinds[i]
+		for _, name := range m.order {
+			for _, anchor := range k.anchors {
+				root, ok := strings.CutSuffix(name, anchor)
+				if !ok || len(out) >= maxNetworks || root != "" && !strings.HasSuffix(root, ".") || len(m.shape(name)) != 4 || k.is != nil && !k.is(m, root) {
+					continue
+				}
+				prefix := root
+				if k.root != "" && (root == k.root || strings.HasSuffix(root, "."+k.root)) {
+					prefix = strings.TrimSuffix(root, k.root)
+				}
+				out = append(out, &place{prefix: prefix, family: k.family, spelling: k.spelling, kind: k, root: root, paths: map[string]string{}})
 			}
 		}
 	}

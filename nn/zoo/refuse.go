@@ -25,13 +25,7 @@ var families = []family{
 	{"HRNet", []string{`transition1\.\d`, `stage2\.0\.branches\.`}, true},
 	{"RegNet (Hugging Face)", []string{`(^|\.)regnet\.encoder\.`}, true},
 	{"an FPN, the trunk of a detector", []string{`fpn\.(inner_blocks|layer_blocks)\.`}, true},
-	{"SqueezeNet", []string{`features\.\d+\.squeeze\.weight`}, false},
-	{"DenseNet", []string{`denseblock1\.denselayer1\.`}, false},
-	{"EfficientNet or MobileNetV3 (timm)", []string{`conv_stem\.weight`, `blocks\.0\.0\.`}, false},
-	{"EfficientNet", []string{`(_blocks\.0\._depthwise_conv\.weight|features\.1\.0\.block\.1\.fc1\.weight)`}, false},
-	{"MobileNetV3", []string{`features\.1\.block\.0\.0\.weight`}, false},
-	{"MobileNetV2", []string{`features\.1\.conv\.0\.0\.weight`}, false},
-	{"MNASNet", []string{`layers\.0\.weight`, `layers\.8\.0\.layers\.0\.weight`}, false},
+	{"torchvision's MNASNet (timm's mnasnet can be run)", []string{`layers\.0\.weight`, `layers\.8\.0\.layers\.0\.weight`}, false},
 	{"ShuffleNet V2", []string{`stage2\.0\.branch1\.0\.weight`}, false},
 	{"ConvNeXt", []string{`(features\.1\.0\.layer_scale|stages\.0\.blocks\.0\.gamma|stages\.0\.0\.gamma|stages\.0\.layers\.0\.dwconv\.weight|downsample_layers\.0\.0\.weight)`}, false},
 	{"RegNet", []string{`(trunk_output\.block1|s1\.b1\.conv1\.conv\.weight)`}, false},
@@ -48,9 +42,6 @@ var families = []family{
 	{"GoogLeNet for CIFAR", []string{`a3\.b1\.0\.weight`}, false},
 	{"a network with the names of Caffe's ResNet, whose stride is on the first convolution of a block: convert it to torchvision's names", []string{`res2a_branch2a\.`}, false},
 	{"Detectron2's ResNet", []string{`res2\.0\.conv1\.weight`}, false},
-	{"VGG", []string{`(features\.0\.weight|features\.0\.0\.weight)`, `classifier\.6\.weight`, `features\.(1[1-9]|[23]\d|4\d)\.weight`}, false},
-	{"VGG without its head", []string{`^features\.0\.weight`, `features\.(1[1-9]|[23]\d|4\d)\.weight`}, false},
-	{"AlexNet", []string{`features\.0\.weight`, `features\.3\.weight`, `features\.6\.weight`, `classifier\.6\.weight`}, false},
 	{"a transformer for text", []string{`(word_embeddings|embed_tokens|wte)\.weight`}, false},
 	{"a generative network", []string{`(decoder\.mid_block|unet\.|mid_block\.resnets)`}, false},
 }
@@ -94,11 +85,14 @@ func (m *matcher) refuse(trunk bool) error {
 			continue
 		}
 		if mark := f.in(names); mark != "" {
-			return m.errorf("holds %s (%q): cwox runs ResNet, Wide ResNet, ResNeXt and GoogLeNet classifiers", f.name, clip(mark))
+			return m.errorf("holds %s (%q): of weights without a graph cwox runs %s; export the network to ONNX", f.name, clip(mark), runs)
 		}
 	}
 	return nil
 }
+
+// runs is what can be run.
+const runs = "ResNet (SE, Wide, ResNeXt), GoogLeNet, VGG, AlexNet, SqueezeNet, DenseNet, MobileNetV2 and V3, MnasNet and EfficientNet classifiers"
 
 // in is a name by which a file is known to be of the family, "" where it is not.
 func (f *family) in(names []string) string {

@@ -2,6 +2,7 @@ package zoo
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"cwox/nn"
@@ -14,12 +15,18 @@ type resnet struct {
 	stem   []conv
 	pool   *nn.Pool // of the stem; nil for none
 	stages [][]block
+	// caffe says that the names are those of the first SE-ResNets, which came from Caffe: strides
+	// on the first convolution, and a pooling without padding.
+	caffe bool
 }
 
 // block is a residual block: two convolutions 3x3, or a bottleneck of 1x1, 3x3 and 1x1.
 type block struct {
-	convs    []conv
-	shortcut *conv // nil: the identity
+	convs []conv
+	gate  *gate // squeeze-and-excitation behind them; nil for none
+	// rectified says that a ReLU comes before the gate, as in the basic blocks of the first SE-ResNets.
+	rectified bool
+	shortcut  *conv // nil: the identity
 }
 
 // stemPool is the max-pooling of all ResNets for large pictures.
@@ -37,6 +44,7 @@ type knownResNet struct {
 	// kernel is that of a single convolution in the stem; 0 means 7.
 	kernel   int
 	averaged bool // ResNet-D's shortcuts
+	gated    bool // squeeze-and-excitation to a sixteenth, at least 8
 }
 
 // Stems of timm: one convolution, three of half the width, three that widen.
@@ -71,6 +79,15 @@ var knownResNets = []knownResNet{
 	{name: "resnet152d", kind: "bottleneck", stem: deep, width: 64, depth: []int{3, 8, 36, 3}, averaged: true},
 	{name: "resnet200d", kind: "bottleneck", stem: deep, width: 64, depth: []int{3, 24, 36, 3}, averaged: true},
 	{name: "resnext50d_32x4d", kind: "bottleneck", stem: deep, width: 64, depth: []int{3, 4, 6, 3}, groups: 32, inner: 2, averaged: true},
+	{name: "seresnet18", kind: "basic", stem: single, width: 64, depth: []int{2, 2, 2, 2}, gated: true},
+	{name: "seresnet34", kind: "basic", stem: single, width: 64, depth: []int{3, 4, 6, 3}, gated: true},
+	{name: "seresnet50", kind: "bottleneck", stem: single, width: 64, depth: []int{3, 4, 6, 3}, gated: true},
+	{name: "seresnet101", kind: "bottleneck", stem: single, width: 64, depth: []int{3, 4, 23, 3}, gated: true},
+	{name: "seresnet152", kind: "bottleneck", stem: single, width: 64, depth: []int{3, 8, 36, 3}, gated: true},
+	{name: "seresnet152d", kind: "bottleneck", stem: deep, width: 64, depth: []int{3, 8, 36, 3}, averaged: true, gated: true},
+	{name: "seresnext50_32x4d", kind: "bottleneck", stem: single, width: 64, depth: []int{3, 4, 6, 3}, groups: 32, inner: 2, gated: true},
+	{name: "seresnext101_32x4d", kind: "bottleneck", stem: single, width: 64, depth: []int{3, 4, 23, 3}, groups: 32, inner: 2, gated: true},
+	{name: "seresnext26d_32x4d", kind: "bottleneck", stem: deep, width: 64, depth: []int{2, 2, 2, 2}, groups: 32, inner: 2, averaged: true, gated: true},
 	{name: "resnet10t", kind: "basic", stem: tiered, width: 64, depth: []int{1, 1, 1, 1}, averaged: true},
 	{name: "resnet14t", kind: "bottleneck", stem: tiered, width: 64, depth: []int{1, 1, 1, 1}, averaged: true},
 	{name: "resnet26t", kind: "bottleneck", stem: tiered, width: 64, depth: []int{2, 2, 2, 2}, averaged: true},
@@ -95,6 +112,10 @@ func (k *knownResNet) form() *resnet {
 			b.convs[1].groups = max(k.groups, 1)
 			if b.shortcut != nil {
 				b.shortcut.averaged = k.averaged && b.shortcut.stride == 2
+			}
+			if k.gated {
+				out := b.convs[len(b.convs)-1].out
+				b.gate = newGate(fmt.Sprintf("layer%d.%d.se", i+1, j), out, max(8, (out/16+4)/8*8))
 			}
 		}
 	}
@@ -148,6 +169,19 @@ func newResNet(kind string, stem []int, width int, depth []int) *resnet {
 	return r
 }
 
+// newGate is the gate of a block of so many channels.
+func newGate(name string, channels, squeezed int) *gate {
+	one := func(name string, in, out int) conv {
+		return conv{name: name, in: in, out: out, kernel: 1, groups: 1, stride: 1, bias: true}
+	}
+	return &gate{titled{name}, one(name+".fc1", channels, squeezed), one(name+".fc2", squeezed, channels), actReLU, actSigmoid}
+}
+
+// gated says that some block has a gate.
+func (r *resnet) gated() bool {
+	return slices.ContainsFunc(slices.Concat(r.stages...), func(b block) bool { return b.gate != nil })
+}
+
 // deepConv and deepNorm name the layers of a deep stem.
 func deepConv(i int) string { return fmt.Sprintf("conv1.%d", 3*i) }
 
@@ -170,6 +204,9 @@ func (r *resnet) choose(early bool, first int) {
 	if !r.small() {
 		r.stem[0].stride = 2
 		r.pool = stemPool()
+		if r.caffe {
+			r.pool = &nn.Pool{Window: nn.Square(3, 2, 0), Ceil: true}
+		}
 	}
 	for i, blocks := range r.stages {
 		for j := range blocks {
@@ -182,7 +219,7 @@ func (r *resnet) choose(early bool, first int) {
 				stride = 1
 			}
 			at := 0
-			if len(b.convs) == 3 && !early {
+			if len(b.convs) == 3 && !early && !(r.caffe && b.convs[1].groups == 1) {
 				at = 1
 			}
 			b.convs[at].stride = stride
@@ -260,6 +297,12 @@ func (k *block) build(b *builder, name string, x *nn.Node) *nn.Node {
 			x = b.ReLU(fmt.Sprintf("%s.relu%d", name, i+1), x)
 		}
 	}
+	if k.gate != nil && b.err == nil {
+		if k.rectified {
+			x = b.ReLU(name+".relu2", x)
+		}
+		x = k.gate.build(b, x)
+	}
 	if b.err == nil && x.Shape() != shortcut.Shape() {
 		b.fail("zoo: %s: the block gives %v, its shortcut %v", name, x.Shape(), shortcut.Shape())
 	}
@@ -327,6 +370,11 @@ func (r *resnet) key(stem int) string {
 		}
 		fmt.Fprintf(&s, "%s %d %d %d %v\n", c.name, c.out, kernel, c.groups, c.averaged)
 	}
+	for _, b := range slices.Concat(r.stages...) {
+		if b.gate != nil {
+			fmt.Fprintf(&s, "%s %d\n", b.gate.called, b.gate.squeeze.out)
+		}
+	}
 	return s.String()
 }
 
@@ -341,8 +389,8 @@ func (r *resnet) width() (width int, inner float64, groups int) {
 	return out / 4, float64(4*convs[1].out) / float64(out), convs[1].groups
 }
 
-// name is the usual one of a ResNet, or a description.
-func (r *resnet) name() string {
+// title is the usual name of a ResNet, or a description.
+func (r *resnet) title(string) string {
 	for _, a := range archs {
 		if k, ok := a.body.(*resnet); ok && k.key(0) == r.key(0) {
 			return a.Name
@@ -380,6 +428,9 @@ func (r *resnet) describe() string {
 	}
 	if inner != 1 {
 		s += fmt.Sprintf("-x%.3g", inner)
+	}
+	if r.gated() {
+		s = strings.Replace(s, "resnet", "seresnet", 1)
 	}
 	return s + r.stemSuffix() + r.shortcutSuffix()
 }

@@ -76,8 +76,8 @@ var unknowns = []unknown{
 	{regexp.MustCompile(`evos|_ap_`), "another normalisation or pooling"},
 }
 
-// check finds what cannot be run in the configuration.
-func (c *config) check() error {
+// check finds what cannot be run in the configuration, classes being the activations that can.
+func (c *config) check(classes []string) error {
 	base, _, _ := strings.Cut(strings.ToLower(c.Architecture), ".")
 	for _, u := range unknowns {
 		if u.name.MatchString(base) {
@@ -85,7 +85,7 @@ func (c *config) check() error {
 		}
 	}
 	if c.fromHF {
-		return activationName("config.json: hidden_act", c.HiddenAct)
+		return activationName("config.json: hidden_act", c.HiddenAct, classes)
 	}
 	for _, key := range slices.Sorted(maps.Keys(c.ModelArgs)) {
 		value := fmt.Sprint(c.ModelArgs[key])
@@ -99,7 +99,7 @@ func (c *config) check() error {
 				return fmt.Errorf("%s: dilation in place of stride cannot be run", at)
 			}
 		case "act_layer":
-			if err := activationName(at, value); err != nil {
+			if err := activationName(at, value, classes); err != nil {
 				return err
 			}
 		case "aa_layer":
@@ -136,10 +136,11 @@ func (c *config) pool() string {
 	return ""
 }
 
-// activationName is an error for any activation but ReLU; "" is not one.
-func activationName(where, name string) error {
-	if base := strings.ToLower(name[strings.LastIndexAny(name, ".:")+1:]); base != "" && base != "relu" {
-		return fmt.Errorf("%s: the activation is %s; only ReLU can be run", where, clip(name))
+// activationName is an error for any activation but those of the network; "" is not one.
+func activationName(where, name string, classes []string) error {
+	base := name[strings.LastIndexAny(name, ".:")+1:]
+	if base != "" && !slices.ContainsFunc(classes, func(c string) bool { return strings.EqualFold(c, strings.ReplaceAll(base, "_", "")) }) {
+		return fmt.Errorf("%s: the activation is %s; only %s can be run", where, clip(name), classes[0])
 	}
 	return nil
 }
@@ -164,9 +165,45 @@ var cannot = []struct {
 // class is the last component of a Python name.
 func class(m weights.Module) string { return m.Class[strings.LastIndexByte(m.Class, '.')+1:] }
 
+// classesOf are the classes of modules by what they compute.
+var classesOf = map[nn.Function][]string{
+	nn.ReLU:        {"ReLU"},
+	nn.Clip:        {"ReLU6"},
+	nn.SiLU:        {"SiLU", "Swish", "SwishMe", "MemoryEfficientSwish"},
+	nn.HardSwish:   {"Hardswish", "HardSwish", "HardSwishMe"},
+	nn.Sigmoid:     {"Sigmoid"},
+	nn.HardSigmoid: {"Hardsigmoid", "HardSigmoid", "HardSigmoidMe"},
+}
+
+// gates are classes of squeeze-and-excitation.
+var gates = []string{"SE", "SEModule", "SELayer", "SEBlock", "SqueezeExcite", "SqueezeExcitation", "AdaptiveAvgPool2d"}
+
+// ownClasses are those of a body's modules that others cannot have, and the only activations that
+// it may.
+func ownClasses(b body) []string {
+	var out []string
+	switch b := b.(type) {
+	case *net:
+		out = []string{"MaxPool2d", "AvgPool2d", "Conv2dSame", "Conv2dStaticSamePadding"}
+		for _, f := range b.functions() {
+			out = append(out, classesOf[f]...)
+			if f == nn.Sigmoid || f == nn.HardSigmoid {
+				out = append(out, gates...)
+			}
+		}
+	case *resnet:
+		out = classesOf[nn.ReLU]
+		if b.gated() {
+			out = append(slices.Concat(out, classesOf[nn.Sigmoid]), gates...)
+		}
+	}
+	return out
+}
+
 // check finds layers below the prefix that cannot be run; foreign says which names are not
-// the network's, trunk which lie in its residual blocks, where every layer must be known.
-func (s *says) check(prefix string, foreign, trunk func(path string) bool) error {
+// the network's, trunk which lie in its residual blocks, where every layer must be known, and own
+// are classes that this network has.
+func (s *says) check(prefix string, foreign, trunk func(path string) bool, own []string) error {
 	for _, path := range s.paths {
 		if !strings.HasPrefix(path+".", prefix) || foreign(path) {
 			continue
@@ -174,7 +211,7 @@ func (s *says) check(prefix string, foreign, trunk func(path string) bool) error
 		m := s.modules[path]
 		name := class(m)
 		for _, c := range cannot {
-			if c.class.MatchString(name) && (name != "Sigmoid" || trunk(path)) { // one may end the network
+			if !slices.Contains(own, name) && c.class.MatchString(name) && (name != "Sigmoid" || trunk(path)) { // one may end the network
 				return fmt.Errorf("%q is a %s: %s %s cannot be run (ReLU, batch norm, convolution, max and mean pooling can)", clip(path), clip(m.Class), c.what, clip(name))
 			}
 		}
@@ -190,8 +227,11 @@ func (s *says) check(prefix string, foreign, trunk func(path string) bool) error
 				}
 			}
 		}
-		known := slices.Contains(inert, name) || slices.Contains([]string{"ReLU", "Conv2d", "BatchNorm2d", "SyncBatchNorm", "FrozenBatchNorm2d", "AvgPool2d", "MaxPool2d", "BatchNormAct2d"}, name)
-		if trunk(path) && (name == "AvgPool2d" || name == "MaxPool2d") {
+		if own != nil && name == "ReLU" && trunk(path) && !slices.Contains(own, name) {
+			return fmt.Errorf("%q is a ReLU: this network's activation is another", clip(path))
+		}
+		known := slices.Contains(inert, name) || slices.Contains(own, name) || slices.Contains([]string{"ReLU", "Conv2d", "BatchNorm2d", "SyncBatchNorm", "FrozenBatchNorm2d", "AvgPool2d", "MaxPool2d", "BatchNormAct2d"}, name)
+		if trunk(path) && !slices.Contains(own, name) && (name == "AvgPool2d" || name == "MaxPool2d") {
 			k, ok := side(m.Attributes["kernel_size"])
 			stride, okStride := side(m.Attributes["stride"])
 			if name == "MaxPool2d" || !shortcutPool.MatchString(path) || ok && okStride && (k != 2 || stride != 2 && stride != 1) {
@@ -214,15 +254,9 @@ var functions = []string{"silu", "gelu", "leaky_relu", "leaky_relu_", "prelu", "
 // conv takes stride, padding and eps of a convolution and its normalisation from the layers
 // whose paths in the file are given, and says whether they tell.
 func (s *says) conv(c *conv, path, norm string) (told bool, err error) {
-	if m, ok := s.modules[norm]; ok && c.norm != "" {
-		if eps, ok := number(m.Attributes["eps"]); ok {
-			if !(eps >= 0 && eps <= 1) {
-				return false, fmt.Errorf("%q: eps %v", clip(norm), eps)
-			}
-			c.eps = eps
-		}
-		if track, ok := m.Attributes["track_running_stats"].(bool); ok && !track {
-			return false, fmt.Errorf("%q: statistics of each batch (track_running_stats=False) cannot be run", clip(norm))
+	if c.norm != "" {
+		if err := s.norm(&c.eps, norm); err != nil {
+			return false, err
 		}
 	}
 	m, ok := s.modules[path]
@@ -230,6 +264,7 @@ func (s *says) conv(c *conv, path, norm string) (told bool, err error) {
 		return false, nil
 	}
 	a := m.Attributes
+	c.same = strings.HasSuffix(class(m), "Same") || class(m) == "Conv2dStaticSamePadding"
 	if d, ok := side(a["dilation"]); ok && d != 1 {
 		return false, fmt.Errorf("%q: dilation %d cannot be run", clip(path), d)
 	}
@@ -268,6 +303,21 @@ func (s *says) conv(c *conv, path, norm string) (told bool, err error) {
 		}
 	}
 	return true, nil
+}
+
+// norm takes eps of a normalisation from the layer whose path is given.
+func (s *says) norm(eps *float64, path string) error {
+	a := s.modules[path].Attributes
+	if v, ok := number(a["eps"]); ok {
+		if !(v >= 0 && v <= 1) {
+			return fmt.Errorf("%q: eps %v", clip(path), v)
+		}
+		*eps = v
+	}
+	if track, ok := a["track_running_stats"].(bool); ok && !track {
+		return fmt.Errorf("%q: statistics of each batch (track_running_stats=False) cannot be run", clip(path))
+	}
+	return nil
 }
 
 // stemPool is the pooling of the stem: known, and nil for none. It is looked for among the
@@ -340,8 +390,8 @@ func (s *says) globalPool(prefix string, beside func(path string) bool) string {
 	return ""
 }
 
-// between says whether a ReLU lies between two layers of one Sequential.
-func (s *says) between(from, to string) (relu, known bool, err error) {
+// between says whether an activation of a class lies between two layers of one Sequential.
+func (s *says) between(from, to, act string) (there, known bool, err error) {
 	n := gap(from, to)
 	at := from[:strings.LastIndexByte(from, '.')+1]
 	if n < 1 || at != to[:strings.LastIndexByte(to, '.')+1] || at == "" || class(s.modules[strings.TrimSuffix(at, ".")]) != "Sequential" {
@@ -353,13 +403,13 @@ func (s *says) between(from, to string) (relu, known bool, err error) {
 		m, ok := s.modules[path]
 		switch name := class(m); {
 		case !ok || slices.Contains(inert, name):
-		case name == "ReLU":
-			relu = true
+		case name == act:
+			there = true
 		default:
-			return false, false, fmt.Errorf("%q is a %s between the layers of the head, and cannot be run: ReLU can", clip(path), clip(m.Class))
+			return false, false, fmt.Errorf("%q is a %s between the layers of the head, and cannot be run: %s can", clip(path), clip(m.Class), act)
 		}
 	}
-	return relu, true, nil
+	return there, true, nil
 }
 
 // number is an int64 or float64.

@@ -1,17 +1,17 @@
 package zoo
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
+	"cwox/nn"
 	"cwox/weights"
 )
 
 // settleResNet decides what shapes do not tell.
 func (m *matcher) settleResNet(r *resnet, t *trunk) error {
-	if err := m.says.config.check(); err != nil {
+	if err := m.says.config.check(classesOf[nn.ReLU]); err != nil {
 		return m.errorf("%w", err)
 	}
 	early, first := false, 1
@@ -111,12 +111,6 @@ func (m *matcher) assumeResNet(r *resnet, told, poolTold bool) {
 	if !told && m.says.modules == nil {
 		m.assume(Assumption{What: "activation (or dilation, or anti-aliasing)", Taken: "ReLU, and neither of the others; a whole module or a config.json would tell"})
 	}
-	for conv := range r.convs() {
-		if conv.groups > 1 {
-			m.assume(Assumption{What: "groups", Taken: fmt.Sprintf("%d groups are computed as one dense convolution: exact, but slower than need be", conv.groups)})
-			break
-		}
-	}
 }
 
 // settlePool decides the pooling, as far as the inputs of the head do not.
@@ -134,6 +128,9 @@ func (m *matcher) settlePool(h *head, at *place) error {
 	}
 	both := pool == string(concatPool) || pool == string(catPool)
 	switch {
+	case h.late && set != "":
+		return m.errorf("pool=%s: the mean comes after the head's convolution", pool)
+	case h.late:
 	case h.pool == flat && set != "", h.pool == meanPool && both, h.pool == concatPool && set != "" && !both:
 		return m.errorf("pool=%s: the head takes %s", pool, h.String())
 	case h.pool == flat:
@@ -177,7 +174,7 @@ func (m *matcher) settleGoogLeNet(g *googlenet) error {
 		g.transform = attribute
 	case m.says.config.TransformInput != nil:
 		g.transform = *m.says.config.TransformInput
-	case m.official("googlenet"):
+	case g.published && m.official("googlenet"):
 		g.transform = true
 	default:
 		g.transform = true
@@ -200,7 +197,7 @@ func googlenetUnits(g *googlenet) []string {
 // size may be the one.
 func (m *matcher) official(model string) bool {
 	k, err := weights.LookupKnown(model)
-	if err != nil || !m.published {
+	if err != nil {
 		return false
 	}
 	sum, err := m.file.SHA256()
@@ -208,13 +205,13 @@ func (m *matcher) official(model string) bool {
 }
 
 // check looks for layers in a whole module that cannot be run.
-func (m *matcher) check(at *place) error {
+func (m *matcher) check(at *place, b body) error {
 	if m.says.modules == nil {
 		return nil
 	}
 	heads := map[string]bool{}
 	for name, path := range m.paths {
-		if name == "fc" || name == caffeHead || strings.HasPrefix(name, "head.") {
+		if name == "fc" || name == caffeHead || strings.HasPrefix(name, "head.") || at.kind != nil && slices.Contains(at.kind.heads[0], name) {
 			heads[m.root(path)] = true
 		}
 	}
@@ -222,8 +219,8 @@ func (m *matcher) check(at *place) error {
 	foreign := func(path string) bool {
 		return !m.beside(path) || heads[m.root(path)] && path != strings.TrimSuffix(m.prefix, ".")
 	}
-	inside := func(path string) bool { return at.trunk != nil && m.inBlocks(at.trunk, path) }
-	if err := m.says.check(m.prefix, foreign, inside); err != nil {
+	inside := func(path string) bool { return m.inTrunk(at, path) }
+	if err := m.says.check(m.prefix, foreign, inside, ownClasses(b)); err != nil {
 		return m.errorf("%w", err)
 	}
 	return nil
@@ -232,7 +229,7 @@ func (m *matcher) check(at *place) error {
 // apart says which paths are neither in blocks nor of something aside.
 func (m *matcher) apart(at *place) func(path string) bool {
 	return func(path string) bool {
-		return (at.trunk == nil || !m.inBlocks(at.trunk, path)) && m.beside(path)
+		return !m.inTrunk(at, path) && m.beside(path)
 	}
 }
 

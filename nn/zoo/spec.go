@@ -28,9 +28,10 @@ var settings = []setting{
 	{"stride", []string{"conv1", "conv2"}, []string{"resnet"}, "which convolution of a bottleneck halves the map: conv2 (torchvision, timm) or conv1 (the first ResNets, Caffe's)"},
 	{"conv1_stride", []string{"1", "2"}, []string{"resnet"}, "stride of the first convolution"},
 	{"maxpool", []string{"on", "off"}, []string{"resnet"}, "the max-pooling of the stem"},
-	{"eps", nil, []string{"resnet", "googlenet"}, "epsilon of every batch normalisation of the trunk"},
+	{"eps", nil, append([]string{"resnet", "googlenet", "vgg", "densenet"}, invertedNames()...), "epsilon of every batch normalisation of the trunk"},
 	{"pool", []string{"avg", "max", "max+avg", "avg+max"}, nil, "the pooling before the head; both, for a head that takes two values a channel, in this order"},
-	{"act", []string{"relu"}, nil, "the activation of the trunk: only ReLU can be run"},
+	{"act", []string{"relu", "relu6", "silu", "hardswish"}, nil, "the activation of the trunk: only of a network of inverted residuals any but ReLU"},
+	{"pad", []string{"symmetric", "same"}, invertedNames(), "the padding of convolutions: same is TensorFlow's \"SAME\", as in timm's tf_ networks, and comes with eps=1e-3"},
 	{"head_act", []string{"relu", "none"}, nil, "what stands between the linear layers of the head"},
 	{"transform_input", []string{"on", "off"}, []string{"googlenet"}, "torchvision's map from ImageNet's mean and deviation to 0.5 and 0.5"},
 	{"prefix", nil, nil, "the network, of a file that holds several: what its tensors' names begin with, '.' for nothing"},
@@ -87,6 +88,9 @@ func (s Spec) check(family string) error {
 		}
 		if family != "" && o.families != nil && !slices.Contains(o.families, family) {
 			return fmt.Errorf("zoo: model setting %s: only for %s, the network is a %s", key, strings.Join(o.families, ", "), family)
+		}
+		if key == "act" && value != "relu" && family != "" && !slices.Contains(invertedNames(), family) {
+			return fmt.Errorf("zoo: model setting act=%s: only relu can be run in a %s", value, family)
 		}
 		if key == "eps" {
 			if v, err := strconv.ParseFloat(value, 64); err != nil || !(v >= 0 && v <= 1) {

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"cwox/nn"
@@ -229,6 +230,22 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// untouched is memory that nobody writes, for the largest tensor of all.
+var untouched = sync.OnceValue(func() []float32 { return make([]float32, 104<<20) })
+
+// averages says that a parameter is of a shortcut with an average pooling.
+func (a *Arch) averages(param string) bool {
+	r, ok := a.body.(*resnet)
+	if ok {
+		for c := range r.convs() {
+			if c.averaged && (strings.HasPrefix(param, c.name+".") || strings.HasPrefix(param, c.norm+".")) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // shapes is a file of a network's tensors, half floats, whose values are never read.
 func shapes(t testing.TB, a *Arch, classes int, zeros []byte) *weights.File {
 	t.Helper()
@@ -242,52 +259,36 @@ func shapes(t testing.TB, a *Arch, classes int, zeros []byte) *weights.File {
 		header[name] = map[string]any{"dtype": "F16", "shape": shape, "data_offsets": []int{at, at + n}}
 		at += n
 	}
-	conv := func(c *conv, param string) {
-		add(param+".weight", c.out, c.in/c.groups, c.kernel, c.kernel)
-		if c.bias {
-			add(param+".bias", c.out)
+	_, err := a.graph(classes, LoadOptions{}, func(name string, shape []int) ([]float32, error) {
+		n := 1
+		for _, d := range shape {
+			n *= d
 		}
-		if c.norm != "" {
-			norm := c.norm
-			if c.averaged || strings.HasSuffix(norm, "downsample.1") && strings.HasSuffix(param, "downsample.1") {
-				norm = strings.TrimSuffix(norm, "1") + "2"
-			}
-			for _, suffix := range []string{".weight", ".bias", ".running_mean", ".running_var"} {
-				add(norm+suffix, c.out)
-			}
+		if a.averages(name) { // the pooling stands at downsample.0
+			name = replace(`downsample\.1`, "downsample.2", `downsample\.0`, "downsample.1")(name)
 		}
+		add(name, shape...)
+		return untouched()[:n], nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
-	switch b := a.body.(type) {
-	case *resnet:
-		for c := range b.convs() {
-			param := c.name
-			if c.averaged {
-				param = strings.TrimSuffix(param, "0") + "1"
-			}
-			conv(c, param)
-		}
-	case *googlenet:
-		for _, c := range b.convs {
-			conv(c, c.name)
-		}
-	case *caffe:
-		for param, c := range b.convs {
-			conv(c, param)
-		}
-	}
-	_, out := a.body.channels()
-	add(a.head.last+".weight", classes, out)
-	add(a.head.last+".bias", classes)
+	return parseHeader(t, a.Name+".safetensors", header, at, zeros)
+}
+
+// parseHeader is a file of so many bytes of data, which lie in zeros behind the header.
+func parseHeader(t testing.TB, name string, header map[string]any, size int, zeros []byte) *weights.File {
+	t.Helper()
 	text, err := json.Marshal(header)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if 8+len(text)+at > len(zeros) {
-		t.Fatalf("%s: %d bytes", a.Name, at)
+	if 8+len(text)+size > len(zeros) {
+		t.Fatalf("%s: %d bytes", name, size)
 	}
 	binary.LittleEndian.PutUint64(zeros, uint64(len(text)))
 	copy(zeros[8:], text)
-	f, err := weights.Parse(a.Name+".safetensors", zeros[:8+len(text)+at])
+	f, err := weights.Parse(name, zeros[:8+len(text)+size])
 	if err != nil {
 		t.Fatal(err)
 	}

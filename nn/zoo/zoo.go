@@ -32,9 +32,11 @@ type Arch struct {
 	names    map[string]*param // of the file, by the names that the body and head ask for; nil after Lookup
 }
 
-// body is a network up to its last map: a *resnet, a *googlenet or a *caffe.
+// body is a network up to its last map: a *resnet, a *googlenet, a *caffe or a *net.
 type body interface {
 	build(b *builder) *nn.Node
+	// title is the usual name of a body of the family, or one that tells its measures.
+	title(family string) string
 	// layers are the default pivot layers, as in Arch.
 	layers() [4]string
 	// channels are those of the input and of the last map.
@@ -54,14 +56,14 @@ func known() []*Arch {
 		newArch("googlenet", vision.Paper, newGoogLeNet(), "fc"),
 		newArch("googlenet-caffe", vision.BVLC, newCaffe(), caffeHead),
 		newArch(Demo, vision.Paper, demo(), "fc"))
-	return out
+	return append(out, knownNets()...)
 }
 
-// newArch puts a network together, its head a single linear layer.
-func newArch(name string, t vision.Transform, b body, last string) *Arch {
+// newArch puts a network together, its head a single linear layer: the last of those named.
+func newArch(name string, t vision.Transform, b body, last ...string) *Arch {
 	layers := b.layers()
 	return &Arch{
-		Name: name, Transform: t, body: b, head: head{last: last},
+		Name: name, Transform: t, body: b, head: head{last: last[len(last)-1]},
 		ClusterLayer: layers[0], ClassLayer: layers[1], MWPClusterLayer: layers[2], MWPClassLayer: layers[3],
 	}
 }
@@ -154,6 +156,15 @@ func checkSize(width, height int) error {
 
 // compile builds the network.
 func (a *Arch) compile(classes int, o LoadOptions, param paramFunc) (*nn.Model, error) {
+	g, err := a.graph(classes, o, param)
+	if err != nil {
+		return nil, err
+	}
+	return nn.Compile(g, o.CompileOptions)
+}
+
+// graph describes the network.
+func (a *Arch) graph(classes int, o LoadOptions, param paramFunc) (*nn.Graph, error) {
 	if o.Width == 0 && o.Height == 0 {
 		o.Width, o.Height = a.Transform.Width, a.Transform.Height
 	}
@@ -164,10 +175,7 @@ func (a *Arch) compile(classes int, o LoadOptions, param paramFunc) (*nn.Model, 
 	b := &builder{Graph: nn.NewGraph(nn.Shape{C: in, H: o.Height, W: o.Width}), param: param}
 	x := a.body.build(b)
 	a.head.build(b, x, classes)
-	if b.err != nil {
-		return nil, b.err
-	}
-	return nn.Compile(b.Graph, o.CompileOptions)
+	return b.Graph, b.err
 }
 
 // paramFunc fetches a parameter of the given shape.
@@ -214,11 +222,24 @@ type conv struct {
 	in, out, kernel int
 	groups          int
 	stride, pad     int
+	same            bool // padding as TensorFlow's "SAME" has it, in place of pad
 	bias            bool
 	norm            string // name of the batch normalisation that follows; "" for none
 	plain           bool   // the normalisation has no weight and bias
 	eps             float64
-	averaged        bool // an average pooling 2x2/2 comes before it
+	averaged        bool // an average pooling 2x2/2 comes before it, which has the stride
+}
+
+// window is the convolution's on a map: half the padding that "SAME" needs comes before it, and
+// the odd one after it.
+func (c *conv) window(s nn.Shape) nn.Window {
+	w := nn.Square(c.kernel, c.stride, c.pad)
+	if c.same {
+		need := func(n int) int { return max((n-1)/c.stride*c.stride+c.kernel-n, 0) }
+		w.Top, w.Left = need(s.H)/2, need(s.W)/2
+		w.Bottom, w.Right = need(s.H)-w.Top, need(s.W)-w.Left
+	}
+	return w
 }
 
 // conv appends a convolution and its normalisation.
@@ -226,24 +247,16 @@ func (b *builder) conv(c *conv, x *nn.Node) *nn.Node {
 	if b.err != nil {
 		return x
 	}
-	w := b.get(c.name+".weight", c.out, c.in/c.groups, c.kernel, c.kernel)
+	n := nn.Conv{Weight: b.get(c.name+".weight", c.out, c.in/c.groups, c.kernel, c.kernel), Out: c.out, Groups: c.groups, Window: c.window(x.Shape())}
+	if c.bias {
+		n.Bias = b.get(c.name+".bias", c.out)
+	}
 	if b.err != nil {
 		return x
 	}
-	if c.groups > 1 {
-		w = dense(w, c)
-	}
-	stride, kernel, pad := c.stride, c.kernel, c.pad
-	if c.averaged {
-		if s := x.Shape(); s.H%2 != 0 || s.W%2 != 0 {
-			b.fail("zoo: %s: average pooling 2x2 of a %dx%d map: an input whose sides are multiples of 32 keeps all maps even", c.name, s.H, s.W)
-			return x
-		}
-		w, kernel, stride, pad = spread(w), 2, 2, 0
-	}
-	n := nn.Conv{Weight: w, Out: c.out, Window: nn.Square(kernel, stride, pad)}
-	if c.bias {
-		n.Bias = b.get(c.name+".bias", c.out)
+	if c.averaged { // the last pixels of an odd map are averaged by themselves (timm)
+		x = b.AvgPool(c.name+".avgpool", x, nn.Pool{Window: nn.Square(2, c.stride, 0), Ceil: true})
+		n.Window = nn.Square(c.kernel, 1, c.pad)
 	}
 	x = b.Conv(c.name, x, n)
 	if c.norm != "" {
@@ -268,29 +281,6 @@ func (b *builder) norm(name string, x *nn.Node, eps float64, plain bool) *nn.Nod
 		return x
 	}
 	return b.BatchNorm(name, x, n)
-}
-
-// dense writes the weights of a convolution in groups as those of one without: zeros between
-// channels of different groups. It is exact, and slower by the number of groups than a kernel
-// for groups would be.
-func dense(w []float32, c *conv) []float32 {
-	area := c.kernel * c.kernel
-	in, out := c.in/c.groups, c.out/c.groups
-	full := make([]float32, c.out*c.in*area)
-	for o := range c.out {
-		copy(full[(o*c.in+o/out*in)*area:], w[o*in*area:][:in*area])
-	}
-	return full
-}
-
-// spread turns the weights of a 1x1 convolution behind an average pooling 2x2/2 into those of
-// one convolution 2x2/2: a quarter of the weight at each place.
-func spread(w []float32) []float32 {
-	out := make([]float32, 4*len(w))
-	for i := range out {
-		out[i] = w[i/4] / 4
-	}
-	return out
 }
 
 // equal compares shapes.
