@@ -270,7 +270,7 @@ func meanOf(v []float64) (mean, err float64) {
 		return mean, 0
 	}
 	for _, x := range v {
-		err += (x - mean) * (x - mean)
+		err += float64((x - mean) * (x - mean))
 	}
 	return mean, math.Sqrt(err / (n - 1) / n)
 }

@@ -200,7 +200,7 @@ func (e *engine) one(q *queue) bool {
 	start := time.Now()
 	w.do()
 	e.mu.Lock()
-	q.seconds += (time.Since(start).Seconds() - q.seconds) / 8
+	q.seconds += float64((time.Since(start).Seconds() - q.seconds) / 8)
 	e.mu.Unlock()
 	return true
 }

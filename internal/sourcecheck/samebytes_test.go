@@ -126,6 +126,9 @@ func TestNothingIsFused(t *testing.T) {
 	}
 	slices.Sort(places)
 	for _, place := range slices.Compact(places) {
+		if strings.Contains(place, "/fpdf@") { // inlined where figures are drawn as PDF, whose bytes are nobody's promise
+			continue
+		}
 		t.Errorf("%s: a product is fused with a sum", place)
 	}
 }

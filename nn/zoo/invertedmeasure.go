@@ -229,8 +229,8 @@ func scaled(name string, widths, depths, eps float64) knownInverted {
 
 // eighths is a width rounded to a multiple of eight, and up where that takes off more than a tenth.
 func eighths(v float64) int {
-	n := max(8, int(v+4)/8*8)
-	if float64(n) < 0.9*v {
+	n := max(8, int(float64(v)+4)/8*8)
+	if float64(n) < float64(0.9*v) {
 		n += 8
 	}
 	return n
