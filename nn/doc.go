@@ -18,8 +18,9 @@
 // # Operators
 //
 // An operator is one type that implements operator (operator.go), with its constructor, in one
-// file; nothing else in the package tells operators apart, but for what a convolution takes into its
-// epilogue (fused.extend):
+// file; nothing else in the package tells operators apart, but for what is fused: what a convolution
+// takes into its epilogue (fuse.go), and what is computed as a pointwise convolution reads it
+// (prepared.go):
 //
 //	op_image.go        the input
 //	op_conv.go         Conv (groups, dilation, any padding), Linear
@@ -39,6 +40,14 @@
 // Then give the oracle its definition (evaluateOne, oracleNode.pass and excite, in the tests) and
 // the drawn networks a way to draw it (draws); TestArbitraryGraphs and TestOracle do the rest. An
 // element-wise function is a row of functions.
+//
+// # How a pass runs
+//
+// A plan (plan.go) lists the steps of a graph and where values lie (arena.go by lifetime, homes.go
+// within concatenations). A session's workers share the items of each step, each the same part of
+// every step (workers.go), so that most of what a core reads is in its own cache; over the large
+// maps of a batch each worker takes whole images through (front.go). How it is shared changes no
+// byte of the result.
 //
 // # Rules
 //
