@@ -92,7 +92,7 @@ func levelsOf(m *saliency.Map) (levels, error) {
 	img := image.NewGray(image.Rect(0, 0, m.Width, m.Height))
 	for i, v := range m.Data {
 		if v > 0 {
-			img.Pix[i] = uint8(min(v/l.Max, 1)*255 + 0.5)
+			img.Pix[i] = uint8(float32(min(v/l.Max, 1)*255) + 0.5)
 		}
 	}
 	var text bytes.Buffer

@@ -228,8 +228,9 @@ func scaled(name string, widths, depths, eps float64) knownInverted {
 }
 
 // eighths is a width rounded to a multiple of eight, and up where that takes off more than a tenth.
+// (It is a product: not fused with the sum.)
 func eighths(v float64) int {
-	n := max(8, int(v+4)/8*8)
+	n := max(8, int(float64(v)+4)/8*8)
 	if float64(n) < 0.9*v {
 		n += 8
 	}
