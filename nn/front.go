@@ -35,7 +35,7 @@ func (m *Model) newFront(o SessionOptions, of *plan, keep []bool, keepFrom int) 
 	f.steps = f.plan.steps[:f.plan.ends[of.splitGroup-1]]
 	for _, n := range of.crossing {
 		a, b := &f.plan.values[n.id], &of.values[n.id]
-		if b.hasF32 && !a.hasF32 || b.hasBF16 && !a.hasBF16 {
+		if b.hasF32 && !a.hasF32 || b.hasBF16 && !a.hasBF16 || b.hasF32 && b.f32.image == 0 || b.hasBF16 && b.bf16.image == 0 {
 			panic("nn: two plans of a graph differ")
 		}
 		if b.hasF32 {

@@ -230,6 +230,9 @@ func (l *layout) findCrossing() {
 	seen := make([]bool, len(l.made))
 	for i := l.split; i < len(l.groups); i++ {
 		f := &l.groups[i]
+		if !l.live[f.last.id] {
+			continue
+		}
 		for k, in := range f.inputs() {
 			if k == 0 && f.before == nil && f.root.op.readsImage(f.root) {
 				l.splitGroup = 0 // the image itself crosses
