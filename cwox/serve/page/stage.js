@@ -132,21 +132,11 @@ export class Stage {
 
   paintNow() {
     const { canvas: { width, height }, context, seen } = this;
-    const box = [seen.x * width, seen.y * height, seen.width * width, seen.height * height];
-    context.globalAlpha = 1;
-    context.imageSmoothingEnabled = true;
-    context.imageSmoothingQuality = "high";
-    context.drawImage(this.heat ? this.grey : this.photo, 0, 0, width, height);
-    context.fillStyle = "rgba(0,0,0,.6)"; // what the network does not see
-    context.beginPath();
-    context.rect(0, 0, width, height);
-    context.rect(...box);
-    context.fill("evenodd");
-    if (this.heat) context.drawImage(this.heat.canvas(this.scale), ...box);
+    context.drawImage(this.background(), 0, 0);
     const holes = this.holes();
     if (holes) {
       context.imageSmoothingEnabled = false;
-      context.drawImage(holes, ...box);
+      context.drawImage(holes, seen.x * width, seen.y * height, seen.width * width, seen.height * height);
     }
     if (this.cross) {
       const [x, y] = [this.cross[0] * width, this.cross[1] * height];
@@ -161,6 +151,28 @@ export class Stage {
     }
   }
 
+  // background is the picture with its map, which a stroke of the brush does not change.
+  background() {
+    const { canvas: { width, height }, heat, scale, seen } = this;
+    const picture = heat ? this.grey : this.photo;
+    const of = [width, height, heat, scale, picture, seen.x, seen.y, seen.width, seen.height];
+    if (this.drawn?.every((v, i) => v === of[i])) return this.base;
+    this.drawn = of;
+    this.base ??= document.createElement("canvas");
+    Object.assign(this.base, { width, height });
+    const context = this.base.getContext("2d");
+    const box = [seen.x * width, seen.y * height, seen.width * width, seen.height * height];
+    context.imageSmoothingQuality = "high";
+    context.drawImage(picture, 0, 0, width, height);
+    context.fillStyle = "rgba(0,0,0,.6)"; // what the network does not see
+    context.beginPath();
+    context.rect(0, 0, width, height);
+    context.rect(...box);
+    context.fill("evenodd");
+    if (heat) context.drawImage(heat.canvas(scale), ...box);
+    return this.base;
+  }
+
   // holes are the erased pixels: by the slider of the curve, or by the brush.
   holes() {
     if (!this.erased && !this.cut) return null;
@@ -168,11 +180,10 @@ export class Stage {
     if (this.hole.width !== this.width || this.hole.height !== this.height) Object.assign(this.hole, { width: this.width, height: this.height });
     const context = this.hole.getContext("2d");
     const image = context.createImageData(this.width, this.height);
+    const pixels = new Uint32Array(image.data.buffer);
+    const greys = new Uint32Array(new Uint8Array([134, 132, 128, 255, 118, 116, 112, 255]).buffer); // chequered, which no photograph is
     for (let i = 0; i < this.mask.length; i++) {
-      const gone = this.cut ? this.cut(i) : this.mask[i] < 128;
-      if (!gone) continue;
-      const dark = ((i % this.width >> 2) + (Math.floor(i / this.width) >> 2)) & 1; // a chequered grey is no part of a photograph
-      image.data.set([dark ? 118 : 134, dark ? 116 : 132, dark ? 112 : 128, 255], 4 * i);
+      if (this.cut ? this.cut(i) : this.mask[i] < 128) pixels[i] = greys[((i % this.width >> 2) + (Math.floor(i / this.width) >> 2)) & 1];
     }
     context.putImageData(image, 0, 0);
     return this.hole;
