@@ -306,7 +306,7 @@ function bars() {
   const now = probed?.classes ?? null;
   const home = c => answer.clusters.findIndex(k => k.classes.includes(c));
   const old = new Map([...$("bars").children].map(li => [li.dataset.class, li]));
-  $("bars").replaceChildren(...answer.top.map((t, i) => {
+  const rows = answer.top.map((t, i) => {
     const p = now?.[i] ?? t.probability;
     const li = old.get(String(t.class)) ?? el("li", { "data-class": t.class }, el("span", { class: "name" }), el("span", { class: "track" }, el("i", { class: "was" }), el("i", { class: "is" })), el("span", { class: "num" }));
     li.className = "h" + home(t.class) % 6;
@@ -315,7 +315,9 @@ function bars() {
     li.children[1].children[1].style.width = 100 * p + "%";
     li.children[2].textContent = now ? `${percent(t.probability)} → ${percent(p)}` : percent(p);
     return li;
-  }));
+  });
+  const there = $("bars").children;
+  if (there.length !== rows.length || rows.some((li, i) => li !== there[i])) $("bars").replaceChildren(...rows);
   $("now").textContent = probed ? `with ${percent(probed.erased)} erased` : "";
   const others = probed?.top?.filter(t => !answer.top.some(x => x.class === t.class) && t.probability > 0.03) ?? [];
   $("others").textContent = others.length ? "New: " + others.map(t => `${names(t.class)} ${percent(t.probability)}`).join(", ") : "";
