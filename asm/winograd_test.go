@@ -52,7 +52,7 @@ func TestWinogradMatrices(t *testing.T) {
 					if i == o+k {
 						want = 1
 					}
-					if math.Abs(got-want) > 1e-15 {
+					if !(math.Abs(got-want) <= 1e-15) {
 						t.Errorf("F(%d,3): output %d from input %d by weight %d is %v, want %v", out, o, i, k, got, want)
 					}
 				}

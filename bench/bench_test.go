@@ -105,7 +105,7 @@ func TestLayers(t *testing.T) {
 		macs += r.GMACPerSecond * 1e9 * r.Microseconds / 1e6 / float64(batch)
 	}
 	// 1.814 G: the sum over the convolutions and the linear layer of out x in x kernel x map.
-	if want := 1814073344.0; math.Abs(macs/want-1) > 1e-6 {
+	if want := 1814073344.0; !(math.Abs(macs/want-1) <= 1e-6) {
 		t.Errorf("%.0f multiply-adds per image, want %.0f", macs, want)
 	}
 	for _, name := range []string{"conv1", "layer1.0.conv1", "layer4.1.conv2", "fc"} {

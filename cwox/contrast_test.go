@@ -66,7 +66,7 @@ func TestSupport(t *testing.T) {
 func TestPercentile(t *testing.T) {
 	x := []float32{4, 1, 3, 2}
 	for _, tt := range []struct{ q, want float64 }{{0, 1}, {10, 1.3}, {50, 2.5}, {85, 3.55}, {100, 4}} {
-		if got := percentile(x, tt.q); math.Abs(got-tt.want) > 1e-12 {
+		if got := percentile(x, tt.q); !(math.Abs(got-tt.want) <= 1e-12) {
 			t.Errorf("percentile %g = %g, want %g", tt.q, got, tt.want)
 		}
 	}

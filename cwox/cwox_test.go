@@ -261,7 +261,7 @@ func checkExplanation(t *testing.T, what string, e *Explanation) {
 	for _, top := range e.Top {
 		sum -= top.Probability
 	}
-	if math.Abs(sum) > 1e-12 {
+	if !(math.Abs(sum) <= 1e-12) {
 		t.Errorf("%s: probabilities of clusters and classes differ by %g", what, sum)
 	}
 	if len(e.Classes) != len(e.Top) || members != len(e.Top) {
@@ -426,7 +426,7 @@ func TestClassify(t *testing.T) {
 			t.Errorf("class %d has the label %q", k.Class, k.Label)
 		}
 	}
-	if math.Abs(sum-1) > 1e-12 {
+	if !(math.Abs(sum-1) <= 1e-12) {
 		t.Errorf("probabilities sum to %g", sum)
 	}
 }

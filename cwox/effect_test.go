@@ -52,7 +52,7 @@ func TestEffects(t *testing.T) {
 			return
 		}
 		for i, top := range e.Top {
-			if got, want := effect.Probabilities[i], prob[top.Class]; math.Abs(got-want) > 1e-6 {
+			if got, want := effect.Probabilities[i], prob[top.Class]; !(math.Abs(got-want) <= 1e-6) {
 				t.Errorf("%s: class %d has %g, want %g", what, top.Class, got, want)
 			}
 		}

@@ -168,7 +168,7 @@ func TestOneLogit(t *testing.T) {
 	for _, k := range e.Clusters {
 		sign := float32(2*k.Classes[0] - 1)
 		for i, v := range k.Map.Data {
-			if want := max(sign*base[i], 0); math.Abs(float64(v-want)) > 1e-4*scale {
+			if want := max(sign*base[i], 0); !(math.Abs(float64(v-want)) <= 1e-4*scale) {
 				t.Fatalf("class %d: %g at %d, want %g", k.Classes[0], v, i, want)
 			}
 		}

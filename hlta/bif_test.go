@@ -222,7 +222,7 @@ func TestInformation(t *testing.T) {
 		{1, [2]float64{0.1, 0.9}, 0},
 		{0.5, [2]float64{0.25, 0.75}, math.Ln2 - (-0.25*math.Log(0.25) - 0.75*math.Log(0.75))},
 	} {
-		if got := information(c.pz, c.pw); math.Abs(got-c.want) > 1e-15 {
+		if got := information(c.pz, c.pw); !(math.Abs(got-c.want) <= 1e-15) {
 			t.Errorf("%v %v: %v, want %v", c.pz, c.pw, got, c.want)
 		}
 	}

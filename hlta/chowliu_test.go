@@ -75,7 +75,7 @@ func TestPosteriorInformation(t *testing.T) {
 	for i := range n {
 		for j := i + 1; j < n; j++ {
 			want := mutualInformation(d.total, single[i], single[j], joint[i*n+j])
-			if math.Abs(got[i][j]-want) > 1e-13 {
+			if !(math.Abs(got[i][j]-want) <= 1e-13) {
 				t.Errorf("%d, %d: got %v, want %v", i, j, got[i][j], want)
 			}
 		}

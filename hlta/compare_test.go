@@ -22,7 +22,7 @@ func TestCompareGroupings(t *testing.T) {
 		{"no item", nil, nil, 1},
 		{"one item", []int{4}, []int{5}, 1},
 	} {
-		if got := ARI(c.a, c.b); math.Abs(got-c.want) > 1e-12 {
+		if got := ARI(c.a, c.b); !(math.Abs(got-c.want) <= 1e-12) {
 			t.Errorf("%s: ARI %v, want %v", c.name, got, c.want)
 		}
 		if ARI(c.a, c.b) != ARI(c.b, c.a) {

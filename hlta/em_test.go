@@ -33,7 +33,7 @@ func reversed(t, bits int) int {
 
 func near(t *testing.T, what string, got, want float64) {
 	t.Helper()
-	if math.Abs(got-want) > 5e-9*math.Max(1, math.Abs(want)) {
+	if !(math.Abs(got-want) <= 5e-9*math.Max(1, math.Abs(want))) {
 		t.Errorf("%s = %.12f, want %.12f to 9 digits", what, got, want)
 	}
 }
@@ -122,7 +122,7 @@ func TestFit(t *testing.T) {
 	for seed := range uint64(20) {
 		p := m.fit(&o, starts, newStream(keyEM, seed))
 		// The end is within a tail of steps that each gain less than 0.01.
-		if ll := m.step(&p); math.Abs(ll-want) > 0.1 {
+		if ll := m.step(&p); !(math.Abs(ll-want) <= 0.1) {
 			t.Errorf("seed %d: log-likelihood %v, want %v", seed, ll, want)
 		}
 	}

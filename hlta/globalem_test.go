@@ -145,7 +145,7 @@ func TestExpectDoesNotUnderflow(t *testing.T) {
 		{some, 60 * 8 * math.Log(1e-12)},
 	} {
 		e := m.expect(context.Background(), 1, func(int) ([]int32, float64) { return c.row, 1 }, 1)
-		if math.Abs(e.ll-c.want) > 1e-6*math.Abs(c.want) {
+		if !(math.Abs(e.ll-c.want) <= 1e-6*math.Abs(c.want)) {
 			t.Errorf("%d words: log-likelihood %v, want %v", len(c.row), e.ll, c.want)
 		}
 		for z := range m.nodes {
@@ -239,7 +239,7 @@ func meanLogLikelihood(t *testing.T, tree *Tree, docs *Documents) float64 {
 	e := newModel(tree, docs.Words).expect(context.Background(), docs.Distinct(), func(i int) ([]int32, float64) {
 		return docs.rows.row(i), docs.rows.weight[i]
 	}, 2)
-	if own := e.ll / float64(docs.N); math.Abs(own-ll) > 1e-8*math.Abs(ll) {
+	if own := e.ll / float64(docs.N); !(math.Abs(own-ll) <= 1e-8*math.Abs(ll)) {
 		t.Errorf("EM says %v, inference %v", own, ll)
 	}
 	return ll

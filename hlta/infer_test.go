@@ -143,7 +143,7 @@ func TestInferenceAgainstEnumeration(t *testing.T) {
 		_, on := enumerate(tree, nil)
 		for level := 1; level <= tree.Levels(); level++ {
 			for _, n := range tree.Latents(level) {
-				if math.Abs(n.Marginal-on[n.ID]) > tolerance {
+				if !(math.Abs(n.Marginal-on[n.ID]) <= tolerance) {
 					t.Fatalf("seed %d: marginal of %s is %v, want %v", seed, n.ID, n.Marginal, on[n.ID])
 				}
 			}
@@ -181,7 +181,7 @@ func TestInferenceAgainstEnumeration(t *testing.T) {
 				if err != nil {
 					t.Fatalf("seed %d, %v: %v", seed, e, err)
 				}
-				if math.Abs(got.LogLikelihood-math.Log(all)) > tolerance {
+				if !(math.Abs(got.LogLikelihood-math.Log(all)) <= tolerance) {
 					t.Errorf("seed %d, %v: log-likelihood %v, want %v", seed, e, got.LogLikelihood, math.Log(all))
 				}
 				if len(got.Latents)+len(got.Words) != len(on) {
@@ -249,7 +249,7 @@ func TestInferenceDoesNotUnderflow(t *testing.T) {
 		t.Fatal(err)
 	}
 	// All words are independent fair coins.
-	if want := 1500 * math.Log(0.5); math.Abs(ll-want) > 1e-9 {
+	if want := 1500 * math.Log(0.5); !(math.Abs(ll-want) <= 1e-9) {
 		t.Errorf("log-likelihood %v, want %v", ll, want)
 	}
 }

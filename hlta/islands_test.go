@@ -78,10 +78,10 @@ func TestIslandLikelihoods(t *testing.T) {
 	each(d.total-stored, func(int32) bool { return false })
 
 	// Sums of 60 logarithms in another order.
-	if got := b.logLikelihood(&s); math.Abs(got-wantOne) > 1e-10 {
+	if got := b.logLikelihood(&s); !(math.Abs(got-wantOne) <= 1e-10) {
 		t.Errorf("one latent: got %v, want %v", got, wantOne)
 	}
-	if got := b.splitLogLikelihood(&s, at, &z); math.Abs(got-wantTwo) > 1e-10 {
+	if got := b.splitLogLikelihood(&s, at, &z); !(math.Abs(got-wantTwo) <= 1e-10) {
 		t.Errorf("two latents: got %v, want %v", got, wantTwo)
 	}
 	if n := b.hist[0] + 0; n < 5 {
@@ -145,10 +145,10 @@ func TestBatchNormalisedScore(t *testing.T) {
 	b.d.total = 20000
 	// At B=5000 and a threshold of 3 a word must gain 7.26 nats per 5,000
 	// documents, a second latent 11.5.
-	if got := b.score(4*7.2586, 1); math.Abs(got-3) > 1e-3 {
+	if got := b.score(4*7.2586, 1); !(math.Abs(got-3) <= 1e-3) {
 		t.Errorf("a word that gains 7.2586 nats per batch scores %v, want 3", got)
 	}
-	if got := b.score(4*11.5172, 2); math.Abs(got-3) > 1e-3 {
+	if got := b.score(4*11.5172, 2); !(math.Abs(got-3) <= 1e-3) {
 		t.Errorf("a latent that gains 11.5172 nats per batch scores %v, want 3", got)
 	}
 }

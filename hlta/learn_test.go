@@ -589,7 +589,7 @@ func TestOrderStatesKeepsTheDistribution(t *testing.T) {
 	}
 	orderStates(tree)
 	settle(tree)
-	if got := newModel(tree, docs.Words).empty; math.Abs(got-before) > 1e-9 {
+	if got := newModel(tree, docs.Words).empty; !(math.Abs(got-before) <= 1e-9) {
 		t.Errorf("log-likelihood of the empty document %v, before %v", got, before)
 	}
 	for _, z := range tree.Roots {

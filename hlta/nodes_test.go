@@ -60,7 +60,7 @@ func TestDescribe(t *testing.T) {
 					for ws, pw := range [2]float64{1 - on[d.name], on[d.name]} {
 						mi += joint[zs][ws] * math.Log(joint[zs][ws]/(pz*pw))
 					}
-					if p := joint[zs][1] / pz; math.Abs(p-d.p[zs]) > 1e-14 {
+					if p := joint[zs][1] / pz; !(math.Abs(p-d.p[zs]) <= 1e-14) {
 						t.Errorf("P(%s=1 | %s=%d) = %v, want %v", d.name, z.ID, zs, d.p[zs], p)
 					}
 				}

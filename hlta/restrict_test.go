@@ -94,16 +94,16 @@ func TestRestrictKeepsTheModel(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if math.Abs(got.LogLikelihood-want.LogLikelihood) > 1e-12 {
+		if !(math.Abs(got.LogLikelihood-want.LogLikelihood) <= 1e-12) {
 			t.Errorf("collapse %v: log-likelihood %v, want %v", collapse, got.LogLikelihood, want.LogLikelihood)
 		}
 		for id, p := range got.Latents {
-			if math.Abs(p-want.Latents[id]) > 1e-12 {
+			if !(math.Abs(p-want.Latents[id]) <= 1e-12) {
 				t.Errorf("collapse %v: P(%s) = %v, want %v", collapse, id, p, want.Latents[id])
 			}
 		}
 		for w, p := range got.Words {
-			if math.Abs(p-want.Words[w]) > 1e-12 {
+			if !(math.Abs(p-want.Words[w]) <= 1e-12) {
 				t.Errorf("collapse %v: P(%s) = %v, want %v", collapse, w, p, want.Words[w])
 			}
 		}

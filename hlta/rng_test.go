@@ -34,14 +34,14 @@ func TestStream(t *testing.T) {
 		dice[s.intn(6)]++
 	}
 	// Five standard deviations of the mean, of the mean square, and of a count.
-	if m := sum / n; math.Abs(m-0.5) > 5*math.Sqrt(1./12/n) {
+	if m := sum / n; !(math.Abs(m-0.5) <= 5*math.Sqrt(1./12/n)) {
 		t.Errorf("mean %v", m)
 	}
-	if m := squares / n; math.Abs(m-1./3) > 5*math.Sqrt(4./45/n) {
+	if m := squares / n; !(math.Abs(m-1./3) <= 5*math.Sqrt(4./45/n)) {
 		t.Errorf("mean square %v", m)
 	}
 	for i, k := range dice {
-		if math.Abs(float64(k)-n/6.) > 5*math.Sqrt(n*5./36) {
+		if !(math.Abs(float64(k)-n/6.) <= 5*math.Sqrt(n*5./36)) {
 			t.Errorf("%d came %d times", i, k)
 		}
 	}

@@ -55,7 +55,7 @@ func TestTreeFacts(t *testing.T) {
 	want := map[string]float64{"Z21": 0.25, "Z11": 0.275, "Z12": 0.325, "Z22": 0.375, "Z13": 0.05*0.625 + 0.9*0.375}
 	for level := 1; level <= 2; level++ {
 		for _, n := range tree.Latents(level) {
-			if math.Abs(n.Marginal-want[n.ID]) > 1e-15 {
+			if !(math.Abs(n.Marginal-want[n.ID]) <= 1e-15) {
 				t.Errorf("P(%s) = %v, want %v", n.ID, n.Marginal, want[n.ID])
 			}
 		}

@@ -424,7 +424,7 @@ func TestOracle(t *testing.T) {
 		got, terms := dot(signals(g, DeepLIFT, all, refs, weights)[0], change)
 		z, _ := dot(weights, all[last.id])
 		zRef, _ := dot(weights, refs[last.id])
-		if math.Abs(got-(z-zRef)) > 1e-7*(terms+math.Abs(z)+math.Abs(zRef)) {
+		if !(math.Abs(got-(z-zRef)) <= 1e-7*(terms+math.Abs(z)+math.Abs(zRef))) {
 			t.Errorf("seed %d: multipliers sum to %g, want %g", seed, got, z-zRef)
 		}
 		// The derivative in some direction of the input, from both sides.
@@ -440,11 +440,11 @@ func TestOracle(t *testing.T) {
 		}
 		want, _ := dot(signals(g, Gradient, all, all, weights)[0], along)
 		right, left := (at(h)-z)/h, (z-at(-h))/h
-		if math.Abs(right-left) > 1e-4*(math.Abs(right)+1e-2) {
+		if !(math.Abs(right-left) <= 1e-4*(math.Abs(right)+1e-2)) {
 			continue // a ReLU or a maximum changes between them
 		}
 		smooth++
-		if math.Abs((right+left)/2-want) > 1e-5*(math.Abs(want)+1e-1) {
+		if !(math.Abs((right+left)/2-want) <= 1e-5*(math.Abs(want)+1e-1)) {
 			t.Errorf("seed %d: derivative %g, want %g", seed, want, (right+left)/2)
 		}
 	}

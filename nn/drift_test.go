@@ -67,7 +67,7 @@ func TestDrift(t *testing.T) {
 		for i := 0; i < images; i += o.Batch {
 			got := s.Forward(in[i*m.Input().Size():][:o.Batch*m.Input().Size()])
 			for j, v := range got {
-				if math.Abs(float64(v-logits[i*5+j])) > 1e-4 {
+				if !(math.Abs(float64(v-logits[i*5+j])) <= 1e-4) {
 					t.Errorf("logits %v, want %v", got, logits[i*5:])
 					break
 				}

@@ -54,3 +54,31 @@ func TestConcatInPlace(t *testing.T) {
 		t.Errorf("copied are %v, want %v", copied, want)
 	}
 }
+
+// TestConcatLives: an operand that lies in a concatenation's memory is there for who reads it after
+// the concatenation's last reader.
+func TestConcatLives(t *testing.T) {
+	rng := rand.New(rand.NewPCG(23, 24))
+	g := NewGraph(Shape{16, 9, 10})
+	layer := func(name string, x *Node) *Node {
+		w := make([]float32, 16*x.shape.C*9)
+		for i := range w {
+			w[i] = (rng.Float32() - 0.5) / 4
+		}
+		return g.ReLU(name+" relu", g.Conv(name, x, Conv{Weight: w, Out: 16, Window: Square(3, 1, 1)}))
+	}
+	a := layer("a", g.Input())
+	last := layer("c", g.Concat("ab", a, layer("b", a)))
+	for _, name := range []string{"d", "e", "f"} { // which take the memory of what is not needed any more
+		last = layer(name, last)
+	}
+	g.Flatten("logits", g.Mul("late", last, a))
+	m := compile(t, g, nil)
+	x := make([]float32, g.input.Size())
+	for i := range x {
+		x[i] = rng.Float32() - 0.5
+	}
+	if got, want := session(t, m, SessionOptions{}).Forward(x), session(t, m, SessionOptions{Whole: true}).Forward(x); !slices.Equal(got, want) {
+		t.Error("other values than with memory for each")
+	}
+}

@@ -277,7 +277,7 @@ func TestGradient(t *testing.T) {
 func kink(down, mid, up []float64) bool {
 	for i := range mid {
 		l, r := mid[i]-down[i], up[i]-mid[i]
-		if math.Abs(l-r) > 1e-3*max(math.Abs(l), math.Abs(r)) {
+		if !(math.Abs(l-r) <= 1e-3*max(math.Abs(l), math.Abs(r))) {
 			return true
 		}
 	}
@@ -329,7 +329,7 @@ func TestExcitationConserves(t *testing.T) {
 				for _, v := range got[li][i*size:][:size] {
 					sum += float64(v)
 				}
-				if math.Abs(sum-want) > 1e-5 {
+				if !(math.Abs(sum-want) <= 1e-5) {
 					t.Errorf("rule %d, %s: mass %g, want %g", rule, layer, sum, want)
 				}
 			}

@@ -11,7 +11,7 @@ import (
 func TestOperators(t *testing.T) {
 	row := Shape{1, 1, 7}
 	seven, six := []float32{1, 2, 3, 4, 5, 6, 7}, []float32{1, 2, 3, 4, 5, 6}
-	four := []float32{1, -2, 3, 0.5}
+	four, nan := []float32{1, -2, 3, 0.5}, float32(math.NaN())
 	slice := func(r Range) func(g *Graph, x *Node) *Node {
 		return func(g *Graph, x *Node) *Node { return g.Slice("op", x, Range{}, Range{}, r) }
 	}
@@ -62,6 +62,7 @@ func TestOperators(t *testing.T) {
 		{"group norm", Shape{4, 1, 1}, four, func(g *Graph, x *Node) *Node { return g.GroupNorm("op", x, 2, Normalise{Eps: 0.1}) }, []float64{0.9785, -0.9785, 0.9695, -0.9695}},
 		{"layer norm", Shape{4, 1, 1}, four, func(g *Graph, x *Node) *Node { return g.LayerNorm("op", x, Normalise{Eps: 0.1}) }, []float64{0.2073, -1.4512, 1.3130, -0.0691}},
 		{"softmax", Shape{4, 1, 1}, four, func(g *Graph, x *Node) *Node { return g.Softmax("op", x) }, []float64{0.1106, 0.0055, 0.8169, 0.0671}},
+		{"softmax of what is not a number", Shape{2, 1, 2}, []float32{1, nan, 2, 3}, func(g *Graph, x *Node) *Node { return g.Softmax("op", x) }, []float64{0.2689, math.NaN(), 0.7311, math.NaN()}},
 		{"log softmax", Shape{4, 1, 1}, four, func(g *Graph, x *Node) *Node { return g.LogSoftmax("op", x) }, []float64{-2.2023, -5.2023, -0.2023, -2.7023}},
 		{"response norm", Shape{4, 1, 1}, four, func(g *Graph, x *Node) *Node {
 			return g.LRN("op", x, LRN{Size: 3, Alpha: 0.5, Beta: 0.6, K: 2})
@@ -77,6 +78,10 @@ func TestOperators(t *testing.T) {
 			c := g.Conv("op", x, Conv{Out: 2, Window: Square(1, 1, 0), Weight: []float32{2, 0, 0, 3}})
 			return g.Activation("clip", g.Add("sum", c, x), Activation{Function: Clip, A: -1, B: 6})
 		}, []float64{3, -1, 6, 2}},
+		{"a clip that moves zero", Shape{2, 1, 2}, four, func(g *Graph, x *Node) *Node { // channels beyond the second must stay zero
+			c := g.Conv("op", x, Conv{Out: 2, Window: Square(1, 1, 0), Weight: []float32{1, 0, 0, 1}})
+			return g.LayerNorm("norm", g.Activation("clip", c, Activation{Function: Clip, A: 1, B: 6}), Normalise{Eps: 0.1})
+		}, []float64{-0.9535, 0, 0.9535, 0}},
 		{"linear on a map", Shape{2, 1, 2}, four, func(g *Graph, x *Node) *Node { return g.Linear("op", x, []float32{1, 10, 100, 1000}, []float32{7}, 1) }, []float64{788}},
 	} {
 		g := NewGraph(c.s)
@@ -88,11 +93,36 @@ func TestOperators(t *testing.T) {
 		}
 		got := session(t, m, SessionOptions{}).Forward(c.x)
 		for i, w := range c.want {
-			if len(got) != len(c.want) || math.Abs(float64(got[i])-w) > 5e-5*max(1, math.Abs(w)) {
+			if len(got) != len(c.want) || (got[i] != got[i]) != (w != w) || math.Abs(float64(got[i])-w) > 5e-5*max(1, math.Abs(w)) {
 				t.Errorf("%s: %v, want %v", c.name, got, c.want)
 				break
 			}
 		}
+	}
+}
+
+// TestMatMulWide: a kernel's call makes some columns of a product, and not more.
+func TestMatMulWide(t *testing.T) {
+	const depth, columns = 3000, 50
+	g := NewGraph(Shape{1, 2, depth})
+	z, want := make([]float32, depth*columns), make([]float64, 2*columns)
+	for i := range z {
+		z[i] = float32(i%11) - 5
+	}
+	g.Flatten("flat", g.MatMul("op", g.Input(), g.Constant("z", Shape{1, depth, columns}, z)))
+	m, err := Compile(g, CompileOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := make([]float32, 2*depth)
+	for i := range x {
+		x[i] = float32(i%7) - 3
+		for c := range columns {
+			want[i/depth*columns+c] += float64(x[i]) * float64(z[i%depth*columns+c])
+		}
+	}
+	if d := difference(session(t, m, SessionOptions{}).Forward(x), want); d > 0 { // whole numbers are exact
+		t.Errorf("differs by %g", d)
 	}
 }
 

@@ -13,7 +13,7 @@ func TestNewF16(t *testing.T) {
 		t.Fatalf("%v: %v", x, err)
 	}
 	for i, v := range data {
-		if math.Abs(float64(got[i]-v)) > max(math.Abs(float64(v))*0x1p-11, 0x1p-25) {
+		if !(math.Abs(float64(got[i]-v)) <= max(math.Abs(float64(v))*0x1p-11, 0x1p-25)) {
 			t.Errorf("element %d: %g, want about %g", i, got[i], v)
 		}
 	}

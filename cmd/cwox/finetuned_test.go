@@ -255,7 +255,7 @@ func TestFewClasses(t *testing.T) {
 		for _, c := range line.Top {
 			sum += c.Probability
 		}
-		if math.Abs(sum-1) > 1e-6 {
+		if !(math.Abs(sum-1) <= 1e-6) {
 			t.Errorf("%d classes: probabilities sum to %g", classes, sum)
 		}
 		r, _, _ := explained(t, "--weights", file, "--top", fmt.Sprint(n), image)
@@ -299,7 +299,7 @@ func TestMultiLabel(t *testing.T) {
 		t.Fatalf("exit code %d: %s%s", code, out, stderr)
 	}
 	for _, c := range line.Top {
-		if math.Abs(c.Probability-1/(1+math.Exp(-c.Logit))) > 1e-6 {
+		if !(math.Abs(c.Probability-1/(1+math.Exp(-c.Logit))) <= 1e-6) {
 			t.Errorf("%+v", c)
 		}
 	}

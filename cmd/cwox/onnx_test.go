@@ -166,7 +166,7 @@ func TestONNXEndings(t *testing.T) {
 	}
 	// A network that divides by 255 itself is given pixels from 0 to 255, not normalised ones.
 	scaled := onnxFile(t, 4, nchw, []onnxmake.Node{{Op: "Div", In: []string{"pixels", "255"}, Out: []string{"scaled"}}}, "")
-	if got, want := top(t, "--weights", scaled, photo), top(t, "--weights", onnxFile(t, 4, nchw, nil, ""), "--mean", "0", "--std", "1", photo); math.Abs(got[0].Logit-want[0].Logit) > 1e-4 {
+	if got, want := top(t, "--weights", scaled, photo), top(t, "--weights", onnxFile(t, 4, nchw, nil, ""), "--mean", "0", "--std", "1", photo); !(math.Abs(got[0].Logit-want[0].Logit) <= 1e-4) {
 		t.Errorf("%v, want %v", got, want)
 	}
 	if code, out, _ := cli(t, "classify", "--weights", scaled, photo); code != 0 {
@@ -247,7 +247,7 @@ func TestONNXTensors(t *testing.T) {
 					} else if c.Class == 1 {
 						w = want[i]
 					}
-					if math.Abs(c.Logit-w) > 1e-4*max(1, math.Abs(w)) {
+					if !(math.Abs(c.Logit-w) <= 1e-4*max(1, math.Abs(w))) {
 						t.Errorf("image %d, class %d: %g, want %g", i, c.Class, c.Logit, w)
 					}
 				}

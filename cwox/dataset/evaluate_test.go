@@ -340,7 +340,7 @@ func checkTables(t *testing.T, rows []EvaluationRow, e *Evaluation, o EvaluateOp
 				t.Errorf("%+v of %d pairs", d, c.Compared)
 			}
 			a := c.Methods[slices.Index(o.Methods, d.Method)].CAUC.Mean - c.Methods[slices.Index(o.Methods, d.Than)].CAUC.Mean
-			if math.Abs(float64(a-d.CAUC.Mean.Mean)) > 1e-12 {
+			if !(math.Abs(float64(a-d.CAUC.Mean.Mean)) <= 1e-12) {
 				t.Errorf("%s - %s: %g, of the means %g", d.Method, d.Than, float64(d.CAUC.Mean.Mean), float64(a))
 			}
 		}
@@ -372,7 +372,7 @@ func checkTables(t *testing.T, rows []EvaluationRow, e *Evaluation, o EvaluateOp
 		t.Fatalf("Table 3: %d pairs, want %d", x.Pairs, pairs)
 	}
 	for i, s := range x.Explainer {
-		if want := cauc[i] / float64(pairs); math.Abs(float64(s.CAUC.Mean)-want) > 1e-9 {
+		if want := cauc[i] / float64(pairs); !(math.Abs(float64(s.CAUC.Mean)-want) <= 1e-9) {
 			t.Errorf("Table 3, %s: CAUC %g, want %g", s.Explainer, float64(s.CAUC.Mean), want)
 		}
 	}
@@ -792,7 +792,7 @@ func TestDraw(t *testing.T) {
 		count[draw(3, i/100, i%100, n)]++
 	}
 	for k, c := range count {
-		if math.Abs(float64(c)-draws/n) > 5*math.Sqrt(draws/n) {
+		if !(math.Abs(float64(c)-draws/n) <= 5*math.Sqrt(draws/n)) {
 			t.Errorf("%d was drawn %d times of %d", k, c, draws)
 		}
 	}

@@ -55,7 +55,7 @@ func TestScoreGeometry(t *testing.T) {
 			t.Errorf("%d channels: CAUC %g over %d pixels, want %g over %d", channels, r.CAUC, r.Count, cauc, plane)
 		}
 		drop := (scores[0] - scores[plane]) / math.Log2(1+1/0.05)
-		if math.Abs(r.CDROP-drop) > 1e-6 {
+		if !(math.Abs(r.CDROP-drop) <= 1e-6) {
 			t.Errorf("%d channels: CDROP %g, want %g", channels, r.CDROP, drop)
 		}
 		auc := 0.0

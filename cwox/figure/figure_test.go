@@ -256,7 +256,7 @@ func TestCurves(t *testing.T) {
 		t.Errorf("%d and %d points", len(p), len(drawn[6].Points))
 	}
 	height := (p[2][1] - p[0][1]) / 0.6
-	if got := (score[2][1] - score[0][1]) / height; math.Abs(got-0.64) > 1e-9 {
+	if got := (score[2][1] - score[0][1]) / height; !(math.Abs(got-0.64) <= 1e-9) {
 		t.Errorf("the score falls by %g of the plot, want 0.64", got)
 	}
 	if _, err := Curves("a", "b", []Deletion{{Name: "blank"}}, Options{}); err == nil {

@@ -169,7 +169,7 @@ func TestThreshold(t *testing.T) {
 		if tt.n == 10 {
 			want = 1.2 * 3.05880 * tt.deviation
 		}
-		if got := threshold(slices.Clone(sim), tt.n, tt.inputs, -1/float64(tt.n-1)); math.Abs(got-want) > 1e-4 {
+		if got := threshold(slices.Clone(sim), tt.n, tt.inputs, -1/float64(tt.n-1)); !(math.Abs(got-want) <= 1e-4) {
 			t.Errorf("%s: %g, want %g", tt.name, got, want)
 		}
 	}

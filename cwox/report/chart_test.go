@@ -191,7 +191,7 @@ func TestAxis(t *testing.T) {
 func TestQuantile(t *testing.T) {
 	v := []float64{1, 2, 4, 8}
 	for _, c := range [][2]float64{{0, 1}, {0.5, 3}, {1, 8}, {0.25, 1.75}} {
-		if got := quantile(v, c[0]); math.Abs(got-c[1]) > 1e-12 {
+		if got := quantile(v, c[0]); !(math.Abs(got-c[1]) <= 1e-12) {
 			t.Errorf("quantile %v = %v, want %v", c[0], got, c[1])
 		}
 	}

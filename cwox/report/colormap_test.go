@@ -28,7 +28,7 @@ func TestPublishedColours(t *testing.T) {
 		{Grey, 77, [3]float64{77. / 255, 77. / 255, 77. / 255}, 0},
 	} {
 		for ch, want := range c.want {
-			if got := float64(c.m.RGB[c.at][ch]); math.Abs(got-255*want) > c.tolerance {
+			if got := float64(c.m.RGB[c.at][ch]); !(math.Abs(got-255*want) <= c.tolerance) {
 				t.Errorf("%s[%d] channel %d: %v, published %.1f", c.m.Name, c.at, ch, got, 255*want)
 			}
 		}

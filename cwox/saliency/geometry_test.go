@@ -83,7 +83,7 @@ func newPatchWorld(t *testing.T, channels, height, width int) *patchWorld {
 		for i, a := range w.act {
 			want += a * w.weight[k][i]
 		}
-		if math.Abs(float64(in.Logits[k])-want) > 1e-5*math.Abs(want) {
+		if !(math.Abs(float64(in.Logits[k])-want) <= 1e-5*math.Abs(want)) {
 			t.Fatalf("logit %d is %g, want %g", k, in.Logits[k], want)
 		}
 	}
@@ -154,7 +154,7 @@ func TestGeometry(t *testing.T) {
 					top = max(top, math.Abs(f.want(k, i)))
 				}
 				for i, v := range m.Data {
-					if math.Abs(float64(v)-f.want(k, i)) > 1e-4*top {
+					if !(math.Abs(float64(v)-f.want(k, i)) <= 1e-4*top) {
 						t.Errorf("%s: class %d, row %d, column %d: %g, want %g", name, k, i/w.width, i%w.width, v, f.want(k, i))
 						break
 					}

@@ -88,7 +88,7 @@ func TestInputMapsOfTinyNetwork(t *testing.T) {
 		}
 		for c, want := range tt.want {
 			for p, w := range want {
-				if v := float64(results[0].Maps[c].Data[p]); math.Abs(v-w) > 1e-6*2/n {
+				if v := float64(results[0].Maps[c].Data[p]); !(math.Abs(v-w) <= 1e-6*2/n) {
 					t.Fatalf("%s, class %d, pixel %d: %g, want %g", tt.e.Name(), c, p, v, w)
 				}
 			}
@@ -101,7 +101,7 @@ func TestInputMapsOfTinyNetwork(t *testing.T) {
 				s0, s1 := w[0]*tt.want[0][p], max(0, 2*w[1]-w[0])*tt.want[1][p]/2
 				want = max(math.Abs(s0), math.Abs(s1-s0), math.Abs(s1))
 			}
-			if math.Abs(float64(v)-want) > 1e-6*2/n {
+			if !(math.Abs(float64(v)-want) <= 1e-6*2/n) {
 				t.Fatalf("%s, both classes, pixel %d: %g, want %g", tt.e.Name(), p, v, want)
 			}
 		}

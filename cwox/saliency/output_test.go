@@ -30,7 +30,7 @@ func TestOutput(t *testing.T) {
 		{Sigmoid, []float64{0, 0}, 0},
 		{Sigmoid, nil, 0},
 	} {
-		if got := tt.o.Compound(tt.members); math.Abs(got-tt.want) > 1e-15 {
+		if got := tt.o.Compound(tt.members); !(math.Abs(got-tt.want) <= 1e-15) {
 			t.Errorf("%s of %v: %g, want %g", tt.o, tt.members, got, tt.want)
 		}
 	}

@@ -23,7 +23,7 @@ func TestResize(t *testing.T) {
 	for _, tt := range tests {
 		got := tt.in.Resize(tt.h, tt.w)
 		for i, v := range got.Data {
-			if math.Abs(float64(v-tt.want[i])) > 1e-7 {
+			if !(math.Abs(float64(v-tt.want[i])) <= 1e-7) {
 				t.Errorf("%s: pixel %d = %g, want %g", tt.name, i, v, tt.want[i])
 			}
 		}
@@ -34,13 +34,13 @@ func TestTargetWeightsAreStable(t *testing.T) {
 	logits := []float32{1000, 999, -1000, 3}
 	target := Target{[]int{0, 1, 2}}
 	w := target.weights(logits)
-	if got := w[0] + w[1] + w[2]; math.Abs(got-1) > 1e-12 {
+	if got := w[0] + w[1] + w[2]; !(math.Abs(got-1) <= 1e-12) {
 		t.Errorf("shares sum to %g, want 1", got)
 	}
-	if want := math.Exp(1) / (1 + math.Exp(1)); math.Abs(w[0]-want) > 1e-12 {
+	if want := math.Exp(1) / (1 + math.Exp(1)); !(math.Abs(w[0]-want) <= 1e-12) {
 		t.Errorf("share of the first class = %g, want %g", w[0], want)
 	}
-	if got, want := target.Logit(logits), 1000+math.Log1p(math.Exp(-1)); math.Abs(got-want) > 1e-12 {
+	if got, want := target.Logit(logits), 1000+math.Log1p(math.Exp(-1)); !(math.Abs(got-want) <= 1e-12) {
 		t.Errorf("compound logit = %g, want %g", got, want)
 	}
 	if got := (Target{[]int{3}}).weights(logits)[0]; got != 1 {

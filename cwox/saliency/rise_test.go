@@ -179,7 +179,7 @@ func TestMaskSums(t *testing.T) {
 			}
 			points.sample(&m, values)
 			for k, x := range points.pixels() {
-				if math.Abs(values[k]-float64(one[x])) > 1e-6 {
+				if !(math.Abs(values[k]-float64(one[x])) <= 1e-6) {
 					t.Fatalf("%d cells: sampled value %g, rendered %g", cells, values[k], one[x])
 				}
 			}
@@ -206,7 +206,7 @@ func TestMaskMean(t *testing.T) {
 	}
 	// A pixel's standard error is at most sqrt(.14 .86 / 20000) = 0.0025.
 	for x, v := range sum.column(0) {
-		if math.Abs(v/n-0.14) > 5*0.0025 {
+		if !(math.Abs(v/n-0.14) <= 5*0.0025) {
 			t.Fatalf("mean mask is %g at pixel %d, want 0.14", v/n, x)
 		}
 	}

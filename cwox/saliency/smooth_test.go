@@ -15,7 +15,7 @@ func TestSmooth(t *testing.T) {
 		dy, dx := float64(at[0]-20), float64(at[1]-25)
 		want := math.Exp(-(dy*dy+dx*dx)/8) / (8 * math.Pi)
 		// Three standard deviations hold 99.7 % in each direction.
-		if v := m[at[0]*w+at[1]]; math.Abs(v/want-1) > 0.01 {
+		if v := m[at[0]*w+at[1]]; !(math.Abs(v/want-1) <= 0.01) {
 			t.Errorf("at %v: %g, want %g", at, v, want)
 		}
 	}

@@ -121,7 +121,7 @@ func TestMetric(t *testing.T) {
 			}
 		}
 		t.Logf("%s: mean squared distance %.3f, weight %.4f in the spot, %.4f beside it, %.4f elsewhere", name, distance, within, beside, without)
-		if math.Abs(distance-1) > 0.1 {
+		if !(math.Abs(distance-1) <= 0.1) {
 			t.Errorf("%s: mean squared distance %.3f, want 1", name, distance)
 		}
 		if name == "spot" && (within < 10*without || beside < within/4) {
@@ -194,7 +194,7 @@ func TestFastWeights(t *testing.T) {
 		t.Errorf("the rounds have chosen %d masks, want %d", total, len(s.ids))
 	}
 	for i, w := range s.fast.weights() {
-		if math.Abs(w*want[i]-1) > 1e-9 {
+		if !(math.Abs(w*want[i]-1) <= 1e-9) {
 			t.Fatalf("mask %d: weight %g, want %g", i, w, 1/want[i])
 		}
 	}

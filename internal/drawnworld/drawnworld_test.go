@@ -165,7 +165,7 @@ func TestMasks(t *testing.T) {
 				bigArea += float64(v)
 			}
 			// Rasterising is exact to 8 bits; soft veils have radii in whole pixels.
-			if math.Abs(bigArea/4-area) > 4+0.05*area {
+			if !(math.Abs(bigArea/4-area) <= 4+0.05*area) {
 				t.Errorf("seed %d: area %g at 96, %g at 192", seed, area, bigArea/4)
 			}
 			if left > 0 {
@@ -236,7 +236,7 @@ func TestTarget(t *testing.T) {
 				t.Errorf("seed %d: class %d has %g", seed, c, p)
 			}
 		}
-		if math.Abs(sum-1) > 1e-6 {
+		if !(math.Abs(sum-1) <= 1e-6) {
 			t.Errorf("seed %d: target sums to %g", seed, sum)
 		}
 	}

@@ -54,7 +54,7 @@ func TestLocate(t *testing.T) {
 		"elsewhere":            {discCover(n, 160, 160, 20), Location{}},
 	} {
 		got := region.Locate(c.m)
-		if math.Abs(got.Hit-c.want.Hit)+math.Abs(got.Energy-c.want.Energy)+math.Abs(got.IoU-c.want.IoU) > 1e-9 {
+		if !(math.Abs(got.Hit-c.want.Hit)+math.Abs(got.Energy-c.want.Energy)+math.Abs(got.IoU-c.want.IoU) <= 1e-9) {
 			t.Errorf("%s: %+v, want %+v", name, got, c.want)
 		}
 	}
@@ -63,10 +63,10 @@ func TestLocate(t *testing.T) {
 	if math.Abs(got.Hit-chance.Hit) > 1e-9 || math.Abs(got.Energy-chance.Energy) > 1e-9 {
 		t.Errorf("even map: %+v, by chance %+v", got, chance)
 	}
-	if grown := math.Pi * 35 * 35 / (n * n); math.Abs(chance.Hit-grown) > 0.02*grown {
+	if grown := math.Pi * 35 * 35 / (n * n); !(math.Abs(chance.Hit-grown) <= 0.02*grown) {
 		t.Errorf("region with its tolerance: share %.4f of the picture, want about %.4f", chance.Hit, grown)
 	}
-	if got := region.Mean(half); math.Abs(got-left/a) > 1e-9 {
+	if got := region.Mean(half); !(math.Abs(got-left/a) <= 1e-9) {
 		t.Errorf("mean %g, want %g", got, left/a)
 	}
 }

@@ -89,7 +89,7 @@ func TestExport(t *testing.T) {
 		for c, z := range logits {
 			// The engine folds the normalisation into the weights: the order of
 			// roundings differs, over some ten layers.
-			if got := math.Exp(float64(z)) / sum; math.Abs(got-p[c]) > 1e-4 {
+			if got := math.Exp(float64(z)) / sum; !(math.Abs(got-p[c]) <= 1e-4) {
 				t.Errorf("picture %d, class %d: %g in the engine, %g in training", i, c, got, p[c])
 			}
 			if target[c] != want[c] {
@@ -147,14 +147,14 @@ func TestRows(t *testing.T) {
 				for j := range got[i] {
 					// Each result is at most a handful of rounded operations on
 					// numbers below 2, or a sum of seven products.
-					if math.Abs(float64(got[i][j]-want[i][j])) > 16*0x1p-23 {
+					if !(math.Abs(float64(got[i][j]-want[i][j])) <= 16*0x1p-23) {
 						t.Errorf("%s: %d rows: slice %d[%d] is %g, want %g", name, rows, i, j, got[i][j], want[i][j])
 					}
 				}
 			}
 			for i := range gotV {
 				for j := range gotV[i] {
-					if math.Abs(float64(gotV[i][j]-wantV[i][j])) > 16*0x1p-23 {
+					if !(math.Abs(float64(gotV[i][j]-wantV[i][j])) <= 16*0x1p-23) {
 						t.Errorf("%s: %d rows: vector %d[%d] is %g, want %g", name, rows, i, j, gotV[i][j], wantV[i][j])
 					}
 				}

@@ -114,7 +114,7 @@ func TestGradient(t *testing.T) {
 		step := min(0.01/norm, 0.02)
 		got := (at(step) - at(-step)) / (2 * step)
 		copy(p.w, was)
-		if math.Abs(got-norm) > 0.01*norm+4e-3 {
+		if !(math.Abs(got-norm) <= 0.01*norm+4e-3) {
 			t.Errorf("%s: the loss changes by %g per unit, the gradient says %g", p.name, got, norm)
 		}
 	}
@@ -183,7 +183,7 @@ func testNorm(t *testing.T, k *asm.Kernels, relu bool) {
 		}
 		check := func(what string, got float32, want, tolerance float64) {
 			t.Helper()
-			if math.Abs(float64(got)-want) > tolerance {
+			if !(math.Abs(float64(got)-want) <= tolerance) {
 				t.Errorf("channel %d: %s: %g, want %g", c, what, got, want)
 			}
 		}

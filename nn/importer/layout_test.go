@@ -223,7 +223,7 @@ func TestChains(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i, w := range want {
-				if math.Abs(float64(got[i])-w) > 2e-6*max(1, math.Abs(w)) {
+				if !(math.Abs(float64(got[i])-w) <= 2e-6*max(1, math.Abs(w))) {
 					t.Fatalf("element %d of %v: %g, want %g", i, known.Outputs[0].Shape, got[i], w)
 				}
 			}

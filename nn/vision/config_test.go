@@ -62,7 +62,7 @@ func TestHuggingFace(t *testing.T) {
 		x := tr.Normalize(q)
 		for i, want := range c.values { // printed with seven digits, computed with other roundings
 			got := float64(x[i*c.width*c.height+c.height/2*c.width+c.width/3])
-			if math.Abs(got-want) > 1e-6*math.Max(1, math.Abs(want)) {
+			if !(math.Abs(got-want) <= 1e-6*math.Max(1, math.Abs(want))) {
 				t.Errorf("%s: %s: channel %d: %g, want %g", c.preprocessor, tr, i, got, want)
 			}
 		}

@@ -157,7 +157,7 @@ func slowSinc(x float64) float64 {
 func TestFilters(t *testing.T) {
 	for by, slow := range slowFilters {
 		for x := -3.5; x <= 3.5; x += 1. / 64 {
-			if got, want := filters[by].weight(x), slow.weight(x); math.Abs(got-want) > 1e-15 {
+			if got, want := filters[by].weight(x), slow.weight(x); !(math.Abs(got-want) <= 1e-15) {
 				t.Errorf("%s at %g: %g, want %g", by, x, got, want)
 			}
 		}

@@ -71,7 +71,7 @@ func (want *expectedInput) check(t *testing.T, name string, tr Transform, pictur
 		}
 	}
 	for c, sum := range want.Sums {
-		if math.Abs(sums[c]-sum) > 1e-9*float64(len(x)) {
+		if !(math.Abs(sums[c]-sum) <= 1e-9*float64(len(x))) {
 			t.Errorf("%s, %s: channel %d has sum %v, want %v", name, picture, c, sums[c], sum)
 		}
 	}

@@ -305,7 +305,7 @@ func TestFolds(t *testing.T) {
 			continue
 		}
 		for i := range got {
-			if math.Abs(float64(got[i]-c.want[i])) > 1e-6 {
+			if !(math.Abs(float64(got[i]-c.want[i])) <= 1e-6) {
 				t.Errorf("%s: %v, want %v", c.name, got, c.want)
 				break
 			}

@@ -166,7 +166,7 @@ func TestHostile(t *testing.T) {
 				}
 			default:
 				for i, w := range c.Output {
-					if math.Abs(out[i]-w) > 1e-5 {
+					if !(math.Abs(out[i]-w) <= 1e-5) {
 						t.Errorf("logit %d: %g, want %g", i, out[i], w)
 					}
 				}

@@ -155,7 +155,7 @@ func TestOperators(t *testing.T) {
 				t.Fatalf("%v: %v %v, want %v %v", err, p.Outputs[0].Shape, got, c.shape, c.want)
 			}
 			for i, w := range c.want {
-				if math.Abs(got[i]-w) > 1e-6 {
+				if !(math.Abs(got[i]-w) <= 1e-6) {
 					t.Errorf("%v, want %v", got, c.want)
 					break
 				}

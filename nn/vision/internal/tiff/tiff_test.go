@@ -624,7 +624,7 @@ func TestSubsampling(t *testing.T) {
 					l, v := float64(luma(x, y)), float64(chroma(x/sub[0], y/sub[1]))-128
 					want := [3]float64{l + 1.402*v, l - 0.714136*v, l}
 					for i, w := range want {
-						if got := m.Pix[3*(y*width+x)+i]; math.Abs(float64(got)-max(0, min(w, 255))) > .51 {
+						if got := m.Pix[3*(y*width+x)+i]; !(math.Abs(float64(got)-max(0, min(w, 255))) <= .51) {
 							t.Fatalf("%v: pixel %d,%d has %d, want %g", sub, x, y, m.Pix[3*(y*width+x):][:3], want)
 						}
 					}
