@@ -37,7 +37,7 @@ func (f *Confusions) page(ctx context.Context, c *cwox.Classifier, o ConfusionsO
 	}
 	for _, k := range f.Clusters {
 		g := report.ConfusedGroup{Name: strings.Join(labelsOf(k.Classes, name), ", "),
-			Say: fmt.Sprintf("%d mistakes among these; %d images of them were recognised.", wrong(k.Pairs), k.Correct)}
+			Say: fmt.Sprintf("%s among these; of their images %d were recognised.", report.Plural(wrong(k.Pairs), "mistake", "mistakes"), k.Correct)}
 		g.Classes = labelsOf(k.Classes, name)
 		g.Counts = make([][]int, len(k.Classes))
 		for i, class := range k.Classes {
@@ -54,7 +54,7 @@ func (f *Confusions) page(ctx context.Context, c *cwox.Classifier, o ConfusionsO
 	across := f.Across[:min(len(f.Across), mostAcross)]
 	if len(across) > 0 {
 		g := report.ConfusedGroup{Name: "Between groups",
-			Say: fmt.Sprintf("%d mistakes between classes that the model does not confuse as a rule: look for wrong labels, several things in a picture, and odd pictures.", wrong(f.Across))}
+			Say: fmt.Sprintf("%s between classes that the model does not confuse as a rule: look for wrong labels, several things in a picture, and odd pictures.", report.Plural(wrong(f.Across), "mistake", "mistakes"))}
 		for i, pair := range across {
 			g.Cells = append(g.Cells, report.ConfusedCell{Row: i, True: name(pair.True), Predicted: name(pair.Predicted), Count: pair.Count})
 		}
@@ -74,8 +74,7 @@ func (f *Confusions) lead() string {
 	}
 	lead := fmt.Sprintf("%d of %d images are recognised (%.1f %%).", f.Correct, f.Images, 100*float64(f.Correct)/float64(f.Images))
 	if all := f.Images - f.Correct; all > 0 {
-		lead += fmt.Sprintf(" Of the %d mistakes %d are within %s of classes that are often confused.", all, inside,
-			map[bool]string{true: "one group", false: fmt.Sprintf("%d groups", len(f.Clusters))}[len(f.Clusters) == 1])
+		lead += fmt.Sprintf(" Mistakes within %s of classes that are often confused: %d of %d.", report.Plural(len(f.Clusters), "group", "groups"), inside, all)
 	}
 	return lead
 }

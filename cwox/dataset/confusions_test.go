@@ -108,7 +108,7 @@ func TestConfusions(t *testing.T) {
 	if len(f.Across) != 1 || f.Across[0].True != 1 || f.Across[0].Predicted != 5 || f.Across[0].Count != 1 {
 		t.Errorf("across %+v", f.Across)
 	}
-	if lead := f.lead(); lead != "2 of 6 images are recognised (33.3 %). Of the 4 mistakes 3 are within 2 groups of classes that are often confused." {
+	if lead := f.lead(); lead != "2 of 6 images are recognised (33.3 %). Mistakes within 2 groups of classes that are often confused: 3 of 4." {
 		t.Errorf("lead %q", lead)
 	}
 	var table strings.Builder

@@ -160,11 +160,11 @@ func WriteIndex(dir string, entries []IndexEntry) error {
 			}
 		}
 		if e.Warnings > 0 {
-			c.Warnings = plural(e.Warnings, "warning", "warnings")
+			c.Warnings = Plural(e.Warnings, "warning", "warnings")
 		}
 		page.Cards = append(page.Cards, c)
 	}
-	page.Title = plural(len(entries)-failed, "image explained", "images explained")
+	page.Title = Plural(len(entries)-failed, "image explained", "images explained")
 	if failed > 0 {
 		page.Title += fmt.Sprintf(", %d not", failed)
 	}
@@ -196,7 +196,8 @@ func link(folder string) template.URL {
 	return template.URL("./" + strings.Join(parts, "/") + "/" + PageFile)
 }
 
-func plural(n int, one, many string) string {
+// Plural is a number with its noun.
+func Plural(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}
