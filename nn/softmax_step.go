@@ -53,15 +53,12 @@ func (s *softmaxStep) largest(w *worker, image, y int, tops []float64) {
 	}
 }
 
-// exponentials writes exp(x - top) and sums it. The kernel's exponential of what is not a number is
-// 0, so the sum must say it.
+// exponentials writes exp(x - top) and sums it. Where a value is not a number all are 0, and so is
+// the sum, whose shares then are no numbers.
 func (s *softmaxStep) exponentials(w *worker, image, y int, tops, sums []float64) {
 	twice := w.scratch(s.dst.w * block)
 	for x, top := range tops {
 		sums[x] = 0
-		if top != top {
-			sums[x] = top
-		}
 		for i := range block {
 			twice[x*block+i] = float32(2 * top)
 		}
